@@ -1,0 +1,6 @@
+//! The pure core of Murmuration: sharing, sealing, agreement and opening, without I/O.
+//!
+//! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
+
+pub mod name;
+pub mod time;

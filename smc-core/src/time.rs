@@ -1,0 +1,171 @@
+//! Instants, windows and the text forms of both. Nothing here reads a clock.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant: microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The instant `micros` microseconds after the Unix epoch.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The instant `secs` seconds after the Unix epoch.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The time since `earlier`; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(micros(span)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// RFC 3339 in UTC, for example `2026-03-01T12:00:00Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i64::try_from(self.0).map(jiff::Timestamp::from_microsecond) {
+            Ok(Ok(instant)) => write!(f, "{instant}"),
+            _ => f.write_str("9999-12-31T23:59:59Z"),
+        }
+    }
+}
+
+/// The length of a window: a whole number of milliseconds, 100 ms to one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Period(u64);
+
+/// Why a length of time can't be a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a period lasts from 100 ms to 24 h")]
+pub struct PeriodError;
+
+impl Period {
+    /// A period of `millis` milliseconds.
+    ///
+    /// # Errors
+    /// Outside 100..=86,400,000.
+    pub const fn from_millis(millis: u64) -> Result<Self, PeriodError> {
+        if millis < 100 || millis > 86_400_000 { Err(PeriodError) } else { Ok(Self(millis)) }
+    }
+
+    /// Its length in milliseconds.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Its length.
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+
+    /// The window that `at` falls into.
+    pub const fn window_at(self, at: Timestamp) -> WindowIndex {
+        WindowIndex(at.0 / (self.0 * 1000))
+    }
+
+    /// The first instant of window `w`.
+    pub const fn start(self, w: WindowIndex) -> Timestamp {
+        Timestamp(w.0.saturating_mul(self.0 * 1000))
+    }
+
+    /// The first instant after window `w`.
+    pub const fn end(self, w: WindowIndex) -> Timestamp {
+        Timestamp(w.0.saturating_add(1).saturating_mul(self.0 * 1000))
+    }
+}
+
+impl TryFrom<u64> for Period {
+    type Error = PeriodError;
+    fn try_from(millis: u64) -> Result<Self, PeriodError> {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Period> for u64 {
+    fn from(period: Period) -> u64 {
+        period.0
+    }
+}
+
+/// The index w of a window `[w*T, (w+1)*T)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WindowIndex(pub u64);
+
+impl WindowIndex {
+    /// The window after this one.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// How many windows lie between `earlier` and this one; none if `earlier` is later.
+    pub const fn age_since(self, earlier: Self) -> Option<u64> {
+        self.0.checked_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for WindowIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_half_open() {
+        let minute = Period::from_millis(60_000).unwrap();
+        let noon = Timestamp::from_secs(1_767_268_800);
+        let w = minute.window_at(noon);
+        assert_eq!(minute.start(w), noon);
+        assert_eq!(minute.end(w), minute.start(w.next()));
+        assert_eq!(minute.window_at(minute.end(w)), w.next());
+        assert_eq!(minute.window_at(minute.end(w) - Duration::from_micros(1)), w);
+    }
+
+    #[test]
+    fn instants_print_as_rfc_3339() {
+        assert_eq!(Timestamp::from_secs(1_767_268_800).to_string(), "2026-01-01T12:00:00Z");
+        assert_eq!(Timestamp::from_micros(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_period_is_bounded() {
+        assert_eq!(Period::from_millis(99), Err(PeriodError));
+        assert_eq!(Period::from_millis(86_400_001), Err(PeriodError));
+        assert!(serde_json::from_str::<Period>("0").is_err());
+    }
+}

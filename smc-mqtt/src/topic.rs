@@ -1,0 +1,219 @@
+//! Every topic of the system, as a type and as text. `topics.md` is the normative description.
+
+use std::fmt;
+use std::str::FromStr;
+
+use smc_core::name::{NodeName, QueryName, SiteName};
+
+/// What all topics of ours begin with.
+pub const ROOT: &str = "murmur";
+
+/// The topic on which Home Assistant announces that it came up.
+pub const HOME_ASSISTANT_STATUS: &str = "homeassistant/status";
+
+/// A topic of one site.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// `murmur/<site>/card/<node>`: a node's signed card, with its current sealing key.
+    Card {
+        /// Whose card it is.
+        node: NodeName,
+    },
+    /// `homeassistant/sensor/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
+    Discovery {
+        /// Whose entity is described.
+        query: QueryName,
+    },
+    /// `murmur/<site>/peer/<to>/<from>`: a sealed message between peers.
+    Peer {
+        /// Who can open it.
+        to: NodeName,
+        /// Who sealed it.
+        from: NodeName,
+    },
+    /// `murmur/<site>/result/<query>`: the newest signed result, or why there is none.
+    Result {
+        /// What was asked.
+        query: QueryName,
+    },
+    /// `murmur/<site>/share/<peer>/<agent>`: an agent's sealed shares for one peer.
+    Share {
+        /// Who can open it.
+        to: NodeName,
+        /// Who sealed it.
+        from: NodeName,
+    },
+    /// `murmur/<site>/status/<node>`: whether the node is connected.
+    Status {
+        /// Whose status it is.
+        node: NodeName,
+    },
+}
+
+/// A topic that is none of this site's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a topic of this site")]
+pub struct ForeignTopic;
+
+/// The topics of one site: text to type, type to text, and the filters that nodes subscribe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    site: SiteName,
+}
+
+impl Topics {
+    /// The topics of `site`.
+    pub fn new(site: SiteName) -> Self {
+        Self { site }
+    }
+
+    /// The text of `topic`.
+    pub fn spell(&self, topic: &Topic) -> String {
+        let site = &self.site;
+        match topic {
+            Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Discovery { query } => format!("homeassistant/sensor/{ROOT}_{site}/{query}/config"),
+            Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
+            Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
+            Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
+            Topic::Status { node } => format!("{ROOT}/{site}/status/{node}"),
+        }
+    }
+
+    /// The topic that `text` spells.
+    ///
+    /// # Errors
+    /// [`ForeignTopic`] for anything that [`Topics::spell`] never yields.
+    pub fn parse(&self, text: &str) -> Result<Topic, ForeignTopic> {
+        let mut levels = text.split('/');
+        let mut level = || levels.next().ok_or(ForeignTopic);
+        let topic = match level()? {
+            ROOT => {
+                if level()? != self.site.as_str() {
+                    return Err(ForeignTopic);
+                }
+                match level()? {
+                    "card" => Topic::Card { node: name(level()?)? },
+                    "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
+                    "result" => Topic::Result { query: name(level()?)? },
+                    "share" => Topic::Share { to: name(level()?)?, from: name(level()?)? },
+                    "status" => Topic::Status { node: name(level()?)? },
+                    _ => return Err(ForeignTopic),
+                }
+            }
+            "homeassistant" => {
+                let ours = level()? == "sensor"
+                    && level()?.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('_'))
+                        == Some(self.site.as_str());
+                let query = name(level()?)?;
+                if !ours || level()? != "config" {
+                    return Err(ForeignTopic);
+                }
+                Topic::Discovery { query }
+            }
+            _ => return Err(ForeignTopic),
+        };
+        if levels.next().is_some() { Err(ForeignTopic) } else { Ok(topic) }
+    }
+
+    /// All cards of the site.
+    pub fn cards(&self) -> String {
+        format!("{ROOT}/{}/card/+", self.site)
+    }
+
+    /// Everything of the site, results included.
+    pub fn everything(&self) -> String {
+        format!("{ROOT}/{}/#", self.site)
+    }
+
+    /// All discovery messages of the site.
+    pub fn discovery(&self) -> String {
+        format!("homeassistant/sensor/{ROOT}_{}/+/config", self.site)
+    }
+
+    /// Messages that other peers sealed for `to`.
+    pub fn peer_inbox(&self, to: &NodeName) -> String {
+        format!("{ROOT}/{}/peer/{to}/+", self.site)
+    }
+
+    /// Messages that the peer `from` seals for others.
+    pub fn peer_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/peer/+/{from}", self.site)
+    }
+
+    /// All results of the site.
+    pub fn results(&self) -> String {
+        format!("{ROOT}/{}/result/+", self.site)
+    }
+
+    /// Shares that agents sealed for the peer `to`.
+    pub fn share_inbox(&self, to: &NodeName) -> String {
+        format!("{ROOT}/{}/share/{to}/+", self.site)
+    }
+
+    /// Shares that the agent `from` seals for peers.
+    pub fn share_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/share/+/{from}", self.site)
+    }
+
+    /// The presence of all nodes.
+    pub fn statuses(&self) -> String {
+        format!("{ROOT}/{}/status/+", self.site)
+    }
+}
+
+fn name<N: FromStr>(level: &str) -> Result<N, ForeignTopic> {
+    level.parse().map_err(|_| ForeignTopic)
+}
+
+impl fmt::Display for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{ROOT}/{}", self.site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics() -> Topics {
+        Topics::new("hq".parse().unwrap())
+    }
+
+    #[test]
+    fn every_topic_reads_back_as_itself() {
+        let node: NodeName = "tenant".parse().unwrap();
+        let from: NodeName = "room-101".parse().unwrap();
+        let query: QueryName = "co2-mean".parse().unwrap();
+        let all = [
+            Topic::Card { node: node.clone() },
+            Topic::Discovery { query: query.clone() },
+            Topic::Peer { to: node.clone(), from: from.clone() },
+            Topic::Result { query },
+            Topic::Share { to: node.clone(), from },
+            Topic::Status { node },
+        ];
+        for topic in all {
+            assert_eq!(topics().parse(&topics().spell(&topic)), Ok(topic));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_foreign() {
+        for text in [
+            "",
+            "/",
+            "murmur",
+            "murmur/hq",
+            "murmur/hq/share/tenant",
+            "murmur/hq/share/tenant/a/b",
+            "murmur/hq2/card/a",
+            "murmur/hq/card/+",
+            "murmur/hq/card/",
+            "homeassistant/sensor/murmur_hq/a/state",
+            "\u{e9}/hq",
+        ] {
+            assert_eq!(topics().parse(text), Err(ForeignTopic), "{text:?}");
+        }
+    }
+}
