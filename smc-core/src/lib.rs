@@ -2,5 +2,11 @@
 //!
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
+pub mod field;
 pub mod name;
+pub mod polynomial;
+pub mod shamir;
 pub mod time;
+
+#[cfg(test)]
+mod testing;
