@@ -2,9 +2,11 @@
 //!
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
+pub mod decimal;
 pub mod field;
 pub mod name;
 pub mod polynomial;
+pub mod quantity;
 pub mod shamir;
 pub mod time;
 
