@@ -2,8 +2,11 @@
 //!
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
+mod base64url;
 pub mod decimal;
+pub mod envelope;
 pub mod field;
+pub mod identity;
 pub mod name;
 pub mod polynomial;
 pub mod quantity;

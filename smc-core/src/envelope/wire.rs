@@ -1,0 +1,307 @@
+//! The JSON form of an envelope: one line, fixed key order, of a width that does not depend on what is sealed.
+
+use std::io::Write;
+
+use aes_gcm::aead::array::Array;
+use aes_gcm::aead::consts::U12;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{Binding, EnvelopeError, KeyEpoch, PROTOCOL_VERSION};
+use crate::base64url;
+use crate::name::NodeName;
+use crate::time::{Period, WindowIndex};
+
+/// How much longer a ciphertext is than its plaintext.
+pub(super) const TAG_BYTES: usize = 16;
+/// More than all numbers, keys and punctuation of a header take.
+const MAX_HEADER: usize = 256;
+/// How many bytes are encoded at a time: a multiple of 3, so that only the last piece has an odd end.
+const PIECE: usize = 768;
+
+/// The nonce of message `counter`: 96 bits, big-endian.
+pub(super) fn nonce(counter: u64) -> Array<u8, U12> {
+    let mut nonce = Array::default();
+    nonce[4..].copy_from_slice(&counter.to_be_bytes());
+    nonce
+}
+
+/// What is written before the ciphertext.
+pub(super) struct Header<'a> {
+    pub(super) site: &'a str,
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) epoch: KeyEpoch,
+    /// The encapsulation in base64url.
+    pub(super) enc: &'a str,
+    pub(super) counter: u64,
+    pub(super) binding: &'a Binding,
+}
+
+impl Header<'_> {
+    /// The bytes of the whole envelope. `seal` gets the plaintext with room for the tag behind it and turns both
+    /// into ciphertext in place.
+    pub(super) fn write<E>(
+        &self,
+        plaintext: &[u8],
+        seal: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        let sealed = plaintext.len() + TAG_BYTES;
+        let encoded = base64url::encoded_len(sealed);
+        let names = self.site.len() + self.from.len() + self.to.len();
+        let mut bytes = Vec::with_capacity(MAX_HEADER + names + encoded);
+        self.write_header(&mut bytes);
+        let start = bytes.len();
+        // The plaintext is put at the end of where its text will be, and the text grows towards it: after k bytes
+        // it is ceil(4k/3) long and the rest begins at encoded - sealed + k, never before it.
+        bytes.resize(start + encoded - sealed, 0);
+        bytes.extend_from_slice(plaintext);
+        bytes.resize(start + encoded, 0);
+        seal(&mut bytes[start + encoded - sealed..])?;
+        encode_in_place(&mut bytes[start..], sealed);
+        bytes.extend_from_slice(b"\"}");
+        Ok(bytes)
+    }
+
+    /// Names need no escaping: they are letters, digits, `-` and `_`. Writing to a vector does not fail.
+    fn write_header(&self, bytes: &mut Vec<u8>) {
+        let Self { site, from, to, epoch, enc, counter, binding } = self;
+        let _ = write!(
+            bytes,
+            r#"{{"v":{PROTOCOL_VERSION},"site":"{site}","from":"{from}","to":"{to}","epoch":{epoch},"#
+        );
+        let _ = write!(bytes, r#""enc":"{enc}","n":"{counter:016x}","#);
+        if let Binding::Input { period, window, .. } = binding {
+            let _ = write!(bytes, r#""period":{},"window":{window},"#, period.as_millis());
+        }
+        bytes.extend_from_slice(br#""ct":""#);
+    }
+}
+
+/// Turns the last `raw` bytes of `region` into base64url that fills the region.
+fn encode_in_place(region: &mut [u8], raw: usize) {
+    let mut piece = [0; PIECE];
+    let mut read = region.len() - raw;
+    let mut written = 0;
+    while read < region.len() {
+        let taken = PIECE.min(region.len() - read);
+        piece[..taken].copy_from_slice(&region[read..read + taken]);
+        read += taken;
+        let room = base64url::encoded_len(taken);
+        // The room is exactly what `taken` bytes need, so this does not fail.
+        let _ = URL_SAFE_NO_PAD.encode_slice(&piece[..taken], &mut region[written..written + room]);
+        written += room;
+    }
+}
+
+/// An envelope that was read but not opened: nothing in it is known to be true yet.
+#[derive(Debug, Clone)]
+pub struct Envelope<'a> {
+    site: &'a str,
+    from: NodeName,
+    to: &'a str,
+    epoch: KeyEpoch,
+    enc: [u8; 32],
+    counter: u64,
+    window: Option<(Period, WindowIndex)>,
+    ciphertext: &'a str,
+}
+
+/// The keys of the JSON object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'a> {
+    v: u64,
+    site: &'a str,
+    from: NodeName,
+    to: &'a str,
+    epoch: KeyEpoch,
+    enc: &'a str,
+    n: &'a str,
+    period: Option<Period>,
+    window: Option<WindowIndex>,
+    ct: &'a str,
+}
+
+/// Enough of an envelope of any version to tell which it is.
+#[derive(Deserialize)]
+struct AnyVersion {
+    v: u64,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the JSON of an envelope of at most `max` bytes.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Malformed`], [`EnvelopeError::TooLarge`] or [`EnvelopeError::Version`].
+    pub fn parse(bytes: &'a [u8], max: usize) -> Result<Self, EnvelopeError> {
+        if bytes.len() > max {
+            return Err(EnvelopeError::TooLarge { have: bytes.len(), max });
+        }
+        let document: Document<'a> = serde_json::from_slice(bytes).map_err(|_| other_version(bytes))?;
+        if document.v != PROTOCOL_VERSION {
+            return Err(EnvelopeError::Version(document.v));
+        }
+        Self::validate(document).ok_or(EnvelopeError::Malformed)
+    }
+
+    fn validate(document: Document<'a>) -> Option<Self> {
+        let Document { site, from, to, epoch, enc, n, period, window, ct, .. } = document;
+        let window = match (period, window) {
+            (Some(period), Some(window)) => Some((period, window)),
+            (None, None) => None,
+            _ => return None,
+        };
+        let (enc, counter) = (base64url::decode(enc)?, parse_counter(n)?);
+        Some(Self { site, from, to, epoch, enc, counter, window, ciphertext: ct })
+    }
+
+    /// The site, as written; compared when the envelope is opened.
+    pub fn site(&self) -> &'a str {
+        self.site
+    }
+
+    /// Who claims to have sent it: whose key to open it with.
+    pub fn from(&self) -> &NodeName {
+        &self.from
+    }
+
+    /// The receiver, as written; compared when the envelope is opened.
+    pub fn to(&self) -> &'a str {
+        self.to
+    }
+
+    /// The epoch of the receiver's key that it is sealed to.
+    pub fn epoch(&self) -> KeyEpoch {
+        self.epoch
+    }
+
+    /// The encapsulation.
+    pub fn enc(&self) -> &[u8; 32] {
+        &self.enc
+    }
+
+    /// Which message of its channel it is, from 0.
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// The period and window of an input; none for a message between peers.
+    pub fn window(&self) -> Option<(Period, WindowIndex)> {
+        self.window
+    }
+
+    /// The ciphertext with its tag; none unless it is canonical base64url of at least a tag.
+    pub(super) fn ciphertext(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(vec![0; self.ciphertext.len() * 3 / 4]);
+        let decoded = URL_SAFE_NO_PAD.decode_slice(self.ciphertext, &mut bytes).ok()?;
+        (decoded == bytes.len() && decoded >= TAG_BYTES).then_some(bytes)
+    }
+}
+
+/// Sixteen lower-case hexadecimal digits: one text per number.
+fn parse_counter(text: &str) -> Option<u64> {
+    let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() == 16 && text.bytes().all(digit) { u64::from_str_radix(text, 16).ok() } else { None }
+}
+
+/// What to say of bytes that are no envelope of this version.
+fn other_version(bytes: &[u8]) -> EnvelopeError {
+    match serde_json::from_slice(bytes) {
+        Ok(AnyVersion { v }) if v != PROTOCOL_VERSION => EnvelopeError::Version(v),
+        _ => EnvelopeError::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = concat!(
+        r#"{"v":1,"site":"hq","from":"room-101","to":"tenant","epoch":20780,"#,
+        r#""enc":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","n":"00000000000000ff","#,
+        r#""ct":"AAAAAAAAAAAAAAAAAAAAAA"}"#
+    );
+
+    fn refused(json: &str) -> EnvelopeError {
+        Envelope::parse(json.as_bytes(), 1024).unwrap_err()
+    }
+
+    #[test]
+    fn the_header_is_read() {
+        let envelope = Envelope::parse(PEER.as_bytes(), 1024).unwrap();
+        assert_eq!((envelope.site(), envelope.from().as_str(), envelope.to()), ("hq", "room-101", "tenant"));
+        assert_eq!((envelope.epoch(), envelope.counter(), envelope.window()), (KeyEpoch(20_780), 255, None));
+        assert_eq!(envelope.ciphertext().unwrap().len(), TAG_BYTES);
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_refused() {
+        for (from, to) in [
+            ("hq\"", "hq\",\"x\":1"),
+            ("\"hq\"", "\"\\u0068q\""),
+            ("\"hq\"", "7"),
+            ("room-101", "room/101"),
+            ("20780", "-1"),
+            ("20780", "1.5"),
+            ("20780", "\"1\""),
+            ("00ff", "00FF"),
+            ("00ff", "0ff"),
+            ("00ff", "+0ff"),
+            ("enc\":\"A", "enc\":\""),
+            ("enc\":\"A", "enc\":\"+"),
+            ("AAAAAA\",\"n\"", "AAAAAB\",\"n\""),
+            ("AAAAAA\",\"n\"", "AAAAA=\",\"n\""),
+            ("\"ct\"", "\"period\":60000,\"ct\""),
+            ("\"ct\"", "\"window\":1,\"ct\""),
+            ("\"ct\"", "\"period\":1,\"window\":1,\"ct\""),
+            ("\"v\":1", "\"v\":1,\"v\":1"),
+            ("\"v\":1,", ""),
+            ("}", "}x"),
+        ] {
+            assert!(PEER.contains(from), "{from}");
+            assert_eq!(refused(&PEER.replacen(from, to, 1)), EnvelopeError::Malformed, "{from} -> {to}");
+        }
+        for garbage in ["", "null", "[]", "{}", "\u{0}", &"[".repeat(1_000), &r#"{"v":"#.repeat(100)] {
+            assert_eq!(refused(garbage), EnvelopeError::Malformed, "{garbage}");
+        }
+        assert_eq!(Envelope::parse(&[0xff, 0xfe], 1024).unwrap_err(), EnvelopeError::Malformed);
+    }
+
+    #[test]
+    fn other_versions_and_large_ones_are_told_apart() {
+        assert_eq!(refused(&PEER.replace("\"v\":1", "\"v\":2")), EnvelopeError::Version(2));
+        assert_eq!(refused(r#"{"v":3,"novelty":{"deep":[]}}"#), EnvelopeError::Version(3));
+        let max = PEER.len() - 1;
+        let too_large = EnvelopeError::TooLarge { have: PEER.len(), max };
+        assert_eq!(Envelope::parse(PEER.as_bytes(), max).unwrap_err(), too_large);
+    }
+
+    #[test]
+    fn ciphertexts_have_one_text() {
+        for (text, good) in
+            [("AAAAAAAAAAAAAAAAAAAAAA", true), ("AAAAAAAAAAAAAAAAAAAAAB", false), ("AA", false)]
+        {
+            let json = PEER.replace("AAAAAAAAAAAAAAAAAAAAAA\"}", &format!("{text}\"}}"));
+            assert_eq!(
+                Envelope::parse(json.as_bytes(), 1024).unwrap().ciphertext().is_some(),
+                good,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn encoding_in_place_is_encoding() {
+        for raw in (0..20).chain([767, 768, 769, 770, 5_000]) {
+            let bytes: Vec<u8> = (0..raw).map(|i| (i * 7 % 251) as u8).collect();
+            let encoded = base64url::encode(&bytes);
+            let mut region = vec![0; encoded.len() - raw];
+            region.extend_from_slice(&bytes);
+            encode_in_place(&mut region, raw);
+            assert_eq!(region, encoded.as_bytes(), "{raw}");
+        }
+    }
+}
