@@ -24,6 +24,11 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     None
 }
 
+/// The bytes that `text` is the one text of, however many; none for padding or stray bits.
+pub(crate) fn decode_vec(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,25 @@
 //!
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
+pub mod agent;
 mod base64url;
+pub mod card;
 pub mod decimal;
+pub mod digest;
+pub mod document;
 pub mod envelope;
 pub mod field;
+pub mod function;
 pub mod identity;
+pub mod message;
 pub mod name;
+pub mod peer;
+pub mod peers;
 pub mod polynomial;
+pub mod protocol;
 pub mod quantity;
+pub mod result;
+pub mod roster;
 pub mod shamir;
 pub mod time;
 

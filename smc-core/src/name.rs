@@ -107,6 +107,13 @@ names! {
     QueryName
 }
 
+/// All names share one alphabet, so a quantity's name always serves as a stream's.
+impl From<&QuantityName> for StreamName {
+    fn from(quantity: &QuantityName) -> Self {
+        Self(quantity.0.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

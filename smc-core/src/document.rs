@@ -1,0 +1,52 @@
+//! Signed JSON that people may look at: one form to sign, whoever prints it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Signature, SigningKey, VerifyingKey};
+
+/// The RFC 8785 form of `document`: one line, keys sorted, numbers in ECMAScript's shortest form.
+///
+/// A document of ours always has such a form; one that had none (a map with keys that are not text, a number that
+/// is not finite) yields nothing, and nothing is what no signature of a real document covers.
+pub fn canonical(document: &impl Serialize) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(document).unwrap_or_default()
+}
+
+/// A document that can be signed.
+pub trait Signable: Serialize + Sized {
+    /// Keeps a signature of one kind of document from serving for another.
+    const DOMAIN: &'static str;
+
+    /// Signs the document.
+    fn sign(&self, key: &SigningKey) -> Signature {
+        key.sign(Self::DOMAIN, &canonical(self))
+    }
+
+    /// Whether `signature` is by the owner of `key` and for this very document.
+    fn is_signed_by(&self, key: &VerifyingKey, signature: &Signature) -> bool {
+        key.verify(Self::DOMAIN, &canonical(self), signature).is_ok()
+    }
+}
+
+/// A document with one signature beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signed<D> {
+    /// What was signed.
+    #[serde(flatten)]
+    pub document: D,
+    /// By whom is told by the place where the document was found.
+    pub sig: Signature,
+}
+
+impl<D: Signable> Signed<D> {
+    /// Signs `document`.
+    pub fn new(document: D, key: &SigningKey) -> Self {
+        let sig = document.sign(key);
+        Self { document, sig }
+    }
+
+    /// The document, if the owner of `key` signed it.
+    pub fn verified(self, key: &VerifyingKey) -> Option<D> {
+        self.document.is_signed_by(key, &self.sig).then_some(self.document)
+    }
+}

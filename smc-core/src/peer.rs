@@ -1,0 +1,209 @@
+//! A peer: a state machine without I/O.
+//!
+//! Feed it with [`Peer::handle_message`], [`Peer::handle_presence`] and, when the instant of
+//! [`Peer::poll_timeout`] has come, [`Peer::handle_timeout`]. After each, drain [`Peer::poll_event`] first, with
+//! every [`Event::Persist`] on disk, and then [`Peer::poll_transmit`].
+//!
+//! Inside: for every period a [`Rhythm`] that closes windows, for every quantity with a query a `Track`, for every
+//! window a `Round` that agrees on a cohort, and in it a `Computation` per query.
+
+mod ballot;
+mod computation;
+mod event;
+mod rhythm;
+mod round;
+mod track;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub use self::event::{Blame, Event, Message, Refusal, Taken, Transmit};
+use self::rhythm::Rhythm;
+use crate::identity::SigningKey;
+use crate::message::PeerMessage;
+use crate::name::QuantityName;
+use crate::peers::PeerSet;
+use crate::protocol::holdings::{Holdings, Kept};
+use crate::protocol::input::Input;
+use crate::protocol::standing::Standing;
+use crate::roster::{BundleIndex, QuantityIndex, QueryIndex, Roster};
+use crate::shamir::PeerIndex;
+use crate::time::{Timestamp, WindowIndex};
+
+/// What a peer remembers of its earlier life.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Its last vote on each quantity.
+    pub votes: Vec<(QuantityName, Standing)>,
+    /// The inputs it kept.
+    pub inputs: Vec<(BundleIndex, WindowIndex, Input)>,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub struct Peer {
+    node: Node,
+    rhythms: Vec<Rhythm>,
+}
+
+/// What all parts of a peer share.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) me: PeerIndex,
+    pub(crate) key: SigningKey,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) holdings: Holdings,
+    /// Who is connected, as far as is known; always this peer itself.
+    pub(crate) online: PeerSet,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Node {
+    pub(crate) fn say(&mut self, to: PeerSet, message: PeerMessage) {
+        let to = to.without(self.me);
+        if !to.is_empty() {
+            self.transmits.push_back(Transmit { to, message: Arc::new(message) });
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// All peers of the site but this one.
+    pub(crate) fn others(&self) -> PeerSet {
+        self.roster.sharing().indices().collect::<PeerSet>().without(self.me)
+    }
+}
+
+impl Peer {
+    /// The peer `me` of a site. Without a memory of an earlier life it takes no part in the window that is running:
+    /// it can't know whether it voted there.
+    pub fn new(
+        me: PeerIndex,
+        key: SigningKey,
+        roster: Arc<Roster>,
+        recovered: Option<Recovered>,
+        now: Timestamp,
+    ) -> Self {
+        let mut holdings = Holdings::new(&roster);
+        let reborn = recovered.is_some();
+        let Recovered { votes, inputs } = recovered.unwrap_or_default();
+        for (bundle, window, input) in inputs {
+            holdings.keep(bundle, window, input);
+        }
+        let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
+        let online = PeerSet::EMPTY.with(me);
+        let node =
+            Node { me, key, roster, holdings, online, transmits: VecDeque::new(), events: VecDeque::new() };
+        Self { node, rhythms }
+    }
+
+    /// Takes a message in.
+    ///
+    /// # Errors
+    /// Why it was refused; nothing has changed then.
+    pub fn handle_message(&mut self, now: Timestamp, message: Message) -> Result<Taken, Refusal> {
+        match message {
+            Message::Input { bundle, window, input } => self.handle_input(now, bundle, window, input),
+            Message::Peer { from, message } => self.handle_peer(now, from, message),
+        }
+    }
+
+    /// Notes that a peer connected or went away.
+    pub fn handle_presence(&mut self, now: Timestamp, peer: PeerIndex, up: bool) {
+        if peer == self.node.me || !self.node.roster.sharing().contains(peer) {
+            return;
+        }
+        let online = self.node.online;
+        self.node.online = if up { online.with(peer) } else { online.without(peer) };
+        // Somebody's absence may be all that a window waited for.
+        for rhythm in &mut self.rhythms {
+            rhythm.advance(&mut self.node, now);
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for rhythm in &mut self.rhythms {
+            rhythm.handle_timeout(&mut self.node, now);
+        }
+    }
+
+    /// The next message to send. Drain the events before.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.node.transmits.pop_front()
+    }
+
+    /// The next thing to do or to know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.node.events.pop_front()
+    }
+
+    /// When [`Peer::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.rhythms.iter().map(|rhythm| rhythm.timeout(&self.node.roster)).min()
+    }
+
+    /// How many inputs are held.
+    pub fn inputs_held(&self) -> usize {
+        self.node.holdings.len()
+    }
+
+    /// Which peers are connected, as far as is known.
+    pub fn online(&self) -> PeerSet {
+        self.node.online
+    }
+
+    fn handle_input(
+        &mut self,
+        now: Timestamp,
+        bundle: BundleIndex,
+        window: WindowIndex,
+        input: Input,
+    ) -> Result<Taken, Refusal> {
+        let definition = self.node.roster.bundles().get(bundle.at()).ok_or(Refusal::Unknown)?;
+        let (agent, period) = (definition.agent, definition.period);
+        let rhythm = self.rhythms.iter().find(|rhythm| rhythm.period() == period).ok_or(Refusal::Unknown)?;
+        rhythm.accepts(now, window)?;
+        match self.node.holdings.keep(bundle, window, input) {
+            Kept::New => Ok(Taken::New),
+            Kept::Duplicate => Ok(Taken::Duplicate),
+            Kept::Contradicts => {
+                let agent = self.node.roster.agent(agent).node.name.clone();
+                self.node.tell(Event::Blamed(Blame::Equivocation { agent, window }));
+                Err(Refusal::Contradicts)
+            }
+        }
+    }
+
+    fn handle_peer(
+        &mut self,
+        now: Timestamp,
+        from: PeerIndex,
+        message: PeerMessage,
+    ) -> Result<Taken, Refusal> {
+        if from == self.node.me || !self.node.roster.sharing().contains(from) {
+            return Err(Refusal::Unknown);
+        }
+        let quantity = self.quantity_of(&message).ok_or(Refusal::Unknown)?;
+        let rhythm = self.rhythms.iter_mut().find(|rhythm| rhythm.tracks_quantity(quantity));
+        let rhythm = rhythm.ok_or(Refusal::Unknown)?;
+        // Whoever speaks is there, whatever a last will that came late may claim.
+        self.node.online = self.node.online.with(from);
+        rhythm.handle_peer(&mut self.node, now, quantity, from, message)
+    }
+
+    fn quantity_of(&self, message: &PeerMessage) -> Option<QuantityIndex> {
+        let roster = &self.node.roster;
+        let of_query =
+            |query| roster.query_named(query).map(|query: QueryIndex| roster.query(query).quantity);
+        match message {
+            PeerMessage::Endorsement(endorsement) => of_query(&endorsement.query),
+            PeerMessage::Inventory(inventory) => roster.quantity_named(inventory.document.quantity.as_str()),
+            PeerMessage::Partial(partial) => of_query(&partial.query),
+            PeerMessage::Vote(vote) => roster.quantity_named(vote.document.quantity.as_str()),
+        }
+    }
+}

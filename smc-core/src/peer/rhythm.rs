@@ -1,0 +1,194 @@
+//! The windows of one period: when they open, when they close, what is kept meanwhile.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use super::event::{Event, Refusal, Taken};
+use super::track::Track;
+use crate::message::PeerMessage;
+use crate::name::QuantityName;
+use crate::protocol::standing::Standing;
+use crate::roster::{BundleIndex, QuantityIndex, Roster};
+use crate::shamir::PeerIndex;
+use crate::time::{Period, Timestamp, WindowIndex};
+
+/// All quantities that are measured with one period.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    period: Period,
+    /// The window that closes next.
+    closing: WindowIndex,
+    bundles: Vec<BundleIndex>,
+    tracks: Vec<Track>,
+}
+
+impl Rhythm {
+    /// One rhythm per period that a query needs.
+    pub(super) fn of_site(
+        roster: &Roster,
+        votes: Vec<(QuantityName, Standing)>,
+        reborn: bool,
+        now: Timestamp,
+    ) -> Vec<Self> {
+        let mut votes: BTreeMap<_, _> = votes.into_iter().collect();
+        let mut by_period: BTreeMap<Period, Vec<Track>> = BTreeMap::new();
+        for (index, measured) in roster.quantities() {
+            let queries: Vec<_> = roster
+                .queries()
+                .filter(|(_, query)| query.quantity == index)
+                .map(|(query, _)| query)
+                .collect();
+            if !queries.is_empty() {
+                let vote = votes.remove(measured.quantity.name());
+                by_period
+                    .entry(measured.quantity.period())
+                    .or_default()
+                    .push(Track::new(index, queries, vote));
+            }
+        }
+        let rhythm = |(period, tracks): (Period, Vec<Track>)| {
+            let bundles = (0..).map(BundleIndex).zip(roster.bundles());
+            let bundles =
+                bundles.filter(|(_, bundle)| bundle.period == period).map(|(index, _)| index).collect();
+            let closing = if reborn {
+                period.window_at(now - roster.timing().grace)
+            } else {
+                period.window_at(now).next()
+            };
+            Self { period, closing, bundles, tracks }
+        };
+        by_period.into_iter().map(rhythm).collect()
+    }
+
+    pub(super) fn period(&self) -> Period {
+        self.period
+    }
+
+    pub(super) fn tracks_quantity(&self, quantity: QuantityIndex) -> bool {
+        self.tracks.iter().any(|track| track.quantity() == quantity)
+    }
+
+    /// Whether an input for `window` may come at `now`: not before half a period ahead of the window, for clocks
+    /// differ, and not after it closed.
+    pub(super) fn accepts(&self, now: Timestamp, window: WindowIndex) -> Result<(), Refusal> {
+        if window < self.closing {
+            Err(Refusal::Late)
+        } else if window > self.period.window_at(now + self.period.as_duration() / 2) {
+            Err(Refusal::Early)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn timeout(&self, roster: &Roster) -> Timestamp {
+        let close = self.close_of(roster, self.closing);
+        self.tracks.iter().filter_map(Track::timeout).fold(close, Timestamp::min)
+    }
+
+    fn close_of(&self, roster: &Roster, window: WindowIndex) -> Timestamp {
+        self.period.end(window) + roster.timing().grace
+    }
+
+    pub(super) fn handle_timeout(&mut self, node: &mut Node, now: Timestamp) {
+        if self.close_of(&node.roster, self.closing) <= now {
+            self.skip(node, now);
+            self.close(node, now);
+        }
+        self.advance(node, now);
+    }
+
+    /// Windows whose close was slept through are gone: nobody waits for their inventories any more.
+    fn skip(&mut self, node: &mut Node, now: Timestamp) {
+        let newest = self.period.window_at(now - node.roster.timing().grace);
+        let newest = WindowIndex(newest.0.saturating_sub(1));
+        if let Some(windows @ 1..) = newest.age_since(self.closing) {
+            self.closing = newest;
+            node.tell(Event::Skipped { windows });
+        }
+    }
+
+    fn close(&mut self, node: &mut Node, now: Timestamp) {
+        let closing = self.closing;
+        self.closing = closing.next();
+        self.prune(node, closing);
+        for track in &mut self.tracks {
+            track.close(node, now, self.period, closing);
+        }
+    }
+
+    /// The window before may still be computed on, the ones before that are over.
+    fn prune(&self, node: &mut Node, closing: WindowIndex) {
+        let before = WindowIndex(closing.0.saturating_sub(1));
+        let first = Epoch::of(node.roster.timing().cohort_epoch, self.period, before).first;
+        let mut dropped = Vec::new();
+        for &bundle in &self.bundles {
+            let windows = node.holdings.prune(&node.roster, bundle, first, before);
+            dropped.extend(windows.into_iter().map(|window| (bundle, window)));
+        }
+        if !dropped.is_empty() {
+            node.tell(Event::Forget(dropped));
+        }
+    }
+
+    /// Goes on wherever enough has been heard or waited.
+    pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {
+        for track in &mut self.tracks {
+            track.advance(node, now);
+        }
+    }
+
+    pub(super) fn handle_peer(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        quantity: QuantityIndex,
+        from: PeerIndex,
+        message: PeerMessage,
+    ) -> Result<Taken, Refusal> {
+        // Another peer's clock may be ahead of ours, by half a period at most.
+        if message.window() > self.period.window_at(now + self.period.as_duration() / 2) {
+            return Err(Refusal::Early);
+        }
+        let track =
+            self.tracks.iter_mut().find(|track| track.quantity() == quantity).ok_or(Refusal::Unknown)?;
+        track.handle_peer(node, now, self.closing, from, message)
+    }
+}
+
+/// A cohort epoch: the windows that begin in one stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Epoch {
+    /// Its number since the Unix epoch.
+    pub(super) index: u64,
+    /// Its first window.
+    pub(super) first: WindowIndex,
+}
+
+impl Epoch {
+    /// The epoch of length `length` that window `w` begins in.
+    pub(super) fn of(length: std::time::Duration, period: Period, w: WindowIndex) -> Self {
+        let length = (length.as_micros() as u64).max(1);
+        let index = period.start(w).as_micros() / length;
+        let begin = Timestamp::from_micros(index.saturating_mul(length));
+        let first = period.window_at(begin);
+        let first = if period.start(first) < begin { first.next() } else { first };
+        Self { index, first }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_starts_with_the_first_window_that_begins_in_it() {
+        let period = Period::from_millis(7_000).unwrap();
+        let epoch = Epoch::of(Duration::from_secs(60), period, WindowIndex(9));
+        // Window 9 begins at 63 s, in the second minute, which begins at 60 s; window 8 began at 56 s.
+        assert_eq!(epoch, Epoch { index: 1, first: WindowIndex(9) });
+        assert_eq!(Epoch::of(Duration::from_secs(60), period, WindowIndex(17)).first, WindowIndex(9));
+    }
+}

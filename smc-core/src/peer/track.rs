@@ -1,0 +1,80 @@
+//! One quantity, window after window.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use super::event::{Refusal, Taken};
+use super::rhythm::Epoch;
+use super::round::Round;
+use crate::message::PeerMessage;
+use crate::protocol::standing::Standing;
+use crate::roster::{QuantityIndex, QueryIndex};
+use crate::shamir::PeerIndex;
+use crate::time::{Period, Timestamp, WindowIndex};
+
+/// How many closed windows may still be computed on; older ones are given up.
+const OPEN_ROUNDS: u64 = 2;
+
+/// A quantity with the queries on it.
+#[derive(Debug)]
+pub(super) struct Track {
+    quantity: QuantityIndex,
+    queries: Vec<QueryIndex>,
+    /// This peer's last vote, ever: it votes in later windows only.
+    vote: Option<Standing>,
+    rounds: BTreeMap<WindowIndex, Round>,
+}
+
+impl Track {
+    pub(super) fn new(quantity: QuantityIndex, queries: Vec<QueryIndex>, vote: Option<Standing>) -> Self {
+        Self { quantity, queries, vote, rounds: BTreeMap::new() }
+    }
+
+    pub(super) fn quantity(&self) -> QuantityIndex {
+        self.quantity
+    }
+
+    pub(super) fn timeout(&self) -> Option<Timestamp> {
+        self.rounds.values().filter_map(Round::timeout).min()
+    }
+
+    /// Closes `window`: no more inputs; says what is held.
+    pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
+        self.rounds.retain(|&round, _| window.age_since(round).is_none_or(|age| age < OPEN_ROUNDS));
+        // The inventory about to be sent reports the last vote: no vote in an earlier window may follow it.
+        for round in self.rounds.range_mut(..window).map(|(_, round)| round) {
+            round.overtake(node);
+        }
+        let epoch = Epoch::of(node.roster.timing().cohort_epoch, period, window);
+        let (quantity, queries) = (self.quantity, &self.queries);
+        let round = self.rounds.entry(window).or_insert_with(|| Round::new(quantity, window, queries));
+        round.close(node, now, epoch, self.vote.as_ref());
+    }
+
+    pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {
+        for round in self.rounds.values_mut() {
+            round.advance(node, now, &mut self.vote);
+        }
+    }
+
+    /// Takes a message about an open window, or about one that the sender closed a little before us.
+    pub(super) fn handle_peer(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        closing: WindowIndex,
+        from: PeerIndex,
+        message: PeerMessage,
+    ) -> Result<Taken, Refusal> {
+        let window = message.window();
+        let (quantity, queries) = (self.quantity, &self.queries);
+        let round = if window >= closing {
+            self.rounds.entry(window).or_insert_with(|| Round::new(quantity, window, queries))
+        } else {
+            self.rounds.get_mut(&window).ok_or(Refusal::Late)?
+        };
+        let taken = round.handle_peer(node, from, message)?;
+        round.advance(node, now, &mut self.vote);
+        Ok(taken)
+    }
+}

@@ -1,0 +1,266 @@
+//! From inventories to the cohort of a window (docs/protocol.md, 4.3 and 4.4): a pure function, so that peers who
+//! heard the same come to the same plan.
+
+use super::inventory::Held;
+use super::standing::{self, InDoubt, Members, Standing};
+use crate::peers::PeerSet;
+use crate::roster::Quorum;
+use crate::shamir::PeerIndex;
+use crate::time::WindowIndex;
+
+/// What one peer reported.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// Who.
+    pub peer: PeerIndex,
+    /// What it holds, per stream.
+    pub held: &'a [Held],
+    /// Its last vote of the cohort epoch.
+    pub standing: Option<&'a Standing>,
+}
+
+/// Who computes on what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// P: the peers that compute.
+    pub peers: PeerSet,
+    /// The cohort, ascending by stream.
+    pub cohort: Vec<Member>,
+}
+
+/// A stream of the cohort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its place among the streams of the quantity.
+    pub stream: usize,
+    /// The window whose reading stands for it: the planned one (fresh) or an earlier one (carried).
+    pub window: WindowIndex,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// More than one cohort may have been agreed.
+    #[error(transparent)]
+    InDoubt(#[from] InDoubt),
+    /// No quorum of peers holds a reading of every member of the frozen cohort.
+    #[error("no quorum of peers holds readings of the whole cohort; {missing} are missing")]
+    Incomplete {
+        /// How many members lack a common reading.
+        missing: usize,
+    },
+    /// Too few peers were heard.
+    #[error("waiting: {have} of {need} peers")]
+    NoQuorum {
+        /// How many were heard.
+        have: usize,
+        /// q.
+        need: usize,
+    },
+}
+
+/// Plans `window` of a quantity with `streams` streams.
+///
+/// # Errors
+/// When no quorum can go on with the cohort of the epoch.
+pub fn plan(
+    quorum: Quorum,
+    window: WindowIndex,
+    streams: usize,
+    reports: &[Report<'_>],
+) -> Result<Plan, PlanError> {
+    let heard = reports.len();
+    if heard < quorum.size() {
+        return Err(PlanError::NoQuorum { have: heard, need: quorum.size() });
+    }
+    let standings: Vec<_> = reports.iter().map(|report| (report.peer, report.standing)).collect();
+    match standing::frozen(quorum, &standings)? {
+        Some(members) => carry_on(quorum, window, &members, reports),
+        None => start_afresh(quorum, window, streams, reports),
+    }
+}
+
+/// The cohort is frozen: leave out as few peers as possible so that the others share a reading of every member.
+fn carry_on(
+    quorum: Quorum,
+    window: WindowIndex,
+    members: &Members,
+    reports: &[Report<'_>],
+) -> Result<Plan, PlanError> {
+    let places: Vec<usize> = members.iter().collect();
+    let mut peers = reports.to_vec();
+    loop {
+        let missing = places.len() - covered(&peers, &places);
+        if missing == 0 {
+            return Ok(agree(window, &peers, &places));
+        }
+        if peers.len() == quorum.size() {
+            return Err(PlanError::Incomplete { missing });
+        }
+        peers.remove(most_costly(&peers, &places).0);
+    }
+}
+
+/// The epoch begins: everyone takes part whose reading all of P hold. A peer that lacks more than half of what
+/// another holds stays out, and so does one that would cost the cohort more than a tenth while a quorum remains.
+fn start_afresh(
+    quorum: Quorum,
+    window: WindowIndex,
+    streams: usize,
+    reports: &[Report<'_>],
+) -> Result<Plan, PlanError> {
+    let holds = |report: &Report<'_>| report.held.iter().filter(|held| held.ages().next().is_some()).count();
+    let best = reports.iter().map(holds).max().unwrap_or(0);
+    let mut peers: Vec<_> = reports.iter().filter(|report| 2 * holds(report) >= best).copied().collect();
+    if peers.len() < quorum.size() {
+        return Err(PlanError::NoQuorum { have: peers.len(), need: quorum.size() });
+    }
+    let places: Vec<usize> = (0..streams).collect();
+    while peers.len() > quorum.size() {
+        let (costly, without) = most_costly(&peers, &places);
+        if 10 * without <= 11 * covered(&peers, &places) {
+            break;
+        }
+        peers.remove(costly);
+    }
+    Ok(agree(window, &peers, &places))
+}
+
+/// The report whose absence leaves the most of `places` covered, and how many; of equals the last.
+fn most_costly(peers: &[Report<'_>], places: &[usize]) -> (usize, usize) {
+    let without = |out: usize| {
+        let mut others = peers.to_vec();
+        others.remove(out);
+        covered(&others, places)
+    };
+    (0..peers.len()).map(|out| (out, without(out))).max_by_key(|&(_, covered)| covered).unwrap_or((0, 0))
+}
+
+fn covered(peers: &[Report<'_>], places: &[usize]) -> usize {
+    places.iter().filter(|&&place| common(peers, place).is_some()).count()
+}
+
+fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize]) -> Plan {
+    let member = |&stream: &usize| {
+        let age = common(peers, stream)?;
+        Some(Member { stream, window: WindowIndex(window.0.checked_sub(u64::from(age))?) })
+    };
+    Plan {
+        peers: peers.iter().map(|report| report.peer).collect(),
+        cohort: places.iter().filter_map(member).collect(),
+    }
+}
+
+/// The age of the newest reading of the stream at `place` that all of `peers` hold.
+fn common(peers: &[Report<'_>], place: usize) -> Option<u16> {
+    let held = |report: &Report<'_>| report.held.get(place).copied().unwrap_or(Held::NOTHING);
+    let (first, others) = peers.split_first()?;
+    held(first).ages().find(|&age| others.iter().all(|other| held(other).has(age)))
+}
+
+impl Plan {
+    /// The cohort as a set out of `streams` streams.
+    pub fn members(&self, streams: usize) -> Members {
+        Members::new(streams, self.cohort.iter().map(|member| member.stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::Tolerate;
+    use crate::shamir::Sharing;
+
+    const W: WindowIndex = WindowIndex(100);
+
+    /// Inventories of peers 1, 2, ... written as ages per stream: `[0, 1]` holds this window and the last.
+    fn plan_of(
+        quorum_of: (u8, u8),
+        held: &[&[&[u16]]],
+        standing: Option<&Standing>,
+    ) -> Result<Plan, PlanError> {
+        let quorum = Quorum::new(Sharing::new(quorum_of.0, quorum_of.1).unwrap(), Tolerate::Crash);
+        let window = |age: &u16| WindowIndex(W.0 - u64::from(*age));
+        let held: Vec<Vec<Held>> = held
+            .iter()
+            .map(|streams| {
+                let ages = |ages: &&[u16]| Held::at(W, [ages.first().map(window), ages.get(1).map(window)]);
+                streams.iter().map(ages).collect()
+            })
+            .collect();
+        let streams = held[0].len();
+        let reports: Vec<_> =
+            first(9).iter().zip(&held).map(|(peer, held)| Report { peer, held, standing }).collect();
+        plan(quorum, W, streams, &reports)
+    }
+
+    fn first(peers: u8) -> PeerSet {
+        (1..=peers).map(|peer| PeerIndex::new(peer).unwrap()).collect()
+    }
+
+    fn ages(plan: &Plan) -> Vec<(usize, u64)> {
+        plan.cohort.iter().map(|member| (member.stream, W.0 - member.window.0)).collect()
+    }
+
+    fn voted(members: &[usize]) -> Standing {
+        let members = Members::new(3, members.iter().copied());
+        Standing { epoch: 0, window: WindowIndex(W.0 - 1), peers: first(3), members }
+    }
+
+    #[test]
+    fn a_silent_stream_is_carried_within_its_epoch() {
+        let held: &[&[u16]] = &[&[0, 1], &[1], &[]];
+        let plan = plan_of((3, 1), &[held, held, held], Some(&voted(&[0, 1]))).unwrap();
+        assert_eq!(ages(&plan), [(0, 0), (1, 1)]);
+        assert_eq!(plan.peers.len(), 3);
+    }
+
+    #[test]
+    fn nobody_joins_a_frozen_cohort() {
+        let held: &[&[u16]] = &[&[0, 1], &[0, 1], &[0]];
+        let plan = plan_of((3, 1), &[held, held, held], Some(&voted(&[0, 1]))).unwrap();
+        assert_eq!(ages(&plan), [(0, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn a_message_lost_to_one_peer_falls_back_to_the_reading_that_all_hold() {
+        let all: &[&[u16]] = &[&[0, 1], &[0, 1], &[0, 1]];
+        let lost: &[&[u16]] = &[&[0, 1], &[1, 2], &[0, 1]];
+        let plan = plan_of((3, 1), &[all, all, lost], Some(&voted(&[0, 1, 2]))).unwrap();
+        assert_eq!(ages(&plan), [(0, 0), (1, 1), (2, 0)]);
+    }
+
+    #[test]
+    fn a_peer_without_a_carried_reading_stays_out() {
+        let all: &[&[u16]] = &[&[0, 1], &[3], &[0, 1]];
+        let returned: &[&[u16]] = &[&[0], &[], &[0]];
+        let plan = plan_of((3, 1), &[all, all, returned], Some(&voted(&[0, 1, 2]))).unwrap();
+        assert_eq!(plan.peers, first(2));
+        assert_eq!(ages(&plan), [(0, 0), (1, 3), (2, 0)]);
+    }
+
+    #[test]
+    fn without_a_quorum_for_the_whole_cohort_there_is_no_plan() {
+        let (a, b): (&[&[u16]], &[&[u16]]) = (&[&[0], &[], &[0]], &[&[0], &[3], &[0]]);
+        assert_eq!(
+            plan_of((3, 1), &[a, b], Some(&voted(&[0, 1, 2]))),
+            Err(PlanError::Incomplete { missing: 1 })
+        );
+        assert_eq!(plan_of((3, 1), &[a], None), Err(PlanError::NoQuorum { have: 1, need: 2 }));
+    }
+
+    #[test]
+    fn a_peer_that_just_came_back_does_not_shrink_the_cohort_of_an_epoch() {
+        let all: &[&[u16]] = &[&[0], &[0], &[0]];
+        let late: &[&[u16]] = &[&[0], &[0], &[]];
+        let plan = plan_of((3, 1), &[all, late, all], None).unwrap();
+        assert_eq!(plan.cohort.len(), 3);
+        assert_eq!(plan.peers.iter().map(PeerIndex::get).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn a_peer_that_lacks_more_than_half_stays_out_even_if_that_costs_the_quorum() {
+        let (all, late): (&[&[u16]], &[&[u16]]) = (&[&[0], &[0], &[0]], &[&[0], &[], &[]]);
+        assert_eq!(plan_of((3, 1), &[all, late], None), Err(PlanError::NoQuorum { have: 1, need: 2 }));
+    }
+}

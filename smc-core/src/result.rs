@@ -1,0 +1,266 @@
+//! What a window has come to, as it is published: the only thing that is ever revealed (docs/protocol.md, 4.8).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::decimal::Decimal;
+use crate::document::Signable;
+use crate::identity::Signature;
+use crate::name::{NodeName, QuantityName, QueryName, SiteName};
+use crate::protocol::plan::PlanError;
+use crate::roster::Roster;
+use crate::shamir::OpenError;
+use crate::time::{Period, WindowIndex};
+
+/// The version of the protocol and of all its documents.
+pub const VERSION: u8 = 1;
+
+/// The outcome of one window of one query, as every peer that computed it states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultDocument {
+    /// [`VERSION`].
+    pub v: u8,
+    /// The site.
+    pub site: SiteName,
+    /// What was asked.
+    pub query: QueryName,
+    /// The function's name.
+    pub function: String,
+    /// Of what.
+    pub quantity: QuantityName,
+    /// The unit of the value; empty for a plain number.
+    pub unit: String,
+    /// When.
+    pub window: WindowDocument,
+    /// The value; none unless `status` is ok.
+    pub value: Option<Value>,
+    /// How many agents it covers.
+    pub cohort: u32,
+    /// How many readings are of this very window.
+    pub fresh: u32,
+    /// How many readings are the last ones of streams that were silent.
+    pub carried: u32,
+    /// The peers that computed.
+    pub peers: Vec<NodeName>,
+    /// Whether redundant shares confirmed the value: needs at least t+2 answers.
+    pub verified: bool,
+    /// Whether there is a value.
+    pub status: Status,
+    /// Why there is none.
+    pub reason: Option<String>,
+}
+
+/// A window in text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowDocument {
+    /// w.
+    pub index: WindowIndex,
+    /// Its first instant, RFC 3339.
+    pub start: String,
+    /// The first instant after it, RFC 3339.
+    pub end: String,
+}
+
+impl WindowDocument {
+    /// Window `w` of period `period`.
+    pub fn new(period: Period, w: WindowIndex) -> Self {
+        Self { index: w, start: period.start(w).to_string(), end: period.end(w).to_string() }
+    }
+}
+
+/// Whether a window has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Something went wrong; no value.
+    Failed,
+    /// There is a value.
+    Ok,
+    /// Policy forbids to reveal it; no value.
+    Withheld,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Failed => "failed",
+            Self::Ok => "ok",
+            Self::Withheld => "withheld",
+        })
+    }
+}
+
+/// A number as JSON has it: whole numbers without a fraction, all others in their shortest form.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Value(f64);
+
+impl Value {
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl From<Decimal> for Value {
+    fn from(decimal: Decimal) -> Self {
+        Self(decimal.to_f64())
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Beyond 2^53 not every whole number is a float.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if self.0.fract() == 0.0 && self.0.abs() < EXACT {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+impl Signable for ResultDocument {
+    const DOMAIN: &'static str = "murmuration/1/result";
+}
+
+/// A result with the signatures of the peers that computed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignedResult {
+    /// What they state.
+    #[serde(flatten)]
+    pub result: ResultDocument,
+    /// Their signatures by name.
+    pub signatures: BTreeMap<NodeName, Signature>,
+}
+
+/// Why a published result is not to be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// A signature does not belong to this document.
+    #[error("the signature of `{peer}` does not match this result")]
+    Forged {
+        /// Whose signature.
+        peer: NodeName,
+    },
+    /// Too few signatures: with at most t of them nobody honest need have signed.
+    #[error("{have} signatures; at least {need} peers must have signed a result")]
+    TooFewSignatures {
+        /// How many signed.
+        have: usize,
+        /// t + 1, or 1 for a window without a value.
+        need: usize,
+    },
+    /// Somebody signed who is no peer of the site.
+    #[error("`{peer}` signed and is no peer of this site")]
+    UnknownPeer {
+        /// The name.
+        peer: NodeName,
+    },
+    /// The version is not ours.
+    #[error("version {version}; this program knows version {VERSION}")]
+    Version {
+        /// What the document says.
+        version: u8,
+    },
+    /// The document is of another site.
+    #[error("a result of site `{site}`")]
+    WrongSite {
+        /// The other site.
+        site: SiteName,
+    },
+}
+
+impl SignedResult {
+    /// Whether the peers of `roster` vouch for this result: all signatures are valid, and a value has more than t.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn verify(&self, roster: &Roster) -> Result<(), VerifyError> {
+        let result = &self.result;
+        if result.v != VERSION {
+            return Err(VerifyError::Version { version: result.v });
+        }
+        if result.site != *roster.site() {
+            return Err(VerifyError::WrongSite { site: result.site.clone() });
+        }
+        for (peer, signature) in &self.signatures {
+            let index = roster.peer_named(peer.as_str());
+            let node = index.and_then(|index| roster.peer(index));
+            let node = node.ok_or_else(|| VerifyError::UnknownPeer { peer: peer.clone() })?;
+            if !result.is_signed_by(&node.identity, signature) {
+                return Err(VerifyError::Forged { peer: peer.clone() });
+            }
+        }
+        let need = if result.status == Status::Ok { roster.sharing().need() } else { 1 };
+        let have = self.signatures.len();
+        if have < need { Err(VerifyError::TooFewSignatures { have, need }) } else { Ok(()) }
+    }
+}
+
+/// Why a window has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Fewer agents than the minimum.
+    #[error("cohort {cohort} of {minimum}")]
+    Cohort {
+        /// How many there are.
+        cohort: u32,
+        /// How many it takes.
+        minimum: u32,
+    },
+    /// Too few signatures came in time.
+    #[error("only {have} of {need} peers signed the result in time")]
+    Endorsements {
+        /// How many came.
+        have: usize,
+        /// t + 1.
+        need: usize,
+    },
+    /// The output could not be opened.
+    #[error("the output could not be opened: {0}")]
+    Opening(OpenError),
+    /// Beside the other results of this window it would tell about too few agents.
+    #[error("overlap: it would single out {agents} agents, fewer than {minimum}")]
+    Overlap {
+        /// How many.
+        agents: u32,
+        /// How many it takes.
+        minimum: u32,
+    },
+    /// The next window closed before there was a plan for this one.
+    #[error("the next window closed before enough peers had answered")]
+    Overtaken,
+    /// There is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The opened sum is larger than all readings at their maximum.
+    #[error("the opened sum is out of range; an agent or a peer gave a false share")]
+    Range,
+    /// A peer voted for another plan.
+    #[error("the peers saw different readings: {peer} voted for another plan")]
+    VotesDiffer {
+        /// Who.
+        peer: NodeName,
+    },
+    /// Votes were missing at the deadline.
+    #[error("{have} of {need} peers voted in time")]
+    VotesMissing {
+        /// How many voted.
+        have: usize,
+        /// |P|.
+        need: usize,
+    },
+}
+
+impl Reason {
+    /// How the window is to be called.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Cohort { .. } | Self::Overlap { .. } => Status::Withheld,
+            _ => Status::Failed,
+        }
+    }
+}

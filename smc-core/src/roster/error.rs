@@ -1,0 +1,124 @@
+//! What a site file can get wrong.
+
+use std::time::Duration;
+
+use crate::name::{NodeName, QuantityName, QueryName, StreamName};
+use crate::quantity::QuantityError;
+use crate::shamir::SharingError;
+use crate::time::PeriodError;
+
+/// A site file that does not hold together; the text names the key and the remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RosterError {
+    /// Two nodes bear one name.
+    #[error("`{name}` names two nodes; every peer and agent needs a name of its own")]
+    DuplicateNode {
+        /// The name.
+        name: NodeName,
+    },
+    /// Two quantities bear one name.
+    #[error("quantity `{name}` is defined twice; remove one [[quantity]]")]
+    DuplicateQuantity {
+        /// The name.
+        name: QuantityName,
+    },
+    /// Two queries bear one name.
+    #[error("query `{name}` is defined twice; rename one [[query]]")]
+    DuplicateQuery {
+        /// The name.
+        name: QueryName,
+    },
+    /// Two streams of one agent bear one name.
+    #[error(
+        "agent `{agent}` has two streams called `{stream}`; give one another name: {{ name = \"...\", quantity = \"...\" }}"
+    )]
+    DuplicateStream {
+        /// Whose streams.
+        agent: NodeName,
+        /// The name.
+        stream: StreamName,
+    },
+    /// The site would allow results over so few agents that members learn each other's readings.
+    #[error(
+        "site.minimum_cohort is {have}; at least 3, since of two members each would learn the other's reading"
+    )]
+    MinimumCohort {
+        /// What the file says.
+        have: u32,
+    },
+    /// Two scopes differ by too few agents: the difference of their results would tell about those.
+    #[error(
+        "query `{query}` would single out {agents} agents beside the other queries on `{quantity}`, fewer than the minimum cohort of {minimum}; widen or narrow its scope"
+    )]
+    Overlap {
+        /// The query that was refused.
+        query: QueryName,
+        /// On what.
+        quantity: QuantityName,
+        /// How many agents it would single out.
+        agents: u32,
+        /// How many it must be.
+        minimum: u32,
+    },
+    /// A window's length is out of range.
+    #[error("site.period: {0}")]
+    Period(#[from] PeriodError),
+    /// A quantity makes no sense.
+    #[error("[[quantity]]: {0}")]
+    Quantity(Box<QuantityError>),
+    /// The number of peers or the threshold is out of range.
+    #[error("site.threshold and [[peer]]: {0}")]
+    Sharing(#[from] SharingError),
+    /// A length of time is out of range.
+    #[error("site.{key} must lie between {least:?} and {most:?}")]
+    Span {
+        /// The key.
+        key: &'static str,
+        /// The least.
+        least: Duration,
+        /// The most.
+        most: Duration,
+    },
+    /// More agents than a site may have.
+    #[error("{have} agents; a site has at most {max}", max = super::MAX_AGENTS)]
+    TooManyAgents {
+        /// How many the file has.
+        have: usize,
+    },
+    /// More queries than a site may have.
+    #[error("{have} queries; a site has at most {max}", max = super::MAX_QUERIES)]
+    TooManyQueries {
+        /// How many the file has.
+        have: usize,
+    },
+    /// The sum of so many readings could overflow the field, or one agent has too many streams.
+    #[error("too many streams of `{quantity}`: their sum could overflow, or one agent has more than {max}", max = super::MAX_STREAMS_PER_AGENT)]
+    TooManyStreams {
+        /// Of what.
+        quantity: QuantityName,
+    },
+    /// A function that nobody knows.
+    #[error("query `{query}`: unknown function `{function}`; known are count, mean and sum")]
+    UnknownFunction {
+        /// Which query.
+        query: QueryName,
+        /// What the file says.
+        function: String,
+    },
+    /// A stream or query on a quantity that is neither known nor defined.
+    #[error(
+        "`{user}` uses the quantity `{quantity}`, which is neither built in nor defined by a [[quantity]]"
+    )]
+    UnknownQuantity {
+        /// The agent or query.
+        user: String,
+        /// The quantity.
+        quantity: QuantityName,
+    },
+}
+
+impl From<QuantityError> for RosterError {
+    fn from(error: QuantityError) -> Self {
+        Self::Quantity(Box::new(error))
+    }
+}

@@ -1,0 +1,59 @@
+//! Standing queries of a site file: known function, known quantity, and no scope that singles anybody out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::QueryTable;
+use super::{AgentIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
+use crate::function::{Function, Query};
+use crate::protocol::release::Atoms;
+
+/// Checks the queries against the roster and against each other, in the order of names.
+pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<Query>, RosterError> {
+    if tables.len() > MAX_QUERIES {
+        return Err(RosterError::TooManyQueries { have: tables.len() });
+    }
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut seen = BTreeSet::new();
+    let mut atoms: BTreeMap<QuantityIndex, Atoms> = BTreeMap::new();
+    let mut queries = Vec::with_capacity(tables.len());
+    for table in tables {
+        if !seen.insert(table.name.clone()) {
+            return Err(RosterError::DuplicateQuery { name: table.name });
+        }
+        let query = read(roster, table)?;
+        let agents = scoped_agents(roster, &query);
+        let minimum = query.minimum_cohort;
+        let atoms = atoms.entry(query.quantity).or_insert_with(|| Atoms::new(roster.agents().len()));
+        // A scope that is too small by itself is no contradiction in the file: its windows are withheld until
+        // enough agents have joined.
+        if agents.len() as u32 >= minimum
+            && let Err(agents) = atoms.admit(&agents, minimum)
+        {
+            let quantity = roster.quantity(query.quantity).quantity.name().clone();
+            return Err(RosterError::Overlap { query: query.name, quantity, agents, minimum });
+        }
+        queries.push(query);
+    }
+    Ok(queries)
+}
+
+fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
+    let QueryTable { name, function, quantity, scope, minimum_cohort, purpose } = table;
+    let Some(function) = Function::named(&function) else {
+        return Err(RosterError::UnknownFunction { query: name, function });
+    };
+    let Some(quantity) = roster.quantity_named(quantity.as_str()) else {
+        return Err(RosterError::UnknownQuantity { user: name.to_string(), quantity });
+    };
+    let minimum_cohort = minimum_cohort.max(roster.minimum_cohort());
+    Ok(Query { name, function, quantity, scope, minimum_cohort, purpose })
+}
+
+/// The agents of the site that a query would cover if all took part, ascending.
+fn scoped_agents(roster: &Roster, query: &Query) -> Vec<AgentIndex> {
+    let streams = &roster.quantity(query.quantity).streams;
+    let mut agents: Vec<_> = streams.iter().map(|&(bundle, _)| roster.bundle(bundle).agent).collect();
+    agents.retain(|&agent| query.covers(&roster.agent(agent).labels));
+    agents.dedup();
+    agents
+}

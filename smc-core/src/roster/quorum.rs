@@ -1,0 +1,61 @@
+//! How many peers must agree (docs/protocol.md, 1).
+
+use super::Tolerate;
+use crate::shamir::Sharing;
+
+/// q, and how many contradictions it takes to refute a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quorum {
+    q: usize,
+    refuting: usize,
+}
+
+impl Quorum {
+    /// The quorum of a site.
+    pub fn new(sharing: Sharing, tolerate: Tolerate) -> Self {
+        let (n, t) = (usize::from(sharing.peers()), usize::from(sharing.threshold().get()));
+        match tolerate {
+            Tolerate::Crash => Self { q: n / 2 + 1, refuting: 1 },
+            Tolerate::Malicious => Self { q: (n + t + 1).div_ceil(2), refuting: t + 1 },
+        }
+    }
+
+    /// q: the fewest peers that may agree on a window. Any two sets of q peers share one that follows the protocol.
+    pub fn size(self) -> usize {
+        self.q
+    }
+
+    /// How many peers must contradict a claim about a vote before it counts as refuted: one of them at least is
+    /// honest then.
+    pub fn refuting(self) -> usize {
+        self.refuting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_quorums_share_an_honest_peer() {
+        for n in 3..=9u8 {
+            for t in 1..=(n - 1) / 2 {
+                let sharing = Sharing::new(n, t).unwrap();
+                let (n, t) = (usize::from(n), usize::from(t));
+                let crash = Quorum::new(sharing, Tolerate::Crash).size();
+                let malicious = Quorum::new(sharing, Tolerate::Malicious).size();
+                assert!(2 * crash > n && crash <= n);
+                assert!(2 * malicious > n + t && malicious <= n, "n={n} t={t} q={malicious}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_quorums_of_the_protocol_page() {
+        let q = |n, t, tolerate| Quorum::new(Sharing::new(n, t).unwrap(), tolerate).size();
+        assert_eq!((q(3, 1, Tolerate::Crash), q(3, 1, Tolerate::Malicious)), (2, 3));
+        assert_eq!((q(4, 1, Tolerate::Crash), q(4, 1, Tolerate::Malicious)), (3, 3));
+        assert_eq!((q(5, 2, Tolerate::Crash), q(5, 2, Tolerate::Malicious)), (3, 4));
+        assert_eq!((q(7, 3, Tolerate::Crash), q(7, 3, Tolerate::Malicious)), (4, 6));
+    }
+}
