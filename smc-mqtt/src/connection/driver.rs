@@ -15,7 +15,7 @@ use zeroize::Zeroize;
 
 use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
-use super::link::{Ends, converse};
+use super::link::{CLOSING, Ends, converse};
 use super::outbox::Outbox;
 use super::teller::Teller;
 use super::{Fault, Happening, Phase, Refusal, Shared, Told};
@@ -25,6 +25,10 @@ use crate::settings::ConnectionSettings;
 const GREETING: Duration = Duration::from_secs(10);
 /// A connection that lasted this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(10);
+
+/// The first byte of every CONNACK. Looked at by itself, because whatever else answers a CONNECT may well look
+/// like the beginning of some other packet that never ends.
+const CONNACK: u8 = 0x20;
 
 /// What outlives the single connection.
 #[derive(Debug)]
@@ -76,7 +80,11 @@ impl Driver {
             let began = Instant::now();
             let greeted = tokio::select! {
                 greeted = greet(&self.settings) => greeted,
-                () = &mut closing => break,
+                () = &mut closing => {
+                    // What was accepted gets one chance to be sent.
+                    if self.waiting() == 0 { break }
+                    timeout(CLOSING, greet(&self.settings)).await.unwrap_or(Err(Fault::Silent.into()))
+                }
             };
             let Err(trouble) = self.talk(greeted).await else { break };
             if *self.shared.phase.borrow() != Phase::Open {
@@ -120,9 +128,14 @@ impl Driver {
         self.queue.is_closed() && self.teller.is_gone()
     }
 
+    /// How many accepted publishes the broker has not acknowledged.
+    fn waiting(&self) -> usize {
+        self.outbox.pending() + self.queue.len()
+    }
+
     fn end(&mut self) {
         self.queue.close();
-        let unacknowledged = self.outbox.pending() + self.queue.len();
+        let unacknowledged = self.waiting();
         self.shared.phase.send_replace(Phase::Closed { unacknowledged });
     }
 }
@@ -140,6 +153,9 @@ async fn greet(settings: &ConnectionSettings) -> Result<(TcpStream, Inbox), Trou
         sent.map_err(Fault::from)?;
         let mut inbox = Inbox::new(settings.max_packet);
         loop {
+            if inbox.peek().is_some_and(|first| first != CONNACK) {
+                return Err(Fault::Speech.into());
+            }
             match inbox.next().map_err(Fault::from)? {
                 Some(Received::Packet(Packet::ConnAck(answer))) => {
                     return match Refusal::from_code(answer.code) {

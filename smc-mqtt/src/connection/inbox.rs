@@ -41,6 +41,11 @@ impl Inbox {
         &mut self.buffer
     }
 
+    /// The first unread byte.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.buffer.first().copied()
+    }
+
     /// The next whole packet; `None` if more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<Received>, Error> {
         let skipped = self.skip.min(self.buffer.len());

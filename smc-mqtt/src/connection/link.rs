@@ -1,7 +1,6 @@
 //! One connection, from its subscriptions to its end.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::{Fault, Happening, Phase, Refusal, Shared};
 /// How long the broker may take to answer a subscription.
 const SUBSCRIBING: Duration = Duration::from_secs(10);
 /// How long a closing connection waits for acknowledgements.
-const CLOSING: Duration = Duration::from_secs(5);
+pub(super) const CLOSING: Duration = Duration::from_secs(5);
 /// How long a closing connection tries to say DISCONNECT.
 const PARTING: Duration = Duration::from_secs(1);
 /// The id of our one SUBSCRIBE. Ids of publishes are a set apart: the answers have different types.
@@ -109,11 +108,9 @@ where
     Ok(())
 }
 
-fn room_for<'a>(teller: &'a Teller, waiting: &'a VecDeque<Delivery>) -> impl Future<Output = ()> + 'a {
-    async {
-        if let Some(first) = waiting.front() {
-            teller.wait_for_room(&first.happening).await;
-        }
+async fn room_for(teller: &Teller, waiting: &VecDeque<Delivery>) {
+    if let Some(first) = waiting.front() {
+        teller.wait_for_room(&first.happening).await;
     }
 }
 
