@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything in these tests may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The broker's process. Dropping it kills the broker.
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     port: u16,
     folder: TempDir,
     process: Option<Child>,
@@ -21,17 +21,17 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// Starts one that lets everybody in.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::with("allow_anonymous true\n", &[])
     }
 
     /// Starts one that knows these users and passwords only.
-    pub fn guarded(logins: &[(&str, &str)]) -> Self {
+    pub(crate) fn guarded(logins: &[(&str, &str)]) -> Self {
         Self::with("allow_anonymous false\n", logins)
     }
 
     /// Starts one with these lines in its configuration.
-    pub fn with(lines: &str, logins: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(lines: &str, logins: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         // Without `user root` a Mosquitto started by root gives up the right to read our files.
@@ -53,7 +53,7 @@ impl Mosquitto {
     }
 
     /// Starts it, or starts it again, on the same port; returns once it listens.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.stop();
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let process = Command::new("mosquitto")
@@ -73,7 +73,7 @@ impl Mosquitto {
     }
 
     /// Kills it.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
@@ -81,12 +81,12 @@ impl Mosquitto {
     }
 
     /// Where it listens, as `host:port`.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().map_or(0, Child::id)
     }
 
