@@ -1,6 +1,7 @@
 //! Murmuration over MQTT: topics, connections, configuration. The only crate that spells a topic.
 
 pub mod clock;
+pub mod config;
 pub mod connection;
 pub mod entropy;
 pub mod settings;

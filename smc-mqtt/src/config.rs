@@ -1,0 +1,119 @@
+//! What every node reads when it starts: its own TOML file, the site file and its key file.
+//!
+//! A value may also come from the environment: `MURMUR_BROKER=mqtt://10.0.0.2` overrides the key `broker`, two
+//! underscores reach into a table (`MURMUR_LIMITS__CONNECTIONS`). Relative paths count from the file that names
+//! them.
+
+mod keyfile;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::{Config, Environment, File, FileFormat};
+use serde::de::DeserializeOwned;
+use smc_core::name::NodeName;
+use smc_core::roster::{Roster, RosterError, SiteDocument};
+
+pub use self::keyfile::{KeyFile, KeyFileError};
+use crate::settings::{BrokerAddress, ConnectionSettings, Login, Will};
+
+/// A node's place in its site: the roster it believes in and the secrets that prove who it is.
+#[derive(Debug)]
+pub struct Membership {
+    /// The site.
+    pub roster: Arc<Roster>,
+    /// The node's secrets.
+    pub secrets: KeyFile,
+}
+
+impl Membership {
+    /// Reads the site file and the key file of `node`, as named by the file at `config`.
+    ///
+    /// # Errors
+    /// If either can't be used.
+    pub fn load(config: &Path, node: &NodeName, site: &Path, keys: &Path) -> Result<Self, ConfigError> {
+        let roster = load_site(&beside(config, site))?;
+        let secrets = KeyFile::load(&beside(config, keys), node)?;
+        Ok(Self { roster, secrets })
+    }
+}
+
+/// A file that can't be used; the text names file, key and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file lacks a key, has an unknown one, or a value of the wrong kind.
+    #[error("{path}: {error}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: config::ConfigError,
+    },
+    /// The key file can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The file can't be read.
+    #[error("{path}: {error}; give its path with --config, or make a site with `murmur site init`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The site file does not hold together.
+    #[error("{path}: {error}")]
+    Site {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: RosterError,
+    },
+}
+
+/// Reads a TOML file, with overrides from the environment.
+///
+/// # Errors
+/// If the file can't be read or does not fit.
+pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    read(path, Some(Environment::with_prefix("MURMUR").prefix_separator("_").separator("__")))
+}
+
+/// Reads and checks a site file. The environment has no say in it: all nodes must agree on every byte.
+///
+/// # Errors
+/// If the file can't be read or does not hold together.
+pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
+    let document: SiteDocument = read(path, None)?;
+    let site = |error| ConfigError::Site { path: path.to_owned(), error };
+    Ok(Arc::new(document.try_into().map_err(site)?))
+}
+
+fn read<T: DeserializeOwned>(path: &Path, environment: Option<Environment>) -> Result<T, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+    let mut builder = Config::builder().add_source(File::from_str(&text, FileFormat::Toml));
+    if let Some(environment) = environment {
+        builder = builder.add_source(environment.try_parsing(true));
+    }
+    let content = |error| ConfigError::Content { path: path.to_owned(), error };
+    builder.build().and_then(Config::try_deserialize).map_err(content)
+}
+
+/// `path` as named by the file `from`.
+pub fn beside(from: &Path, path: &Path) -> PathBuf {
+    from.parent().unwrap_or(Path::new("")).join(path)
+}
+
+/// How `node` connects to `broker`, with a last will where it has one.
+pub fn connection(
+    node: &NodeName,
+    broker: BrokerAddress,
+    password: crate::settings::Secret,
+    will: Option<Will>,
+) -> ConnectionSettings {
+    ConnectionSettings {
+        login: Some(Login { user: node.to_string(), password }),
+        will,
+        ..ConnectionSettings::new(broker, node.as_str())
+    }
+}
