@@ -4,5 +4,6 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod entropy;
+pub mod filter;
 pub mod settings;
 pub mod topic;
