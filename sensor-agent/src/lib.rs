@@ -1,1 +1,3 @@
-//! x
+//! Sources of readings to sealed shares.
+
+pub mod source;

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod entropy;
+pub mod filter;
 pub mod outbox;
 pub mod process;
 pub mod settings;
