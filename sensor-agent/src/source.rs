@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Deserialize;
+pub use smc_core::agent::GapReason;
 use smc_core::name::{NodeName, QuantityName, StreamName};
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
@@ -58,26 +59,6 @@ pub struct Observation {
     pub at: Timestamp,
     /// What it was. Its range is not checked yet.
     pub value: Reading,
-}
-
-/// Why something that arrived is not a reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-pub enum GapReason {
-    /// The sensor says that it has no value (JSON `null`, an empty payload).
-    #[error("no value")]
-    Missing,
-    /// NaN or infinite.
-    #[error("not a number")]
-    NotANumber,
-    /// Larger than the source's limit.
-    #[error("too large")]
-    TooLarge,
-    /// Neither a number nor a known word, or broken JSON.
-    #[error("unparsable")]
-    Unparsable,
-    /// JSON of another type than number, truth value or text.
-    #[error("wrong type")]
-    WrongType,
 }
 
 /// What a source tells.
@@ -206,7 +187,7 @@ impl SourceConfig {
         Ok(Running { task, ignored })
     }
 
-    fn check(&self, context: &Context) -> Result<(), SourceError> {
+    pub(crate) fn check(&self, context: &Context) -> Result<(), SourceError> {
         let kind = match self {
             Self::Csv(_) => "csv",
             Self::Mqtt(_) => "mqtt",
