@@ -91,12 +91,32 @@ pub enum GapReason {
     /// The last reading is too old.
     #[error("stale")]
     Stale,
+    /// What the sensor sent is larger than any number.
+    #[error("too large")]
+    TooLarge,
     /// What the sensor sent can't be read as a number.
     #[error("unparsable")]
     Unparsable,
     /// What the sensor sent is of another type.
     #[error("of the wrong type")]
     WrongType,
+}
+
+impl GapReason {
+    /// The name under which it is counted.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AboveMaximum => "above_maximum",
+            Self::BelowMinimum => "below_minimum",
+            Self::Missing => "missing",
+            Self::NoReading => "no_reading",
+            Self::NotANumber => "not_a_number",
+            Self::Stale => "stale",
+            Self::TooLarge => "too_large",
+            Self::Unparsable => "unparsable",
+            Self::WrongType => "wrong_type",
+        }
+    }
 }
 
 impl From<RefusedReading> for GapReason {
