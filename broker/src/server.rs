@@ -122,7 +122,7 @@ fn start(
     let retained = Retained::open(folder.as_deref(), &limits, counters.clone())?;
     let filters = routed_filters(&auth);
     let router = Arc::new(Router::start(&limits, filters.len())?);
-    let fanout = Fanout::start(filters, router.clone(), counters.clone())?;
+    let fanout = Fanout::start(filters, router.clone(), &limits, counters.clone())?;
     Ok(Shared {
         auth,
         counters,

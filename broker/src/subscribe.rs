@@ -5,8 +5,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::codec::{self, QoS, RetainHandling, SubscribeFilter, reason};
 use crate::connection::{Close, Connection};
 use crate::counters::{add, bump};
-use crate::fanout::Subscriber;
 use crate::filter::Filter;
+use crate::hub::Subscriber;
 use crate::outbox::Delivery;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
