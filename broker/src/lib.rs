@@ -16,6 +16,7 @@ pub const QUIET_ROUTER: &str = "rumqttd=off";
 
 mod account;
 mod auth;
+mod close;
 mod codec;
 mod connection;
 mod counters;

@@ -2,8 +2,9 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::close::Close;
 use crate::codec::{self, QoS, RetainHandling, SubscribeFilter, reason};
-use crate::connection::{Close, Connection};
+use crate::connection::Connection;
 use crate::counters::{add, bump};
 use crate::filter::Filter;
 use crate::hub::Subscriber;
