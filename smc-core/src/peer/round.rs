@@ -155,7 +155,7 @@ impl Round {
     /// Goes on as far as what was heard and the time allow. `vote` is this peer's last vote on the quantity.
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp, vote: &mut Option<Standing>) {
         if let State::Gathering { epoch, deadline } = self.state
-            && (node.online.is_subset(self.inventories.voters()) || deadline <= now)
+            && (self.heard_enough(node) || deadline <= now)
         {
             self.plan(node, now, epoch, vote);
         }
@@ -168,6 +168,12 @@ impl Round {
                 computation.advance(node, now);
             }
         }
+    }
+
+    /// Everybody who is there has spoken. Whoever knows of too few (it has just connected) waits for more.
+    fn heard_enough(&self, node: &Node) -> bool {
+        let heard = self.inventories.voters();
+        node.online.is_subset(heard) && heard.len() >= node.roster.quorum().size()
     }
 
     /// 4.3: plans, and votes for the plan.

@@ -3,11 +3,12 @@
 use super::Tolerate;
 use crate::shamir::Sharing;
 
-/// q, and how many contradictions it takes to refute a claim.
+/// q, how many contradictions it takes to refute a claim, and how many partial results to verify a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quorum {
     q: usize,
     refuting: usize,
+    verifying: usize,
 }
 
 impl Quorum {
@@ -15,8 +16,10 @@ impl Quorum {
     pub fn new(sharing: Sharing, tolerate: Tolerate) -> Self {
         let (n, t) = (usize::from(sharing.peers()), usize::from(sharing.threshold().get()));
         match tolerate {
-            Tolerate::Crash => Self { q: n / 2 + 1, refuting: 1 },
-            Tolerate::Malicious => Self { q: (n + t + 1).div_ceil(2), refuting: t + 1 },
+            Tolerate::Crash => Self { q: n / 2 + 1, refuting: 1, verifying: t + 2 },
+            Tolerate::Malicious => {
+                Self { q: (n + t + 1).div_ceil(2), refuting: t + 1, verifying: (2 * t + 1).max(t + 2) }
+            }
         }
     }
 
@@ -29,6 +32,12 @@ impl Quorum {
     /// honest then.
     pub fn refuting(self) -> usize {
         self.refuting
+    }
+
+    /// How many partial results must fit together before a value counts as verified: one more than determine it
+    /// where peers only stop, or so many that t liars together can't move it unnoticed.
+    pub fn verifying(self) -> usize {
+        self.verifying
     }
 }
 
@@ -48,6 +57,14 @@ mod tests {
                 assert!(2 * malicious > n + t && malicious <= n, "n={n} t={t} q={malicious}");
             }
         }
+    }
+
+    #[test]
+    fn verified_means_that_the_expected_liars_would_have_been_found() {
+        let verifying = |n, t, tolerate| Quorum::new(Sharing::new(n, t).unwrap(), tolerate).verifying();
+        assert_eq!((verifying(3, 1, Tolerate::Crash), verifying(3, 1, Tolerate::Malicious)), (3, 3));
+        assert_eq!((verifying(5, 2, Tolerate::Crash), verifying(5, 2, Tolerate::Malicious)), (4, 5));
+        assert_eq!((verifying(9, 4, Tolerate::Crash), verifying(9, 4, Tolerate::Malicious)), (6, 9));
     }
 
     #[test]

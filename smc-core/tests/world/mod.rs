@@ -341,6 +341,11 @@ impl World {
         }
     }
 
+    /// The key that a peer signs with, for those who lie in its name.
+    pub fn signing_key(&mut self, index: PeerIndex) -> SigningKey {
+        SigningKey::from_bytes(&self.host(index).key)
+    }
+
     pub fn host(&mut self, index: PeerIndex) -> &mut Host {
         &mut self.peers[index.offset()]
     }
