@@ -145,6 +145,22 @@ fn a_peer_without_memory_stays_out_of_the_running_window() {
 }
 
 #[test]
+fn votes_that_differ_do_not_set_a_frozen_cohort_free() {
+    let mut world = World::new(Site::of(3, 1).agents(7).query("sum"));
+    world.read(|agent, w| (agent != 6 || w >= 1).then_some(500.0));
+    let differ = world.window(2);
+    world.intercept(move |packet| {
+        let lost = packet.from == Sender::Peer(peer(3)) && packet.to == peer(2);
+        let hit = lost && packet.content.step() == Step::Inventory && packet.content.window() == differ;
+        if hit { Fate::Drop } else { Fate::Pass }
+    });
+    world.run(4);
+    world.assert_sound();
+    assert!(world.reason("sum", 2).starts_with("failed: the peers saw different readings"));
+    assert_eq!(world.published("sum", 3)[0].result.cohort, 6);
+}
+
+#[test]
 fn a_reading_lost_on_the_way_to_one_peer_is_replaced_by_the_last_that_all_hold() {
     let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
     let lost = world.window(3);

@@ -3,10 +3,11 @@
 use super::Tolerate;
 use crate::shamir::Sharing;
 
-/// q, how many contradictions it takes to refute a claim, and how many partial results to verify a value.
+/// q, how many peers may not know of an agreement, how many contradictions it takes to refute a claim, and how many partial results to verify a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quorum {
     q: usize,
+    dissenting: usize,
     refuting: usize,
     verifying: usize,
 }
@@ -15,17 +16,21 @@ impl Quorum {
     /// The quorum of a site.
     pub fn new(sharing: Sharing, tolerate: Tolerate) -> Self {
         let (n, t) = (usize::from(sharing.peers()), usize::from(sharing.threshold().get()));
-        match tolerate {
-            Tolerate::Crash => Self { q: n / 2 + 1, refuting: 1, verifying: t + 2 },
-            Tolerate::Malicious => {
-                Self { q: (n + t + 1).div_ceil(2), refuting: t + 1, verifying: (2 * t + 1).max(t + 2) }
-            }
-        }
+        let (q, liars) = match tolerate {
+            Tolerate::Crash => (n / 2 + 1, 0),
+            Tolerate::Malicious => ((n + t + 1).div_ceil(2), t),
+        };
+        Self { q, dissenting: n - q + liars, refuting: liars + 1, verifying: (t + liars + 1).max(t + 2) }
     }
 
     /// q: the fewest peers that may agree on a window. Any two sets of q peers share one that follows the protocol.
     pub fn size(self) -> usize {
         self.q
+    }
+
+    /// The most peers that may report no vote for a cohort that was agreed: those that took no part, and the liars.
+    pub fn dissenting(self) -> usize {
+        self.dissenting
     }
 
     /// How many peers must contradict a claim about a vote before it counts as refuted: one of them at least is
