@@ -96,6 +96,12 @@ impl Round {
         }
     }
 
+    /// Nothing more is waited for: as if all deadlines had passed.
+    pub(super) fn give_up(&mut self, node: &mut Node, vote: &mut Option<Standing>) {
+        self.overtake(node);
+        self.advance(node, Timestamp::from_micros(u64::MAX), vote);
+    }
+
     pub(super) fn handle_peer(
         &mut self,
         node: &mut Node,
