@@ -223,6 +223,9 @@ pub enum Reason {
     /// A reading of the agreed cohort is no longer held.
     #[error("a reading of the agreed cohort is no longer held")]
     Lost,
+    /// Not all peers of P have this query with this definition.
+    #[error("a peer that takes part does not know this query, or defines it differently")]
+    NotShared,
     /// The output could not be opened.
     #[error("the output could not be opened: {0}")]
     Opening(OpenError),

@@ -286,6 +286,30 @@ fn inputs_of_another_form_are_refused_and_not_recovered() {
     assert_eq!(world.deliver(input), Err(Refusal::Contradicts), "the recovered one came first");
 }
 
+#[test]
+fn a_query_is_computed_once_all_peers_define_it_alike() {
+    let site = Site::of(3, 1).agents(10).query("sum").scoped("floor", "sum", &[("floor", "1")]);
+    let mut document = site.document.clone();
+    document.query[1].scope.insert("floor".to_owned(), "2".to_owned());
+    document.query[0].purpose = "the same in other words".to_owned();
+    let (ours, theirs) = (Arc::new(site.roster()), Arc::new(Roster::try_from(document).unwrap()));
+    assert_eq!(ours.digest(), theirs.digest(), "the site is the same");
+    let mut world = World::new(site);
+    world.crash(peer(3));
+    world.host(peer(3)).roster = theirs;
+    world.start(peer(3), None);
+    world.run(1);
+    world.assert_one_vote();
+    let reason = "failed: a peer that takes part does not know this query, or defines it differently";
+    assert_eq!(world.reason("floor", 1), reason);
+    assert_eq!(world.published("sum", 1)[0].result.peers.len(), 3);
+    world.crash(peer(3));
+    world.host(peer(3)).roster = ours;
+    world.restart(peer(3));
+    world.run(3);
+    assert_eq!(world.published("floor", 3)[0].result.cohort, 5);
+}
+
 /// The last message of `step` that peer 2 sent to peer 1.
 fn captured(world: &World, step: Step) -> Packet {
     let sent = world.log.sent.iter().rev().map(|(_, packet)| packet);

@@ -70,18 +70,24 @@ impl Round {
     /// 4.2: says to all what this peer holds.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: Option<&Standing>) {
         let measured = node.roster.quantity(self.quantity);
-        let held = measured
-            .streams
+        let held = |&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window);
+        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().map(held).unzip();
+        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
+        let mut queries: Vec<_> = self
+            .computations
             .iter()
-            .map(|&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window))
+            .map(|computation| node.roster.query(computation.query()).digest)
             .collect();
+        queries.sort_unstable();
         let roster = Digest(*node.roster.digest());
         let inventory = Inventory {
             quantity: measured.quantity.name().clone(),
             window: self.window,
             roster,
             held: HeldList::new(held),
+            demands: demands.collect(),
             standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
+            queries,
         };
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
@@ -160,11 +166,7 @@ impl Round {
                 && vote.members.fits(streams)
                 && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
         });
-        if inventory.held.as_slice().len() == streams && standing_fits {
-            Ok(())
-        } else {
-            Err(Refusal::Malformed)
-        }
+        if inventory.fits(streams) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
 
     /// How many agents are behind the streams at these ascending places.
@@ -208,6 +210,8 @@ impl Round {
             .map(|(peer, inventory)| Report {
                 peer,
                 held: inventory.held.as_slice(),
+                demands: &inventory.demands,
+                queries: &inventory.queries,
                 // A vote of an earlier epoch binds nobody any more.
                 standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
             })
