@@ -117,7 +117,8 @@ impl Computation {
         agents
     }
 
-    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results.
+    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results, of
+    /// this window and of earlier ones.
     fn allow(
         &self,
         node: &Node,
@@ -135,6 +136,11 @@ impl Computation {
         let cohort = agents.len() as u32;
         if cohort < minimum {
             return Err(Reason::Cohort { cohort, minimum });
+        }
+        let fresh: Vec<_> = members.iter().filter(|member| member.window == self.window).copied().collect();
+        let fresh = self.agents(node, &fresh).len() as u32;
+        if fresh < minimum {
+            return Err(Reason::Fresh { fresh, minimum });
         }
         released.admit(agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })
     }

@@ -303,7 +303,12 @@ impl Round {
     fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>) {
         self.state = State::Agreed;
         node.tell(Event::Agreed { quantity: self.quantity, window: self.window, plan: Arc::clone(plan) });
-        let mut released = Atoms::new(node.roster.agents().len());
+        let streams = &node.roster.quantity(self.quantity).streams;
+        let mut fresh = vec![false; node.roster.agents().len()];
+        for member in plan.cohort.iter().filter(|member| member.window == self.window) {
+            fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
+        }
+        let mut released = Atoms::counting(fresh);
         for computation in &mut self.computations {
             computation.start(node, now, plan, &mut released);
         }
