@@ -226,7 +226,8 @@ impl Subscriber {
         let own = message.origin() == self.origin;
         // A client that may see `#` still doesn't see the watchdog's traffic.
         let private = message.origin() == Origin::BROKER && !own;
-        !private && !(own && self.no_local) && (everything || self.filter.matches(message.topic()))
+        let unwanted = private || (own && self.no_local);
+        !unwanted && (everything || self.filter.matches(message.topic()))
     }
 
     fn delivery(&self, message: &Message) -> Delivery {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
+use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
 use rumqttd::protocol::{Packet, Publish};
 use rumqttd::{Router as Rumqttd, RouterConfig};
 
@@ -27,7 +27,7 @@ const OWN_LINKS: usize = 4;
 const WAITING_MESSAGES: usize = 2_048;
 const WAITING_BYTES: usize = 8 << 20;
 
-type Connect = dyn Fn(&str) -> Result<(LinkTx, LinkRx), LinkError> + Send + Sync;
+type Connect = dyn Fn(&str) -> Option<(LinkTx, LinkRx)> + Send + Sync;
 
 /// A running router. Its thread can't be ended: it sleeps on when this is dropped, until the process ends.
 pub(crate) struct Router {
@@ -49,16 +49,16 @@ impl Router {
         };
         let sender = Rumqttd::new(0, config).spawn();
         let connect: Box<Connect> = Box::new(move |name| {
-            let (tx, rx, _) = LinkBuilder::new(name, sender.clone()).clean_session(true).build()?;
-            Ok((tx, rx))
+            let (tx, rx, _) = LinkBuilder::new(name, sender.clone()).clean_session(true).build().ok()?;
+            Some((tx, rx))
         });
-        let (ingress, _) = connect("ingress").map_err(|_| BrokerError::Router)?;
+        let (ingress, _) = connect("ingress").ok_or(BrokerError::Router)?;
         Ok(Self { connect, ingress: Mutex::new(ingress), waiting: AtomicUsize::new(0) })
     }
 
     /// A new link. Blocks until the router answers. `name` must be unique and free of `+ # $ /`.
     pub(crate) fn link(&self, name: &str) -> Result<(LinkTx, LinkRx), BrokerError> {
-        (self.connect)(name).map_err(|_| BrokerError::Router)
+        (self.connect)(name).ok_or(BrokerError::Router)
     }
 
     /// Hands a batch to the router, in order, and wakes it once.

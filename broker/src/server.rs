@@ -106,6 +106,7 @@ impl Broker {
         if tokio::time::timeout(FAREWELL, all_ended).await.is_err() {
             tracing::warn!(connections = connections.len(), "connections did not end in time");
         }
+        self.shared.retained.close().await;
         outcome
     }
 }

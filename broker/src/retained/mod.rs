@@ -50,7 +50,8 @@ struct Kept {
 
 #[derive(Debug)]
 struct Write {
-    record: Record,
+    /// None closes the file.
+    record: Option<Record>,
     done: oneshot::Sender<()>,
 }
 
@@ -92,7 +93,7 @@ impl Retained {
             let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
             let kept = messages.apply(record.clone());
             messages.count(&self.counters);
-            (kept, permit.filter(|_| kept).map(|permit| queue(permit, record.clone())))
+            (kept, permit.filter(|_| kept).map(|permit| queue(permit, Some(record.clone()))))
         };
         if !kept {
             bump(&self.counters.retained_refused);
@@ -108,6 +109,15 @@ impl Retained {
         if let Some(written) = written {
             // The writer counts and logs its failures itself; the message is held in memory either way.
             let _ = written.await;
+        }
+    }
+
+    /// Returns when everything is on disk and the folder is free for another broker.
+    pub(crate) async fn close(&self) {
+        let Some(writer) = &self.writer else { return };
+        if let Ok(permit) = writer.reserve().await {
+            // A writer that has gone has closed the file already.
+            let _ = queue(permit, None).await;
         }
     }
 
@@ -181,7 +191,7 @@ impl Kept {
     }
 }
 
-fn queue(permit: mpsc::Permit<'_, Write>, record: Record) -> oneshot::Receiver<()> {
+fn queue(permit: mpsc::Permit<'_, Write>, record: Option<Record>) -> oneshot::Receiver<()> {
     let (done, written) = oneshot::channel();
     permit.send(Write { record, done });
     written
@@ -234,15 +244,22 @@ async fn write_all(
                 tracing::error!(%error, more, "retained messages are held in memory only");
             }
         }
-        for write in waiting.drain(..) {
+        let closing = waiting.iter().position(|write| write.record.is_none());
+        for write in waiting.drain(..closing.unwrap_or(waiting.len())) {
             // Whoever published may have gone.
             let _ = write.done.send(());
+        }
+        if closing.is_some() {
+            log.sync();
+            drop(log);
+            // Dropping what waits tells that it is done with.
+            return;
         }
     }
 }
 
 fn write(log: &mut Log, waiting: &[Write], messages: &RwLock<Messages>) -> std::io::Result<()> {
-    log.append(waiting.iter().map(|write| &write.record))?;
+    log.append(waiting.iter().filter_map(|write| write.record.as_ref()))?;
     if !log.is_wasteful() {
         return Ok(());
     }
@@ -277,20 +294,6 @@ mod tests {
         store.matching(&filter.parse().unwrap()).iter().map(|m| m.topic().to_owned()).collect()
     }
 
-    /// The lock on the folder goes with the writer's thread, shortly after the store.
-    fn reopen(folder: &Path) -> Retained {
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        loop {
-            match Retained::open(Some(folder), &Limits::default(), Arc::default()) {
-                Ok(store) => return store,
-                Err(BrokerError::StateInUse { .. }) if std::time::Instant::now() < deadline => {
-                    thread::yield_now();
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
     #[tokio::test]
     async fn the_newest_message_of_a_topic_is_kept_and_an_empty_one_forgets() {
         let store = open(None, &Limits::default());
@@ -310,8 +313,8 @@ mod tests {
         store.put(message("kept", &[], b"yes")).await;
         store.put(message("gone", &[], b"yes")).await;
         store.put(message("gone", &[], b"")).await;
-        drop(store);
-        let store = reopen(folder.path());
+        store.close().await;
+        let store = open(Some(folder.path()), &Limits::default());
         assert_eq!(topics(&store, "#"), ["kept"]);
         assert_eq!(store.matching(&"kept".parse().unwrap())[0].qos(), QoS::AtLeastOnce);
     }
@@ -323,9 +326,9 @@ mod tests {
         for round in 0..3_000_u32 {
             store.put(message("status", &[], &[round as u8; 1_000])).await;
         }
-        drop(store);
+        store.close().await;
         assert!(std::fs::metadata(log_path(folder.path())).unwrap().len() < 2_200_000);
-        let store = reopen(folder.path());
+        let store = open(Some(folder.path()), &Limits::default());
         assert_eq!(store.matching(&"status".parse().unwrap())[0].payload(), &[2_999_u32 as u8; 1_000]);
     }
 
