@@ -1,5 +1,5 @@
 //! `murmur site init` as people run it.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

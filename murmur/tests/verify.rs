@@ -1,5 +1,5 @@
 //! `murmur verify` as people run it.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

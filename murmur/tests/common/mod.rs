@@ -1,5 +1,6 @@
 //! Runs the real program in a folder of its own.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+// Each test file uses what it needs of this.
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@ const GROUP: usize = 4;
 pub(super) fn for_node(rng: &mut impl CryptoRng) -> Secret {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut *bytes);
-    Secret::from(URL_SAFE_NO_PAD.encode(&*bytes))
+    Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
 }
 
 /// A password that a person may have to type: 140 bits in groups of four.
