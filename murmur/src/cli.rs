@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::demo::Demo;
 use crate::command::site::Site;
 use crate::command::verify::Verify;
 use crate::command::{Failure, Outcome};
@@ -20,6 +21,8 @@ const EXIT_CODES: &str =
 /// The commands; each is one file in `command/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a whole site here and watch it: broker, peers, agents
+    Demo(Demo),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
     /// Check the signatures of published results
@@ -29,6 +32,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Demo(demo) => demo.run(),
             Self::Site(site) => Ok(site.run()?),
             Self::Verify(verify) => Ok(verify.run()?),
         }

@@ -2,6 +2,8 @@
 
 mod cli;
 mod command;
+mod demo;
+mod stage;
 
 use std::process::ExitCode;
 

@@ -51,6 +51,24 @@ pub struct SimulatedConfig {
 }
 
 impl SimulatedConfig {
+    /// An office of the default size, `utc_offset_h` hours ahead of UTC, read at every `interval`.
+    pub fn office(utc_offset_h: f64, interval: Interval) -> Self {
+        let RoomSettings { seed, volume_m3, people_max, air_changes_per_hour, outdoor_co2_ppm, .. } =
+            RoomSettings::office(0);
+        let outdoor_temperature_c = RoomSettings::default_outdoor_temperature();
+        Self {
+            streams: None,
+            interval_s: interval,
+            seed,
+            volume_m3,
+            people_max,
+            air_changes_per_hour,
+            outdoor_co2_ppm,
+            outdoor_temperature_c,
+            utc_offset_h,
+        }
+    }
+
     /// What this says about the room.
     ///
     /// # Errors
