@@ -26,6 +26,8 @@ pub struct Plan {
     pub peers: PeerSet,
     /// The cohort, ascending by stream.
     pub cohort: Vec<Member>,
+    /// Whether the epoch stood on this cohort before.
+    pub frozen: bool,
 }
 
 /// A stream of the cohort.
@@ -92,7 +94,7 @@ fn carry_on(
     loop {
         let missing = places.len() - covered(&peers, &places);
         if missing == 0 {
-            return Ok(agree(window, &peers, &places));
+            return Ok(agree(window, &peers, &places, true));
         }
         if peers.len() == quorum.size() {
             return Err(PlanError::Incomplete { missing });
@@ -123,7 +125,7 @@ fn start_afresh(
         }
         peers.remove(costly);
     }
-    Ok(agree(window, &peers, &places))
+    Ok(agree(window, &peers, &places, false))
 }
 
 /// The report whose absence leaves the most of `places` covered, and how many; of equals the last.
@@ -140,7 +142,7 @@ fn covered(peers: &[Report<'_>], places: &[usize]) -> usize {
     places.iter().filter(|&&place| common(peers, place).is_some()).count()
 }
 
-fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize]) -> Plan {
+fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize], frozen: bool) -> Plan {
     let member = |&stream: &usize| {
         let age = common(peers, stream)?;
         Some(Member { stream, window: WindowIndex(window.0.checked_sub(u64::from(age))?) })
@@ -148,6 +150,7 @@ fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize]) -> Plan {
     Plan {
         peers: peers.iter().map(|report| report.peer).collect(),
         cohort: places.iter().filter_map(member).collect(),
+        frozen,
     }
 }
 
@@ -168,6 +171,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::roster::Tolerate;
     use crate::shamir::Sharing;
 
@@ -204,7 +208,8 @@ mod tests {
 
     fn voted(members: &[usize]) -> Standing {
         let members = Members::new(3, members.iter().copied());
-        Standing { epoch: 0, window: WindowIndex(W.0 - 1), peers: first(3), members }
+        let (window, roster) = (WindowIndex(W.0 - 1), Digest([0; 32]));
+        Standing { epoch: 0, window, peers: first(3), members, frozen: false, roster }
     }
 
     #[test]
