@@ -57,7 +57,7 @@ fn site_table(plan: &Plan) -> String {
         Tolerate::Malicious => "malicious",
     };
     format!(
-        "# The site `{name}`. Public, and the same for every node: who differs in a byte that matters is not understood.
+        "# The site `{name}`. Public, and the same for every node: nodes whose copies differ don't understand each other.
 
 [site]
 name = \"{name}\"
@@ -113,9 +113,9 @@ site = \"{site}\"
 # Where retained messages are kept.
 state_dir = \"state/broker\"
 
-# Who may connect; a role decides to which topics. The passwords are random, 140 bits or more, and can't be guessed
-# at any speed, so their hashes are the cheapest that argon2 has. For a password that a person chose, make a hash with
-# the usual cost.
+# Who may connect; a role decides to which topics. These passwords are random, 140 bits or more, and can't be guessed
+# at any speed, so their hashes are cheap ones. `smc-broker passwd NAME` hashes a password that a person chose at the
+# cost which that takes.
 ",
         site = plan.rules.name,
         listen = listen(plan),
@@ -172,7 +172,7 @@ pub(super) fn agent(plan: &Plan, agent: &Member) -> String {
 minimum_cohort = 0
 # How old a reading may be at its window's end; one period if not given.
 # maximum_age = \"5m\"
-# For logs on this machine; leaves it never.
+# What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 
 # Where the readings come from. This one invents a room with people in it; replace it by your sensors, see
