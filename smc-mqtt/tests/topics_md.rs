@@ -1,6 +1,8 @@
 //! Holds `topics.md` against the code: every topic is described, every described topic is one, and every example is
 //! what the programs read and write.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -253,8 +253,10 @@ impl Store {
 }
 
 fn write(database: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let synchronous = if batch.votes.is_empty() { "NORMAL" } else { "FULL" };
+    // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next.
+    let (synchronous, checkpoint) = if batch.votes.is_empty() { ("NORMAL", 1000) } else { ("FULL", 0) };
     database.pragma_update(None, "synchronous", synchronous)?;
+    database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
     let transaction = database.transaction()?;
     {
         let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO input VALUES (?1, ?2, ?3, ?4)")?;
@@ -288,6 +290,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use smc_core::digest::Digest;
     use smc_core::peers::PeerSet;
     use smc_core::protocol::standing::Members;
 
@@ -295,7 +298,14 @@ mod tests {
 
     fn vote(window: u64) -> (QuantityName, Standing) {
         let members = Members::new(3, [0, 2]);
-        let standing = Standing { epoch: 1, window: WindowIndex(window), peers: PeerSet::EMPTY, members };
+        let standing = Standing {
+            epoch: 1,
+            window: WindowIndex(window),
+            peers: PeerSet::EMPTY,
+            members,
+            frozen: false,
+            roster: Digest([7; 32]),
+        };
         ("co2".parse().unwrap(), standing)
     }
 
