@@ -61,7 +61,8 @@ pub(crate) enum Failure {
 
 /// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
 pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::new(format!("{filter},{}", broker::QUIET_ROUTER));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;

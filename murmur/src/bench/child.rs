@@ -48,6 +48,8 @@ impl Child {
         let program = std::env::current_exe().map_err(ChildError::Start)?;
         let mut process = Command::new(program)
             .args(["bench", "role", &role.to_string()])
+            // A role that is late while everybody connects would fill the screen.
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
