@@ -1,5 +1,6 @@
 //! The commands, and how they end.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod site;
 pub(crate) mod verify;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use smc_core::name::NameError;
 use tracing_subscriber::EnvFilter;
 
+use crate::bench::BenchError;
 use crate::demo::DemoError;
 
 /// How a command ended that could do its work.
@@ -32,6 +34,9 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// The measurement failed.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),

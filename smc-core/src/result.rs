@@ -220,9 +220,20 @@ pub enum Reason {
         /// q.
         need: usize,
     },
+    /// Beside the result before, it would tell about the few readings that are new.
+    #[error("fresh {fresh} of {minimum}: with most readings carried, the others would stand out")]
+    Fresh {
+        /// How many agents have a reading of this window.
+        fresh: u32,
+        /// How many it takes.
+        minimum: u32,
+    },
     /// A reading of the agreed cohort is no longer held.
     #[error("a reading of the agreed cohort is no longer held")]
     Lost,
+    /// Not all peers of P have this query with this definition.
+    #[error("a peer that takes part does not know this query, or defines it differently")]
+    NotShared,
     /// The output could not be opened.
     #[error("the output could not be opened: {0}")]
     Opening(OpenError),
@@ -271,7 +282,7 @@ impl Reason {
     /// How the window is to be called.
     pub fn status(&self) -> Status {
         match self {
-            Self::Cohort { .. } | Self::Overlap { .. } => Status::Withheld,
+            Self::Cohort { .. } | Self::Fresh { .. } | Self::Overlap { .. } => Status::Withheld,
             _ => Status::Failed,
         }
     }

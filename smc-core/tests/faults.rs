@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::message::PeerMessage;
-use smc_core::peer::{Refusal, Taken};
-use smc_core::roster::Roster;
+use smc_core::peer::{Message, Recovered, Refusal, Taken};
+use smc_core::protocol::input::{Input, plaintext_len};
+use smc_core::roster::{BundleIndex, Roster};
 use smc_core::shamir::PeerIndex;
 use world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
 
@@ -238,6 +239,75 @@ fn a_peer_with_another_site_file_is_refused_and_not_waited_for_beyond_the_deadli
         assert!(!alone.publish);
     }
     assert!(world.log.refused.contains(&(peer(1), Refusal::ForeignRoster)));
+}
+
+#[test]
+fn a_window_that_is_given_up_says_so() {
+    // Steps longer than windows: a window is over before its deadline.
+    let site = Site::of(3, 1).agents(6).query("sum").with(|site| site.step = "3s".parse().unwrap());
+    let mut world = World::new(site);
+    let (votes, partials) = (world.window(1), world.window(2));
+    world.intercept(move |packet| match (packet.content.step(), packet.content.window()) {
+        (Step::Vote, w) if w == votes && packet.to == peer(1) => Fate::Drop,
+        (Step::Partial, w) if w == partials && packet.to == peer(2) => Fate::Drop,
+        _ => Fate::Pass,
+    });
+    world.run(6);
+    world.assert_sound();
+    for (w, at, reason) in
+        [(1, 1, "1 of 3 peers voted in time"), (2, 2, "1 of 3 peers gave their share of the output in time")]
+    {
+        let told = world.told("sum", w);
+        let told = told.iter().find(|told| told.peer == peer(at)).unwrap();
+        assert_eq!(told.signed.result.reason.as_deref(), Some(reason));
+    }
+    assert_eq!(world.published("sum", 6)[0].result.peers.len(), 3);
+}
+
+#[test]
+fn inputs_of_another_form_are_refused_and_not_recovered() {
+    let mut world = World::new(Site::of(3, 1).agents(6).agent(&[], &["co2", "co2"]).query("sum"));
+    world.run_into(2, 900);
+    let sent = world.log.sent.iter().rev().map(|(_, packet)| packet);
+    let input = sent.cloned().find(|p| p.from == Sender::Agent(0) && p.to == peer(1)).unwrap();
+    let Content::Input { bundle, .. } = input.content else { panic!("{input:?}") };
+    let definition = world.roster.bundle(bundle).clone();
+    let plaintext = vec![0; plaintext_len(&definition)];
+    let read = || Input::read(&definition, &plaintext).unwrap();
+    let (now, window, other) = (world.now, world.window(2), BundleIndex(6));
+    let message = Message::Input { bundle: other, window, input: read() };
+    let peer_1 = world.host(peer(1)).peer.as_mut().unwrap();
+    assert_eq!(peer_1.handle_message(now, message), Err(Refusal::Malformed));
+    let message = Message::Input { bundle: BundleIndex(7), window, input: read() };
+    assert_eq!(peer_1.handle_message(now, message), Err(Refusal::Unknown));
+    let inputs = vec![(other, window, read()), (BundleIndex(7), window, read()), (bundle, window, read())];
+    world.start(peer(1), Some(Recovered { votes: vec![], inputs }));
+    assert_eq!(world.host(peer(1)).peer.as_ref().unwrap().inputs_held(), 1);
+    assert_eq!(world.deliver(input), Err(Refusal::Contradicts), "the recovered one came first");
+}
+
+#[test]
+fn a_query_is_computed_once_all_peers_define_it_alike() {
+    let site = Site::of(3, 1).agents(10).query("sum").scoped("floor", "sum", &[("floor", "1")]);
+    let mut document = site.document.clone();
+    document.query[1].scope.insert("floor".to_owned(), "2".to_owned());
+    document.query[0].purpose = "the same in other words".to_owned();
+    let (ours, theirs) = (Arc::new(site.roster()), Arc::new(Roster::try_from(document).unwrap()));
+    assert_eq!(ours.digest(), theirs.digest(), "the site is the same");
+    let mut world = World::new(site);
+    world.crash(peer(3));
+    world.host(peer(3)).roster = theirs;
+    world.start(peer(3), None);
+    world.run(1);
+    world.assert_one_vote();
+    let reason = "failed: a peer that takes part does not know this query, or defines it differently";
+    assert_eq!(world.reason("floor", 1), reason);
+    assert_eq!(world.published("sum", 1)[0].result.peers.len(), 3);
+    world.crash(peer(3));
+    world.host(peer(3)).roster = ours;
+    world.restart(peer(3));
+    world.run(3);
+    assert_eq!(world.published("floor", 3)[0].result.cohort, 5);
 }
 
 /// The last message of `step` that peer 2 sent to peer 1.

@@ -51,6 +51,35 @@ fn an_agent_that_says_two_things_is_flagged_and_held_to_the_first() {
 }
 
 #[test]
+fn an_agent_that_demands_different_things_cannot_make_peers_release_different_results() {
+    // Beside `floor-1`, `sum` would tell about the four of floor 2; agent 0 forbids `floor-1` at two of four peers.
+    let site = Site::of(4, 1).agents(10).query("sum").scoped("floor-1", "sum", &[("floor", "1")]);
+    let mut world = World::new(site);
+    world.read(|agent, _| (agent != 1).then_some(500.0));
+    world.intercept(|packet| {
+        if let (Sender::Agent(0), 3.., Content::Input { plaintext, .. }) =
+            (packet.from, packet.to.get(), &mut packet.content)
+        {
+            plaintext[..2].copy_from_slice(&[0, 6]);
+        }
+        Fate::Pass
+    });
+    world.run(1);
+    world.assert_sound();
+    let mut partials: Vec<BTreeSet<_>> = vec![BTreeSet::new(); 4];
+    for (_, packet) in &world.log.sent {
+        if let (Sender::Peer(from), Content::Peer(PeerMessage::Partial(partial))) =
+            (packet.from, &packet.content)
+        {
+            partials[from.offset()].insert((partial.query.clone(), partial.window));
+        }
+    }
+    assert!(partials.iter().all(|released| *released == partials[0]), "{partials:?}");
+    assert_eq!(world.reason("floor-1", 1), "withheld: cohort 5 of 6");
+    assert_eq!(world.published("sum", 1)[0].result.cohort, 9);
+}
+
+#[test]
 fn a_false_partial_among_three_is_detected() {
     let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
     liar(&mut world, Step::Partial, false_share);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smc_core::result::SignedResult;
-use world::{Content, Sender, Site, World};
+use world::{Content, Fate, Sender, Site, World};
 
 #[test]
 fn every_function_equals_the_plain_computation_for_every_n_and_t() {
@@ -132,6 +132,32 @@ fn results_that_would_single_somebody_out_together_are_withheld() {
         assert_eq!(reason, "withheld: overlap: it would single out 4 agents, fewer than 5");
     }
     assert_eq!(world.value("sum", 10), 6000.0);
+}
+
+#[test]
+fn nobody_can_follow_one_agent_by_holding_the_others_back() {
+    let mut world =
+        World::new(Site::of(3, 1).agents(10).query("sum").scoped("floor-1", "sum", &[("floor", "1")]));
+    let begin = world.window(2);
+    // From window 2 on the network lets agent 4 through, later agents 0 to 4: too few for `floor-1`, too.
+    let more = world.window(5);
+    world.intercept(move |packet| match packet.from {
+        Sender::Agent(4) => Fate::Pass,
+        Sender::Agent(i) if packet.content.window() >= more && i < 4 => Fate::Pass,
+        Sender::Agent(_) if packet.content.window() >= begin => Fate::Drop,
+        _ => Fate::Pass,
+    });
+    world.run(7);
+    world.assert_sound();
+    let carried = "with most readings carried, the others would stand out";
+    for w in 2..5 {
+        assert_eq!(world.reason("sum", w), format!("withheld: fresh 1 of 5: {carried}"));
+        assert_eq!(world.reason("floor-1", w), format!("withheld: fresh 1 of 5: {carried}"));
+    }
+    for w in 5..8 {
+        assert_eq!(world.reason("floor-1", w), format!("withheld: fresh 3 of 5: {carried}"));
+        assert_eq!(world.published("sum", w)[0].result.fresh, 5);
+    }
 }
 
 #[test]
@@ -281,8 +307,10 @@ fn a_clock_that_jumps_skips_windows_and_then_goes_on() {
     world.run(9);
     assert_eq!(world.log.skipped.len(), 3);
     assert!(world.log.skipped.iter().all(|&(_, windows)| windows == 4));
-    // The window that the jump landed after has no inputs: all readings are carried.
     world.assert_values_are_plain();
+    // The window that the jump landed after has no inputs: all readings would be carried.
+    let reason = world.reason("sum", 7);
+    assert_eq!(reason, "withheld: fresh 0 of 5: with most readings carried, the others would stand out");
     assert_eq!(world.value("sum", 9), (0..6).map(|i| f64::from(400 + 37 * i + 99)).sum::<f64>());
     world.assert_one_vote();
 }

@@ -70,7 +70,7 @@ impl Watch {
         first: WindowIndex,
     ) -> Self {
         let topics = Topics::new(stage.roster().site().clone());
-        let (publisher, incoming) = connect(stage.observer("demo"), vec![topics.results()]);
+        let (publisher, incoming) = connect(stage.observer(), vec![topics.results()]);
         Self {
             ledger: Ledger::new(stage.roster().clone()),
             topics,

@@ -78,7 +78,7 @@ impl Computation {
     pub(super) fn start(&mut self, node: &mut Node, now: Timestamp, plan: &Plan, released: &mut Atoms) {
         let members = self.scoped(node, plan);
         let agents = self.agents(node, &members);
-        if let Err(reason) = self.allow(node, &members, &agents, released) {
+        if let Err(reason) = self.allow(node, plan, &members, &agents, released) {
             return self.fail(node, plan.peers, &reason);
         }
         let fresh = members.iter().filter(|member| member.window == self.window).count() as u32;
@@ -117,23 +117,30 @@ impl Computation {
         agents
     }
 
-    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results.
+    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results, of
+    /// this window and of earlier ones.
     fn allow(
         &self,
         node: &Node,
+        plan: &Plan,
         members: &[Member],
         agents: &[AgentIndex],
         released: &mut Atoms,
     ) -> Result<(), Reason> {
-        let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
-        let terms = members.iter().filter_map(|member| {
-            let input = node.holdings.get(streams[member.stream].0, member.window)?;
-            Some(u32::from(input.terms().minimum_cohort))
-        });
-        let minimum = terms.max().unwrap_or(0).max(node.roster.query(self.query).minimum_cohort);
+        let query = node.roster.query(self.query);
+        if plan.queries.binary_search(&query.digest).is_err() {
+            return Err(Reason::NotShared);
+        }
+        let demand = members.iter().map(|member| u32::from(member.demand)).max();
+        let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
         let cohort = agents.len() as u32;
         if cohort < minimum {
             return Err(Reason::Cohort { cohort, minimum });
+        }
+        let fresh: Vec<_> = members.iter().filter(|member| member.window == self.window).copied().collect();
+        let fresh = self.agents(node, &fresh).len() as u32;
+        if fresh < minimum {
+            return Err(Reason::Fresh { fresh, minimum });
         }
         released.admit(agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })
     }

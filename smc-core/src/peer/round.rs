@@ -70,18 +70,24 @@ impl Round {
     /// 4.2: says to all what this peer holds.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: Option<&Standing>) {
         let measured = node.roster.quantity(self.quantity);
-        let held = measured
-            .streams
+        let held = |&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window);
+        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().map(held).unzip();
+        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
+        let mut queries: Vec<_> = self
+            .computations
             .iter()
-            .map(|&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window))
+            .map(|computation| node.roster.query(computation.query()).digest)
             .collect();
+        queries.sort_unstable();
         let roster = Digest(*node.roster.digest());
         let inventory = Inventory {
             quantity: measured.quantity.name().clone(),
             window: self.window,
             roster,
             held: HeldList::new(held),
+            demands: demands.collect(),
             standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
+            queries,
         };
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
@@ -94,6 +100,12 @@ impl Round {
         if let State::Gathering { .. } | State::Open = self.state {
             self.fail(node, PeerSet::EMPTY, &Reason::Overtaken);
         }
+    }
+
+    /// Nothing more is waited for: as if all deadlines had passed.
+    pub(super) fn give_up(&mut self, node: &mut Node, vote: &mut Option<Standing>) {
+        self.overtake(node);
+        self.advance(node, Timestamp::from_micros(u64::MAX), vote);
     }
 
     pub(super) fn handle_peer(
@@ -154,11 +166,7 @@ impl Round {
                 && vote.members.fits(streams)
                 && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
         });
-        if inventory.held.as_slice().len() == streams && standing_fits {
-            Ok(())
-        } else {
-            Err(Refusal::Malformed)
-        }
+        if inventory.fits(streams) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
 
     /// How many agents are behind the streams at these ascending places.
@@ -202,6 +210,8 @@ impl Round {
             .map(|(peer, inventory)| Report {
                 peer,
                 held: inventory.held.as_slice(),
+                demands: &inventory.demands,
+                queries: &inventory.queries,
                 // A vote of an earlier epoch binds nobody any more.
                 standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
             })
@@ -293,7 +303,12 @@ impl Round {
     fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>) {
         self.state = State::Agreed;
         node.tell(Event::Agreed { quantity: self.quantity, window: self.window, plan: Arc::clone(plan) });
-        let mut released = Atoms::new(node.roster.agents().len());
+        let streams = &node.roster.quantity(self.quantity).streams;
+        let mut fresh = vec![false; node.roster.agents().len()];
+        for member in plan.cohort.iter().filter(|member| member.window == self.window) {
+            fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
+        }
+        let mut released = Atoms::counting(fresh);
         for computation in &mut self.computations {
             computation.start(node, now, plan, &mut released);
         }

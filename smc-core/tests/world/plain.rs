@@ -65,6 +65,7 @@ impl World {
             let fresh = covered.iter().filter(|&&(_, w)| w == now).count();
             assert_eq!((result.fresh as usize, result.carried as usize), (fresh, covered.len() - fresh));
             assert!(result.cohort >= self.minimum(result), "{result:?}");
+            assert!(result.fresh >= self.minimum(result), "{result:?}");
             assert_eq!(told.signed.verify(&self.roster), Ok(()));
         }
     }
