@@ -257,3 +257,17 @@ fn two_sites_share_no_secret() {
         |folder: &TempDir| fs::read_to_string(folder.path().join("hq/keys/observer.password")).unwrap();
     assert_ne!(password(&one), password(&two));
 }
+
+/// A window without a fresh reading is a gap: rooms that are read too seldom would come and go.
+#[test]
+fn simulated_rooms_are_read_in_every_window() {
+    for (period, interval) in [("100ms", 0.1), ("1s", 0.5), ("60s", 5.0), ("24h", 5.0)] {
+        let folder = made(&["--period", period]);
+        let path = folder.path().join("hq/room-101.toml");
+        let document: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let have = &document["source"][0]["interval_s"];
+        let seconds = have.as_float().or(have.as_integer().map(|whole| whole as f64));
+        assert_eq!(seconds, Some(interval), "{period}");
+        AgentConfig::load(&path).unwrap();
+    }
+}

@@ -88,6 +88,12 @@ impl Rules {
         Span::new(fifth.min(LONG_ENOUGH))
     }
 
+    /// The time between simulated readings: two per window, or one every five seconds.
+    pub(super) fn interval(&self) -> Duration {
+        let half = Duration::from_millis(self.period.as_millis() / 2);
+        half.clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
     /// How long a cohort stays frozen: an hour, or one window where that is longer.
     pub(super) fn cohort_epoch(&self) -> Span {
         Span::new(self.period.as_duration().max(Duration::from_secs(3600)))

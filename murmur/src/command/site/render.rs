@@ -180,8 +180,11 @@ minimum_cohort = 0
 [[source]]
 kind = \"simulated\"
 streams = {streams}
+# Seconds between readings: often enough that every window has a fresh one.
+interval_s = {interval}
 ",
         node = node(plan, agent),
+        interval = plan.rules.interval().as_secs_f64(),
         streams = quoted_list(&plan.rules.quantities),
     )
 }
