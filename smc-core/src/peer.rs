@@ -109,7 +109,7 @@ impl Peer {
     pub fn handle_message(&mut self, now: Timestamp, message: Message) -> Result<Taken, Refusal> {
         match message {
             Message::Input { bundle, window, input } => self.handle_input(now, bundle, window, input),
-            Message::Peer { from, message } => self.handle_peer(now, from, message),
+            Message::Peer { from, message } => self.handle_peer(now, from, *message),
         }
     }
 
