@@ -102,7 +102,7 @@ impl Setup {
                 period: self.period,
                 grace: self.grace,
                 step: Span::new(self.period.get().max(Duration::from_secs(1))),
-                cohort_epoch: Span::from_secs(24 * 3600),
+                cohort_epoch: Span::from_secs(3600),
                 key_epoch: Span::from_secs(24 * 3600),
             },
             peers: numbered("peer", usize::from(self.peers))?,
