@@ -100,8 +100,7 @@ impl Computation {
     }
 
     fn scoped(&self, node: &Node, plan: &Plan) -> Vec<Member> {
-        let query = node.roster.query(self.query);
-        let covered = |member: &&Member| query.covers(&node.roster.agent(self.agent(node, member)).labels);
+        let covered = |member: &&Member| node.roster.covers(self.query, self.agent(node, member));
         plan.cohort.iter().filter(covered).copied().collect()
     }
 

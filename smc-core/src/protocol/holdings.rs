@@ -14,6 +14,8 @@ const READINGS: u8 = 2;
 pub struct Holdings {
     /// Per bundle, ascending by window.
     bundles: Vec<Vec<(WindowIndex, Input)>>,
+    /// Room to count in.
+    seen: Vec<u8>,
 }
 
 /// What became of an input.
@@ -30,7 +32,7 @@ pub enum Kept {
 impl Holdings {
     /// Nothing yet.
     pub fn new(roster: &Roster) -> Self {
-        Self { bundles: roster.bundles().iter().map(|_| Vec::new()).collect() }
+        Self { bundles: roster.bundles().iter().map(|_| Vec::new()).collect(), seen: Vec::new() }
     }
 
     /// Keeps the first input of each bundle and window. The caller bounds the windows.
@@ -91,9 +93,10 @@ impl Holdings {
         first: WindowIndex,
         closed: WindowIndex,
     ) -> Vec<WindowIndex> {
-        let mut seen = vec![0_u8; roster.bundle(bundle).streams.len()];
         let mut dropped = Vec::new();
-        let windows = &mut self.bundles[bundle.at()];
+        let (windows, seen) = (&mut self.bundles[bundle.at()], &mut self.seen);
+        seen.clear();
+        seen.resize(roster.bundle(bundle).streams.len(), 0);
         // From the newest on: an input is needed for each stream of which no two newer readings were seen.
         for at in (0..windows.len()).rev().skip_while(|&at| windows[at].0 > closed) {
             let (window, input) = &windows[at];

@@ -48,7 +48,7 @@ impl Standing {
     }
 }
 
-/// A set of streams of one quantity, as bits in the order of the roster. On the wire: base64url.
+/// A set of streams of one quantity (or of agents), as bits in the order of the roster. On the wire: base64url.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Members(Vec<u8>);

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::document::canonical;
 use crate::function::{Function, Query};
 use crate::protocol::release::Atoms;
+use crate::protocol::standing::Members;
 
 /// Checks the queries against the roster and against each other, in the order of names.
 pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<Query>, RosterError> {
@@ -60,6 +61,12 @@ fn definition(table: QueryTable) -> Digest {
     hash.update(b"murmuration/1/query\0");
     hash.update(canonical(&table));
     Digest(hash.finalize().into())
+}
+
+/// The agents that a query covers, whatever they measure.
+pub(super) fn scope(roster: &Roster, query: &Query) -> Members {
+    let covered = |agent: &usize| query.covers(&roster.agents()[*agent].labels);
+    Members::new(roster.agents().len(), (0..roster.agents().len()).filter(covered))
 }
 
 /// The agents of the site that a query would cover if all took part, ascending.
