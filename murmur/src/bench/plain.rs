@@ -11,8 +11,9 @@ use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, WindowIndex};
 use smc_mqtt::clock::Clock;
+use smc_mqtt::config::connection;
 use smc_mqtt::connection::{Happening, Publisher, connect};
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
+use smc_mqtt::settings::ConnectionSettings;
 use smc_mqtt::status;
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
@@ -43,11 +44,12 @@ pub(super) struct PlainResult {
 /// Publishes every agent's readings in the clear, each over a connection of its own.
 pub(super) async fn publish(setup: &Setup, cast: Cast, over: &Over) -> Result<(), BenchError> {
     let broker = address(setup)?;
+    let topics = Topics::new(cast.roster.site().clone());
     let size = message_bytes(&cast);
     let mut tasks = JoinSet::new();
     for (place, agent) in cast.roster.agents().iter().enumerate() {
         let Some(secrets) = cast.secrets.get(&agent.node.name) else { continue };
-        let settings = login(&cast.roster, broker.clone(), &agent.node.name, secrets.password.clone());
+        let settings = connection(&topics, &agent.node.name, broker.clone(), secrets.password.clone());
         let values = (1..=setup.streams).map(|number| reading(place, number)).collect();
         let publisher = PlainPublisher {
             roster: Arc::clone(&cast.roster),
@@ -124,7 +126,7 @@ pub(super) async fn subscribe(
     let query: QueryName = QUERY.parse().map_err(|_| missing())?;
     let topics = Topics::new(cast.roster.site().clone());
     let password = cast.secrets.get(&name).ok_or_else(missing)?.password.clone();
-    let settings = login(&cast.roster, address(setup)?, &name, password);
+    let settings = connection(&topics, &name, address(setup)?, password);
     let (publisher, mut incoming) = connect(settings, vec![topics.share_inbox(&name)]);
     ready("subscriber");
     let clock = Clock::system();
@@ -172,15 +174,6 @@ fn add(sums: &mut [Sum; 2], closing: WindowIndex, payload: &Bytes) {
     if let Some(sum) = sums.get_mut(ahead as usize) {
         sum.total += message.values.iter().sum::<f64>();
         sum.readings += message.values.len() as u64;
-    }
-}
-
-fn login(roster: &Roster, broker: BrokerAddress, name: &NodeName, password: Secret) -> ConnectionSettings {
-    let topics = Topics::new(roster.site().clone());
-    ConnectionSettings {
-        login: Some(Login { user: name.to_string(), password }),
-        will: Some(status::will(&topics, name)),
-        ..ConnectionSettings::new(broker, name.as_str())
     }
 }
 
