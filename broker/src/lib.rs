@@ -1,1 +1,57 @@
-//! x
+//! The embedded MQTT broker: rumqttd's router behind a door of its own.
+//!
+//! MQTT 3.1.1 and 5 on one port; every client has an account, and every account may publish and subscribe
+//! exactly what its rules say. Retained messages and wills are kept here, not by the router, and survive a
+//! restart. There is no QoS 2, no shared subscription, no topic alias and no session beyond a connection.
+//!
+//! ```text
+//! client -- wire -- handshake -- connection --(publish)--> router's ingress link
+//!                                    ^                           |
+//!                                  outbox <-- fan-out <-- router's link per filter
+//! ```
+
+/// What a log filter has to say about rumqttd. It opens a span per message and per link, at a level that only
+/// `off` turns off; with anything else the router spends most of its time in the log.
+pub const QUIET_ROUTER: &str = "rumqttd=off";
+
+mod account;
+mod auth;
+mod close;
+mod codec;
+mod connection;
+mod counters;
+mod error;
+mod fanout;
+mod filter;
+mod gate;
+mod handshake;
+mod hub;
+mod inflight;
+mod limits;
+mod message;
+mod outbox;
+mod password;
+mod publish;
+mod pump;
+mod rate;
+mod registry;
+mod retained;
+pub mod roles;
+mod router;
+mod server;
+pub mod settings;
+mod shared;
+mod subscribe;
+mod tap;
+mod watchdog;
+mod wire;
+
+pub use account::{Account, Rules};
+pub use codec::QoS;
+pub use counters::{Counters, CountersSnapshot};
+pub use error::BrokerError;
+pub use filter::{Filter, FilterError, MAX_FILTER};
+pub use limits::{Limits, LimitsError};
+pub use password::{Password, PasswordHash, PasswordHashError};
+pub use server::{Broker, BrokerConfig};
+pub use tap::{Tap, TapEvent};

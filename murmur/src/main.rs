@@ -1,1 +1,21 @@
-fn main() {}
+//! The command line for people: makes sites and checks results.
+
+mod bench;
+mod cli;
+mod command;
+mod demo;
+mod stage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command.run() {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            command::Outcome::Refused.into()
+        }
+    }
+}

@@ -1,1 +1,10 @@
-//! x
+//! An agent over MQTT: readings in, one sealed message per peer and window out.
+//!
+//! `smc_core::agent` keeps the rhythm and deals the shares; this crate brings the readings and seals.
+
+mod config;
+mod run;
+pub mod source;
+
+pub use config::AgentConfig;
+pub use run::{AgentError, AgentOptions, Feed, Witness, run};

@@ -91,12 +91,32 @@ pub enum GapReason {
     /// The last reading is too old.
     #[error("stale")]
     Stale,
+    /// What the sensor sent is larger than any number.
+    #[error("too large")]
+    TooLarge,
     /// What the sensor sent can't be read as a number.
     #[error("unparsable")]
     Unparsable,
     /// What the sensor sent is of another type.
     #[error("of the wrong type")]
     WrongType,
+}
+
+impl GapReason {
+    /// The name under which it is counted.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AboveMaximum => "above_maximum",
+            Self::BelowMinimum => "below_minimum",
+            Self::Missing => "missing",
+            Self::NoReading => "no_reading",
+            Self::NotANumber => "not_a_number",
+            Self::Stale => "stale",
+            Self::TooLarge => "too_large",
+            Self::Unparsable => "unparsable",
+            Self::WrongType => "wrong_type",
+        }
+    }
 }
 
 impl From<RefusedReading> for GapReason {
@@ -289,7 +309,7 @@ impl Bundle {
 
 /// When in a window an agent speaks: between a tenth and eight tenths of it, by its name alone (2.3), so that all
 /// agents together make a steady stream and none tells anything by its timing.
-fn offset(name: &str, period: Period) -> Duration {
+pub fn offset(name: &str, period: Period) -> Duration {
     let digest = Sha256::digest(name.as_bytes());
     let fraction = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     let tenth = period.as_duration() / 10;

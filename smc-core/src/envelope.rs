@@ -12,16 +12,17 @@
 mod aad;
 mod kem;
 mod opener;
+mod read;
 mod sealer;
-mod wire;
+mod write;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use opener::{MAX_EPOCHS, Opener};
+pub use read::Envelope;
 pub use sealer::{SealError, Sealer};
-pub use wire::Envelope;
 
 use crate::time::{Period, WindowIndex};
 

@@ -4,7 +4,7 @@
 //! [`Peer::poll_timeout`] has come, [`Peer::handle_timeout`]. After each, drain [`Peer::poll_event`] first, with
 //! every [`Event::Persist`] on disk, and then [`Peer::poll_transmit`].
 //!
-//! Inside: for every period a [`Rhythm`] that closes windows, for every quantity with a query a `Track`, for every
+//! Inside: for every period a `Rhythm` that closes windows, for every quantity with a query a `Track`, for every
 //! window a `Round` that agrees on a cohort, and in it a `Computation` per query.
 
 mod ballot;
@@ -109,7 +109,7 @@ impl Peer {
     pub fn handle_message(&mut self, now: Timestamp, message: Message) -> Result<Taken, Refusal> {
         match message {
             Message::Input { bundle, window, input } => self.handle_input(now, bundle, window, input),
-            Message::Peer { from, message } => self.handle_peer(now, from, message),
+            Message::Peer { from, message } => self.handle_peer(now, from, *message),
         }
     }
 

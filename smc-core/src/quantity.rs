@@ -3,13 +3,16 @@
 //! A reading x is shared as v = round((x - minimum) / resolution), 0 <= v < 2^k. All arithmetic is exact.
 
 mod document;
+mod grid;
 mod reading;
 
 use sha2::{Digest, Sha256};
 
 pub use document::QuantityDocument;
+pub use grid::MAX_QUANTITY_SCALE;
 pub use reading::RefusedReading;
 
+use self::grid::Grid;
 use crate::decimal::Decimal;
 use crate::field::Fp;
 use crate::name::QuantityName;
@@ -18,11 +21,6 @@ use crate::time::Period;
 
 /// The longest unit, in bytes.
 pub const MAX_UNIT: usize = 32;
-/// The most digits after the point of a limit or resolution.
-pub const MAX_QUANTITY_SCALE: u8 = 9;
-/// The largest multiple of the smallest decimal digit in use that a limit or resolution may be.
-const MAX_MANTISSA: i128 = 1_000_000_000_000_000;
-
 /// Name, unit, minimum, maximum and resolution of the quantities that are known without configuration.
 const CATALOGUE: [(&str, &str, &str, &str, &str); 7] = [
     ("co2", "ppm", "0", "10000", "1"),
@@ -44,17 +42,6 @@ pub struct Quantity {
     resolution: Decimal,
     period: Period,
     grid: Grid,
-}
-
-/// Minimum and resolution as multiples of 10^-scale, and the number of steps between the limits.
-// Invariant: |minimum| <= MAX_MANTISSA, 0 < resolution <= MAX_MANTISSA, scale <= MAX_QUANTITY_SCALE,
-// 1 <= steps < 2^MAX_BITS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Grid {
-    minimum: i128,
-    resolution: i128,
-    scale: u8,
-    steps: u64,
 }
 
 /// Why a quantity can not be measured as described.
@@ -206,35 +193,6 @@ impl Quantity {
         }
         hash.update(self.period.as_millis().to_be_bytes());
         hash.finalize().into()
-    }
-}
-
-impl Grid {
-    fn new(
-        name: &QuantityName,
-        min: Decimal,
-        max: Decimal,
-        resolution: Decimal,
-    ) -> Result<Self, QuantityError> {
-        let scale = min.scale().max(max.scale()).max(resolution.scale());
-        let too_many_digits = || QuantityError::TooManyDigits(name.clone());
-        let bounded = |number: Decimal| {
-            number.mantissa_at(scale).filter(|m| m.unsigned_abs() <= MAX_MANTISSA.unsigned_abs())
-        };
-        let on_grid = |number| bounded(number).ok_or_else(too_many_digits);
-        if scale > MAX_QUANTITY_SCALE {
-            return Err(too_many_digits());
-        }
-        let (minimum, maximum, step) = (on_grid(min)?, on_grid(max)?, on_grid(resolution)?);
-        if (maximum - minimum) % step != 0 {
-            let name = name.clone();
-            return Err(QuantityError::StepsNotWhole { name, minimum: min, maximum: max, resolution });
-        }
-        let steps = (maximum - minimum) / step;
-        match u64::try_from(steps) {
-            Ok(steps) if steps >> MAX_BITS == 0 => Ok(Self { minimum, resolution: step, scale, steps }),
-            _ => Err(QuantityError::TooManySteps { name: name.clone(), steps }),
-        }
     }
 }
 

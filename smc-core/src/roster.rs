@@ -342,6 +342,8 @@ fn timing(table: &document::SiteTable) -> Result<Timing, RosterError> {
     bounded("grace", timing.grace, Duration::ZERO, DAY)?;
     bounded("step", timing.step, Duration::from_millis(1), DAY)?;
     bounded("cohort_epoch", timing.cohort_epoch, Duration::from_millis(100), 31 * DAY)?;
-    bounded("key_epoch", timing.key_epoch, Duration::from_secs(60), 366 * DAY)?;
+    // A key outlives its epoch by as long as a reading sealed to it may be carried; then it is erased.
+    let least = (timing.cohort_epoch + timing.grace).max(Duration::from_secs(60));
+    bounded("key_epoch", timing.key_epoch, least, 366 * DAY)?;
     Ok(timing)
 }

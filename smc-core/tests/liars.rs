@@ -36,8 +36,8 @@ fn false_share(packet: &mut Packet, _: &SigningKey) {
 fn an_agent_that_says_two_things_is_flagged_and_held_to_the_first() {
     let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
     world.run_into(2, 900);
-    let sent = world.log.sent.iter().rev().map(|(_, packet)| packet);
-    let mut second = sent.cloned().find(|packet| packet.from == Sender::Agent(3)).unwrap();
+    let mut sent = world.log.sent.iter().rev().map(|(_, packet)| packet);
+    let mut second = sent.find(|packet| packet.from == Sender::Agent(3)).cloned().unwrap();
     if let Content::Input { plaintext, .. } = &mut second.content {
         plaintext[3] ^= 1;
     }

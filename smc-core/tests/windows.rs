@@ -212,7 +212,7 @@ fn an_agents_messages_have_one_size_and_one_rhythm_whatever_it_reads() {
     assert_eq!(still.len(), 5 * 8 * 3);
     assert_eq!(still, record(|agent, w| Some((agent as u64 * 911 + w * 577) as f64)));
     assert_eq!(still, record(|_, _| None), "gaps");
-    assert_eq!(still, record(|agent, w| ((agent as u64 + w) % 3 == 0).then_some(1e9)), "out of range");
+    assert_eq!(still, record(|agent, w| (agent as u64 + w).is_multiple_of(3).then_some(1e9)), "out of range");
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        error: RosterError,
+        error: Box<RosterError>,
     },
 }
 
@@ -84,7 +84,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// If the file can't be read or does not hold together.
 pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
     let document: SiteDocument = read(path, None)?;
-    let site = |error| ConfigError::Site { path: path.to_owned(), error };
+    let site = |error| ConfigError::Site { path: path.to_owned(), error: Box::new(error) };
     Ok(Arc::new(document.try_into().map_err(site)?))
 }
 

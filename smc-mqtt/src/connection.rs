@@ -8,7 +8,8 @@
 //!
 //! - Whatever waits is written in one go: one system call for a burst, none waiting for more (`TCP_NODELAY`).
 //! - What [`Publisher::publish`] accepted is sent again on the next connection until the broker acknowledges
-//!   it. It may thus arrive twice; it is lost only when the process ends or [`Publisher::close`] gives up.
+//!   it. It may thus arrive twice; it is lost only when the process ends, [`Publisher::close`] gives up, or
+//!   three connections in a row broke over it.
 //!   An acknowledgement means that the broker has it, not that anybody received it, so the owner sends again
 //!   on [`Happening::Connected`] what it still wants.
 //! - A slow consumer holds up the socket, and so the broker: never more than [`ConnectionSettings::queue`]
@@ -39,7 +40,8 @@ use driver::Driver;
 /// Starts connecting, in a task of its own, and keeps at it until both halves are dropped or
 /// [`Publisher::close`] is called. Must be called within a tokio runtime.
 ///
-/// `subscriptions` are topic filters, subscribed at QoS 1 on every connection.
+/// `subscriptions` are topic filters, subscribed at QoS 1 on every connection. [`Incoming`] must be read or dropped:
+/// while it is full, nothing is received and no new connection is made.
 pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Publisher, Incoming) {
     let room = settings.queue.max(1);
     let (publishes, queue) = mpsc::channel(room);
@@ -206,6 +208,9 @@ pub struct Counters {
     pub connections: u64,
     /// Messages that nobody took: [`Incoming`] was dropped, or the connection was closing.
     pub dropped: u64,
+    /// Accepted publishes that were given up, as each of three connections in a row broke over them: the broker
+    /// does not allow them, or finds them too large.
+    pub given_up: u64,
     /// Messages that were skipped because they exceed [`ConnectionSettings::max_packet`].
     pub oversized: u64,
     /// Messages handed to [`Incoming`].
@@ -220,6 +225,7 @@ struct Tally {
     acknowledged: AtomicU64,
     connections: AtomicU64,
     dropped: AtomicU64,
+    given_up: AtomicU64,
     oversized: AtomicU64,
     received: AtomicU64,
     refused: AtomicU64,
@@ -232,6 +238,7 @@ impl Tally {
             acknowledged: self.acknowledged.load(Relaxed),
             connections: self.connections.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
+            given_up: self.given_up.load(Relaxed),
             oversized: self.oversized.load(Relaxed),
             received: self.received.load(Relaxed),
             refused: self.refused.load(Relaxed),

@@ -11,6 +11,9 @@ pub const ROOT: &str = "murmur";
 /// The topic on which Home Assistant announces that it came up.
 pub const HOME_ASSISTANT_STATUS: &str = "homeassistant/status";
 
+/// Everything that Home Assistant and its devices say about themselves.
+pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
+
 /// A topic of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {

@@ -252,6 +252,21 @@ async fn oversized_messages_are_skipped_and_counted() {
 }
 
 #[tokio::test]
+async fn a_message_that_the_broker_disconnects_for_is_given_up() {
+    let broker = Mosquitto::with("allow_anonymous true\nmax_packet_size 1000\n", &[]);
+    let (_watcher, mut watching) = connect(settings(&broker, "watcher"), vec!["t".into()]);
+    connected(&mut watching).await;
+    let (publisher, _incoming) = connect(settings(&broker, "a"), vec![]);
+    publisher.publish("t", "before", false).unwrap();
+    publisher.publish("t", vec![0; 2000], false).unwrap();
+    publisher.publish("t", "after", false).unwrap();
+    while message(&mut watching).await.1 != b"after" {}
+    assert_eq!(soon("closing", publisher.close()).await, 0);
+    let counters = publisher.counters();
+    assert_eq!((counters.acknowledged, counters.given_up), (2, 1));
+}
+
+#[tokio::test]
 async fn impossible_topics_and_filters_are_refused() {
     let broker = Mosquitto::open();
     let filters = vec!["a/#/b".into(), "ok".into(), "x+".into()];

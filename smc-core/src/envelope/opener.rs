@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::aad::{Channel, append_message};
 use super::kem::{ChannelKey, decapsulate, info};
-use super::wire::{TAG_BYTES, nonce};
+use super::write::{TAG_BYTES, nonce};
 use super::{Binding, Envelope, EnvelopeError, KeyEpoch};
 use crate::identity::{SealingPublic, SealingSecret};
 use crate::name::{NodeName, SiteName};
@@ -19,11 +19,13 @@ pub const MAX_EPOCHS: usize = 4;
 /// How many derived keys are kept per sender: one for each of two epochs, or of a sender that restarted.
 const KEYS_PER_SENDER: usize = 2;
 
+/// For how many senders derived keys are kept; for further ones they are derived anew each time.
+const MAX_SENDERS: usize = 1 << 16;
+
 /// Opens envelopes that are addressed to one node.
 ///
 /// Derived keys are kept for the next message of their channel, but only once a message has opened under them:
-/// garbage costs time, not memory. Senders are those that the caller looked up, so their number is bounded by
-/// the caller's list of nodes.
+/// garbage costs time, not memory.
 pub struct Opener {
     site: SiteName,
     me: NodeName,
@@ -112,6 +114,9 @@ impl Opener {
         if envelope.to() != self.me.as_str() {
             return Err(EnvelopeError::Recipient);
         }
+        if !self.own.contains_key(&envelope.epoch()) {
+            return Err(EnvelopeError::UnknownEpoch(envelope.epoch()));
+        }
         match (envelope.window(), definition) {
             (Some((period, window)), Some(&definition)) => Ok(Binding::Input { period, window, definition }),
             (None, None) => Ok(Binding::Peer),
@@ -150,6 +155,9 @@ impl Opener {
     }
 
     fn keep(&mut self, sender: &SealingPublic, envelope: &Envelope<'_>, key: ChannelKey) {
+        if self.derived.len() >= MAX_SENDERS && !self.derived.contains_key(sender) {
+            return;
+        }
         let keys = self.derived.entry(*sender).or_default();
         if keys.len() == KEYS_PER_SENDER {
             keys.pop_front();

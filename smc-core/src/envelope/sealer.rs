@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 
 use super::aad::{Channel, append_message};
 use super::kem::{encapsulate, info};
-use super::wire::{Header, TAG_BYTES, nonce};
+use super::write::{Header, TAG_BYTES, nonce};
 use super::{Binding, KeyEpoch};
 use crate::base64url;
 use crate::identity::{SealingPublic, SealingSecret};

@@ -1,6 +1,7 @@
 //! From readings to whole numbers and from their sums back.
 
-use super::{Grid, Quantity};
+use super::Quantity;
+use super::grid::power_of_ten;
 use crate::decimal::Decimal;
 
 /// Why a reading is not shared. It counts as a gap; it is never bent into the range.
@@ -64,30 +65,6 @@ impl Quantity {
         let mantissa = divide_half_to_even(numerator, i128::from(count) * power_of_ten(less))?;
         Some(Decimal::stripped(mantissa, digits))
     }
-}
-
-impl Grid {
-    /// round((x - minimum) / resolution), halves upwards, for an x within the limits.
-    fn nearest_step(&self, x: Decimal) -> u64 {
-        // In units of 10^-common. Of x at most 17 significant digits are nonzero and at most 20 follow the
-        // point; limits are at most 10^15: every number here is below 4 * 10^35.
-        let common = self.scale.max(x.scale());
-        let up = power_of_ten(common - self.scale);
-        let x = x.mantissa() * power_of_ten(common - x.scale());
-        let (distance, step) = (x - self.minimum * up, self.resolution * up);
-        // 0 <= distance <= steps * step, hence 0 <= nearest <= steps < 2^32.
-        ((2 * distance + step) / (2 * step)) as u64
-    }
-
-    /// v_sum * resolution + count * minimum in units of 10^-scale: at most 2^64 * 2 * 10^15 in magnitude.
-    fn sum(&self, v_sum: u64, count: u64) -> i128 {
-        i128::from(v_sum) * self.resolution + i128::from(count) * self.minimum
-    }
-}
-
-/// `10^exponent`, for an exponent of at most 20.
-fn power_of_ten(exponent: u8) -> i128 {
-    10_i128.pow(u32::from(exponent))
 }
 
 /// The whole number nearest to `numerator / denominator`, the even one of two; none unless denominator > 0.

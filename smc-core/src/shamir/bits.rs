@@ -4,7 +4,7 @@
 //! free; and bits can be proven valid and compared cheaply.
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{MAX_THRESHOLD, Share, ShareError, Sharing};
 use crate::field::Fp;
@@ -13,6 +13,8 @@ use crate::field::Fp;
 pub const MAX_BITS: u32 = 32;
 /// How many bytes the share of one bit takes.
 pub const SHARE_BYTES: usize = Fp::BYTES;
+/// How many coefficients are drawn at once.
+const DRAWS: usize = 16;
 /// Enough coefficients for the widest reading and the highest threshold: one kibibyte.
 const MAX_COEFFICIENTS: usize = MAX_BITS as usize * MAX_THRESHOLD;
 
@@ -39,7 +41,7 @@ impl Sharing {
             return Err(ShareError::ValueTooWide { bits });
         }
         let degree = self.degree();
-        let mut coefficients = Zeroizing::new([Fp::ZERO; MAX_COEFFICIENTS]);
+        let mut coefficients = [Fp::ZERO; MAX_COEFFICIENTS];
         let coefficients = &mut coefficients[..bits as usize * degree];
         fill_random(coefficients, rng);
         for (output, peer) in outputs.iter_mut().zip(self.indices()) {
@@ -52,6 +54,8 @@ impl Sharing {
                 output.extend_from_slice(&share.to_bytes());
             }
         }
+        // Only what was used: erasing all that the widest reading needs would take longer than sharing.
+        coefficients.zeroize();
         Ok(())
     }
 }
@@ -85,14 +89,15 @@ const fn check_bits(bits: u32) -> Result<(), ShareError> {
     if bits == 0 || bits > MAX_BITS { Err(ShareError::BitsOutOfRange(bits)) } else { Ok(()) }
 }
 
-/// Fills `elements` uniformly, drawing the randomness for all of them at once.
+/// Fills `elements` uniformly, drawing randomness for many at once.
 fn fill_random(elements: &mut [Fp], rng: &mut impl CryptoRng) {
-    let mut bytes = Zeroizing::new([0; MAX_COEFFICIENTS * 8]);
-    let bytes = &mut bytes[..elements.len() * 8];
-    rng.fill_bytes(bytes);
-    for (element, &draw) in elements.iter_mut().zip(bytes.as_chunks().0) {
-        let uniform = Fp::from_random_bits(u64::from_le_bytes(draw));
-        *element = uniform.unwrap_or_else(|| Fp::random(rng));
+    let mut draws = Zeroizing::new([0; DRAWS * 8]);
+    for elements in elements.chunks_mut(DRAWS) {
+        rng.fill_bytes(&mut draws[..elements.len() * 8]);
+        for (element, &draw) in elements.iter_mut().zip(draws.as_chunks().0) {
+            let uniform = Fp::from_random_bits(u64::from_le_bytes(draw));
+            *element = uniform.unwrap_or_else(|| Fp::random(rng));
+        }
     }
 }
 

@@ -291,7 +291,9 @@ impl World {
                 let input = Input::read(host.roster.bundle(bundle), &plaintext)?;
                 (Message::Input { bundle, window, input }, Some(((bundle, window), plaintext)))
             }
-            (Sender::Peer(from), Content::Peer(message)) => (Message::Peer { from, message }, None),
+            (Sender::Peer(from), Content::Peer(message)) => {
+                (Message::Peer { from, message: Box::new(message) }, None)
+            }
             (Sender::Agent(_), Content::Peer(_)) => return Err(Refusal::Unknown),
         };
         let taken = peer.handle_message(now, message);

@@ -28,6 +28,7 @@ pub enum Sender {
 
 /// What was sent.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
 pub enum Content {
     Input { bundle: BundleIndex, window: WindowIndex, plaintext: Vec<u8> },
     Peer(PeerMessage),

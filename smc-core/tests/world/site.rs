@@ -51,7 +51,7 @@ impl Site {
             grace: Span::new(GRACE),
             step: Span::new(STEP),
             cohort_epoch: Span::new(PERIOD * EPOCH_WINDOWS as u32),
-            key_epoch: Span::from_secs(3600),
+            key_epoch: Span::from_secs(24 * 3600),
         };
         let peer = peer.collect();
         let document = SiteDocument { site, peer, agent: vec![], quantity: vec![], query: vec![] };

@@ -111,7 +111,8 @@ impl Driver {
     async fn talk(&mut self, greeted: Result<(TcpStream, Inbox), Trouble>) -> Result<(), Trouble> {
         let (stream, inbox) = greeted?;
         self.shared.tally.connections.fetch_add(1, Relaxed);
-        self.outbox.restart();
+        let given_up = self.outbox.restart();
+        self.shared.tally.given_up.fetch_add(given_up, Relaxed);
         let (reader, writer) = stream.into_split();
         let ends = Ends {
             outbox: &mut self.outbox,

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
-use rumqttc::mqttbytes::{self, QoS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -14,6 +14,7 @@ use super::inbox::{Inbox, Received};
 use super::outbox::Outbox;
 use super::teller::{Offer, Teller};
 use super::{Fault, Happening, Phase, Refusal, Shared};
+use crate::filter::TopicFilter;
 
 /// How long the broker may take to answer a subscription.
 const SUBSCRIBING: Duration = Duration::from_secs(10);
@@ -147,7 +148,7 @@ impl<'a> Link<'a> {
     /// Asks for the subscriptions; returns when to look whether the broker answered.
     fn subscribe(&mut self) -> Duration {
         let (filters, wrong): (Vec<_>, Vec<_>) =
-            self.ends.subscriptions.iter().cloned().partition(|filter| is_filter(filter));
+            self.ends.subscriptions.iter().cloned().partition(|filter| filter.parse::<TopicFilter>().is_ok());
         if !wrong.is_empty() {
             self.tell(Happening::Refused { reason: Refusal::Subscription { filters: wrong } });
         }
@@ -278,9 +279,4 @@ impl<'a> Link<'a> {
         let Ends { outbox, queue, .. } = &self.ends;
         self.deadline.is_some() && queue.is_empty() && outbox.pending() == 0 && outbox.bytes.is_empty()
     }
-}
-
-/// Whether `text` is a topic filter: no level mixes a wildcard with other characters, `#` comes last.
-fn is_filter(text: &str) -> bool {
-    text.len() <= usize::from(u16::MAX) && !text.contains('\0') && mqttbytes::valid_filter(text)
 }

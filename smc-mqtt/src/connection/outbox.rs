@@ -11,6 +11,9 @@ const WINDOW: usize = 1000;
 /// Beyond this many encoded bytes, no further packet is encoded before some are written.
 const WRITE: usize = 64 << 10;
 
+/// At how many broken connections in a row the same publish may have been the first without an acknowledgement.
+const BREAKS: u8 = 3;
+
 /// What is to be written, and what was written but not acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -21,16 +24,30 @@ pub(super) struct Outbox {
     /// Sent on an earlier connection, to be sent again.
     again: VecDeque<Publish>,
     last_id: u16,
+    /// Broken connections in a row at which the first of `unacknowledged` was the same publish.
+    breaks: u8,
 }
 
 impl Outbox {
     /// Forgets the broken connection: nothing is half written, everything unacknowledged is to be sent again.
-    pub(super) fn restart(&mut self) {
+    /// Returns how many publishes are given up, 0 or 1.
+    ///
+    /// Many brokers answer a publish that they don't allow, or find too large, by disconnecting. As they acknowledge
+    /// in order, it is then the first that is unacknowledged; sending it for ever would keep us disconnected for
+    /// ever.
+    pub(super) fn restart(&mut self) -> u64 {
         self.bytes = BytesMut::new();
+        self.last_id = 0;
+        self.breaks += u8::from(!self.unacknowledged.is_empty());
+        let given_up = self.breaks >= BREAKS;
+        if given_up {
+            self.unacknowledged.pop_front();
+            self.breaks = 0;
+        }
         while let Some(publish) = self.unacknowledged.pop_back() {
             self.again.push_front(publish);
         }
-        self.last_id = 0;
+        given_up.into()
     }
 
     /// Whether another publish can be sent now.
@@ -62,10 +79,13 @@ impl Outbox {
 
     /// Notes an acknowledgement; `false` if nothing has that id.
     pub(super) fn acknowledge(&mut self, pkid: u16) -> bool {
-        match self.unacknowledged.iter().position(|publish| publish.pkid == pkid) {
-            Some(place) => self.unacknowledged.remove(place).is_some(),
-            None => false,
+        let Some(place) = self.unacknowledged.iter().position(|publish| publish.pkid == pkid) else {
+            return false;
+        };
+        if place == 0 {
+            self.breaks = 0;
         }
+        self.unacknowledged.remove(place).is_some()
     }
 
     /// Acknowledges a message of the broker's.
@@ -139,6 +159,26 @@ mod tests {
         let texts: Vec<_> = written(&mut outbox).into_iter().map(|(id, text)| (id, text[0])).collect();
         assert_eq!(texts, [(1, b'a'), (2, b'c'), (3, b'd')]);
         assert_eq!(outbox.pending(), 3);
+    }
+
+    #[test]
+    fn what_breaks_every_connection_is_given_up() {
+        let (sender, mut queue) = mpsc::channel(10);
+        let mut outbox = Outbox::default();
+        for text in ["fine", "poison", "after"] {
+            sender.try_send(publish(text)).unwrap();
+        }
+        outbox.fill(&mut queue);
+        assert_eq!(outbox.restart(), 0, "a broker was restarted");
+        assert_eq!(outbox.restart(), 0, "nothing was sent");
+        outbox.fill(&mut queue);
+        assert!(outbox.acknowledge(1));
+        for given_up in [0, 0, 1] {
+            assert_eq!(outbox.restart(), given_up);
+            outbox.fill(&mut queue);
+        }
+        let texts: Vec<_> = written(&mut outbox).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, [b"after"]);
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! Who may connect, and to which topics.
+
+use crate::filter::Filter;
+use crate::password::PasswordHash;
+
+/// One login and what it is good for.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The login's name: letters, digits, `-`, `_`, `.`; at most 64. Also the client id of its client.
+    pub name: String,
+    /// What its password is checked against.
+    pub password: PasswordHash,
+    /// Several clients may use the login at once, under client ids of their own.
+    pub shared: bool,
+    /// What its clients may publish and subscribe; nothing else.
+    pub rules: Rules,
+}
+
+/// What an account may do. Empty lists mean nothing at all.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Topics that it may publish to.
+    pub publish: Vec<Filter>,
+    /// Filters that it may subscribe, or any filter that one of them covers.
+    pub subscribe: Vec<Filter>,
+}
+
+impl Rules {
+    /// Whether a message on `topic` is taken from the account.
+    pub fn may_publish(&self, topic: &str) -> bool {
+        self.publish.iter().any(|filter| filter.matches(topic))
+    }
+
+    /// Whether the account may see everything that `filter` matches.
+    pub fn may_subscribe(&self, filter: &Filter) -> bool {
+        self.subscribe.iter().any(|allowed| allowed.covers(filter))
+    }
+}
+
+/// Whether `text` can be an account's name or a client id.
+pub(crate) fn is_name(text: &str, max: usize) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !text.is_empty() && text.len() <= max && text.bytes().all(allowed)
+}

@@ -1,0 +1,138 @@
+//! From the router to the connections: one link per filter, shared by all who subscribed it.
+//!
+//! The filters that reach the router are those of the accounts' rules, a set that the configuration bounds. A
+//! client's own filter hangs on the narrowest of them that covers it, and is matched here. The links are read
+//! by a thread of their own, so that a burst of publishing connections can't keep them waiting.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::{OnceCell, mpsc, oneshot};
+
+use crate::counters::Counters;
+use crate::error::BrokerError;
+use crate::filter::Filter;
+use crate::hub::{Hub, Subscriber, Subscription};
+use crate::limits::Limits;
+use crate::pump::{Open, serve};
+use crate::router::Router;
+
+/// What only the broker itself may publish and subscribe.
+pub(crate) const RESERVED_ROOT: &str = "smc-broker/";
+
+/// All filters that may be subscribed, and the thread that reads them.
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    slots: Vec<Slot>,
+    exact: HashMap<Filter, usize>,
+    opens: mpsc::Sender<Open>,
+    max_unread: usize,
+    /// Counts hubs that came to be charged, so that publishers know when their routes are out of date.
+    generation: AtomicU32,
+    opening: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    filter: Filter,
+    hub: OnceCell<Arc<Hub>>,
+}
+
+/// Where the messages of one topic go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Route {
+    pub(crate) generation: u32,
+    /// Indices of the hubs that are charged, ascending.
+    pub(crate) hubs: Box<[usize]>,
+}
+
+impl Fanout {
+    /// Starts the thread. It ends when this is dropped.
+    pub(crate) fn start(
+        filters: Vec<Filter>,
+        router: Arc<Router>,
+        limits: &Limits,
+        counters: Arc<Counters>,
+    ) -> Result<Self, BrokerError> {
+        let exact = filters.iter().cloned().enumerate().map(|(index, filter)| (filter, index)).collect();
+        let slots = filters.into_iter().map(|filter| Slot { filter, hub: OnceCell::new() }).collect();
+        let (opens, requests) = mpsc::channel(16);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|source| BrokerError::Thread { source })?;
+        thread::Builder::new()
+            .name("fan-out".into())
+            .spawn(move || runtime.block_on(serve(requests, router, counters)))
+            .map_err(|source| BrokerError::Thread { source })?;
+        let (generation, opening) = (AtomicU32::new(0), Mutex::new(()));
+        Ok(Self { slots, exact, opens, max_unread: limits.log_bytes, generation, opening })
+    }
+
+    /// Adds a subscriber; it gets every message published after this returns. None if no rule's filter covers
+    /// the subscriber's.
+    pub(crate) async fn subscribe(
+        &self,
+        subscriber: Subscriber,
+    ) -> Result<Option<Subscription>, BrokerError> {
+        let Some(index) = self.narrowest(&subscriber.filter) else { return Ok(None) };
+        let hub = self.slots[index].hub.get_or_try_init(|| self.open(index)).await?;
+        self.charge(hub);
+        Ok(Some(hub.add(subscriber)))
+    }
+
+    /// Whether `route` still names all hubs that are charged for its topic.
+    pub(crate) fn is_current(&self, route: &Route) -> bool {
+        route.generation == self.generation.load(Ordering::Acquire)
+    }
+
+    /// Where messages on `topic` go.
+    pub(crate) fn route(&self, topic: &str) -> Route {
+        let generation = self.generation.load(Ordering::Acquire);
+        let charged = |slot: &Slot| {
+            slot.hub.get().is_some_and(|hub| hub.is_charged(generation)) && slot.filter.matches(topic)
+        };
+        let indices = self.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
+        Route { generation, hubs: indices.map(|(index, _)| index).collect() }
+    }
+
+    /// Charges the hub at `index` for `bytes` on their way into the router.
+    pub(crate) async fn charge_bytes(&self, index: usize, bytes: usize) {
+        if let Some(hub) = self.slots.get(index).and_then(|slot| slot.hub.get()) {
+            hub.charge(i64::try_from(bytes).unwrap_or(i64::MAX)).await;
+        }
+    }
+
+    /// From now on publishers are charged for `hub`. It stands in its slot already: whoever sees the new
+    /// generation sees it too, and messages of earlier generations are neither charged nor discharged.
+    fn charge(&self, hub: &Hub) {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.generation.load(Ordering::Acquire) + 1;
+        if hub.charge_from(next) {
+            self.generation.store(next, Ordering::Release);
+        }
+    }
+
+    fn narrowest(&self, wanted: &Filter) -> Option<usize> {
+        if let Some(&index) = self.exact.get(wanted) {
+            return Some(index);
+        }
+        let mut best: Option<usize> = None;
+        for (index, slot) in self.slots.iter().enumerate() {
+            let narrower = best.is_none_or(|best| self.slots[best].filter.covers(&slot.filter));
+            if slot.filter.covers(wanted) && narrower {
+                best = Some(index);
+            }
+        }
+        best
+    }
+
+    async fn open(&self, index: usize) -> Result<Arc<Hub>, BrokerError> {
+        let (reply, answer) = oneshot::channel();
+        let filter = self.slots[index].filter.clone();
+        let open = Open { filter, index, max_unread: self.max_unread, reply };
+        self.opens.send(open).await.map_err(|_| BrokerError::Router)?;
+        answer.await.map_err(|_| BrokerError::Router)?
+    }
+}

@@ -1,0 +1,147 @@
+//! What each role of a site may publish and subscribe.
+
+use serde::Deserialize;
+use smc_core::name::{NameError, NodeName};
+use smc_mqtt::topic::{HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, Topic, Topics};
+
+use crate::account::Rules;
+use crate::filter::{Filter, FilterError};
+
+/// What a client is to the site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Seals shares for the peers.
+    Agent,
+    /// Has only the filters that its account lists: zigbee2mqtt, a sensor, a dashboard.
+    Device,
+    /// Home Assistant: reads results and what is discovered, announces that it came up.
+    HomeAssistant,
+    /// Holds shares and publishes results.
+    Peer,
+    /// Looks at everything of the site and publishes nothing.
+    Reader,
+}
+
+/// Why a role can't be given to an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoleError {
+    /// A filter of the role is too long, because the site's name or the node's is.
+    #[error("the site's and the node's name make a filter that can't be used: {0}")]
+    Filter(#[from] FilterError),
+    /// A peer's or an agent's name must be that of a node.
+    #[error("a node can't have this name: {0}")]
+    Name(#[from] NameError),
+}
+
+impl Role {
+    /// Whether several clients may use one login of the role. Nodes are one client each.
+    pub fn is_shared(self) -> bool {
+        !matches!(self, Self::Agent | Self::Peer)
+    }
+
+    /// The rules of an account called `name`.
+    ///
+    /// # Errors
+    /// A name that no node can have, or names that make too long a filter.
+    pub fn rules(self, topics: &Topics, name: &str) -> Result<Rules, RoleError> {
+        let (publish, subscribe) = match self {
+            Self::Agent => agent(topics, &name.parse()?),
+            Self::Device => (vec![], vec![]),
+            Self::HomeAssistant => home_assistant(topics),
+            Self::Peer => peer(topics, &name.parse()?),
+            Self::Reader => (vec![], vec![topics.everything(), topics.discovery()]),
+        };
+        let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
+            texts.iter().map(|text| text.parse()).collect()
+        };
+        Ok(Rules { publish: filters(publish)?, subscribe: filters(subscribe)? })
+    }
+}
+
+type Filters = (Vec<String>, Vec<String>);
+
+fn agent(topics: &Topics, own: &NodeName) -> Filters {
+    let status = topics.spell(&Topic::Status { node: own.clone() });
+    (vec![topics.share_outbox(own), status], vec![topics.cards(), topics.statuses()])
+}
+
+fn peer(topics: &Topics, own: &NodeName) -> Filters {
+    let publish = vec![
+        topics.peer_outbox(own),
+        topics.spell(&Topic::Card { node: own.clone() }),
+        topics.spell(&Topic::Status { node: own.clone() }),
+        topics.results(),
+        topics.discovery(),
+    ];
+    let subscribe = vec![
+        topics.share_inbox(own),
+        topics.peer_inbox(own),
+        topics.cards(),
+        topics.statuses(),
+        topics.results(),
+        HOME_ASSISTANT_STATUS.to_owned(),
+    ];
+    (publish, subscribe)
+}
+
+fn home_assistant(topics: &Topics) -> Filters {
+    let subscribe = vec![topics.results(), topics.statuses(), HOME_ASSISTANT_EVERYTHING.to_owned()];
+    (vec![HOME_ASSISTANT_STATUS.to_owned()], subscribe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(role: Role, name: &str) -> Rules {
+        role.rules(&Topics::new("hq".parse().unwrap()), name).unwrap()
+    }
+
+    fn subscribes(rules: &Rules, filter: &str) -> bool {
+        rules.may_subscribe(&filter.parse().unwrap())
+    }
+
+    #[test]
+    fn an_agent_speaks_for_itself_alone() {
+        let agent = rules(Role::Agent, "room-101");
+        assert!(agent.may_publish("murmur/hq/share/tenant/room-101"));
+        assert!(agent.may_publish("murmur/hq/status/room-101"));
+        assert!(!agent.may_publish("murmur/hq/share/tenant/room-102"));
+        assert!(!agent.may_publish("murmur/hq/result/co2-mean"));
+        assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
+        assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
+        assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
+    }
+
+    #[test]
+    fn a_peer_reads_its_own_boxes_alone() {
+        let peer = rules(Role::Peer, "tenant");
+        assert!(peer.may_publish("murmur/hq/peer/landlord/tenant"));
+        assert!(peer.may_publish("murmur/hq/result/co2-mean"));
+        assert!(peer.may_publish("homeassistant/sensor/murmur_hq/co2-mean/config"));
+        assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
+        assert!(!peer.may_publish("murmur/hq/card/landlord"));
+        assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));
+        assert!(!subscribes(&peer, "murmur/hq/share/landlord/+") && !subscribes(&peer, "murmur/hq/+/+/+"));
+    }
+
+    #[test]
+    fn the_others_do_not_disturb() {
+        let reader = rules(Role::Reader, "reader");
+        assert!(reader.publish.is_empty() && subscribes(&reader, "murmur/hq/#"));
+        assert!(!subscribes(&reader, "#"));
+        let assistant = rules(Role::HomeAssistant, "ha");
+        assert!(assistant.may_publish("homeassistant/status") && subscribes(&assistant, "homeassistant/#"));
+        assert!(!assistant.may_publish("murmur/hq/result/co2-mean"));
+        assert!(!subscribes(&assistant, "murmur/hq/#"));
+        let device = rules(Role::Device, "zigbee2mqtt");
+        assert!(device.publish.is_empty() && device.subscribe.is_empty());
+    }
+
+    #[test]
+    fn a_node_needs_a_node_name() {
+        let topics = Topics::new("hq".parse().unwrap());
+        assert_eq!(Role::Peer.rules(&topics, "a.b").unwrap_err(), RoleError::Name(NameError::Alphabet));
+    }
+}

@@ -1,0 +1,252 @@
+//! The broker's configuration file.
+//!
+//! TOML, see [`Settings::load`]; values may be overridden by the environment: `MURMUR_LISTEN`,
+//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANONYMOUS` and `MURMUR_LIMITS__<LIMIT>`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use config::{Config, ConfigError, Environment, File, FileFormat};
+use serde::Deserialize;
+use smc_core::name::SiteName;
+use smc_mqtt::topic::Topics;
+
+use crate::account::Account;
+use crate::filter::{Filter, FilterError};
+use crate::limits::Limits;
+use crate::password::{PasswordHash, PasswordHashError};
+use crate::roles::{Role, RoleError};
+use crate::server::BrokerConfig;
+
+const PREFIX: &str = "MURMUR";
+const OVERRIDABLE: [&str; 4] = ["LISTEN", "STATE_DIR", "SITE", "ANONYMOUS"];
+
+/// What the file says, once it is known to be a configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    #[serde(default = "default_listen")]
+    listen: SocketAddr,
+    state_dir: Option<PathBuf>,
+    anonymous: Option<String>,
+    site: SiteName,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    account: Vec<AccountSettings>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountSettings {
+    name: String,
+    role: Role,
+    password_hash: String,
+    #[serde(default)]
+    publish: Vec<String>,
+    #[serde(default)]
+    subscribe: Vec<String>,
+}
+
+/// Why a configuration can't be used. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// An extra filter of an account is none.
+    #[error("{}: account {account:?}, {key} = {text:?}: {source}", path.display())]
+    Filter {
+        /// The file.
+        path: PathBuf,
+        /// The account.
+        account: String,
+        /// `publish` or `subscribe`.
+        key: &'static str,
+        /// What stands there.
+        text: String,
+        /// What is wrong with it.
+        source: FilterError,
+    },
+    /// The password hash of an account is none.
+    #[error("{}: account {account:?}, password_hash: {source}", path.display())]
+    PasswordHash {
+        /// The file.
+        path: PathBuf,
+        /// The account.
+        account: String,
+        /// What is wrong with it.
+        source: PasswordHashError,
+    },
+    /// The file can't be read.
+    #[error("{}: {source}; `smc-broker --help` shows an example", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// An account can't have its role.
+    #[error("{}: account {account:?}, name: {source}", path.display())]
+    Role {
+        /// The file.
+        path: PathBuf,
+        /// The account.
+        account: String,
+        /// Why not.
+        source: RoleError,
+    },
+    /// The file is no TOML, lacks a key, has one that means nothing, or a value of the wrong kind.
+    #[error("{}: {source}; `smc-broker --help` shows an example", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and with which key.
+        source: Box<ConfigError>,
+    },
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1883))
+}
+
+impl Settings {
+    /// Reads a file and lays the environment over it. A relative `state_dir` is relative to the file.
+    ///
+    /// # Errors
+    /// A file that can't be read or understood.
+    pub fn load(path: &Path) -> Result<BrokerConfig, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text, std::env::vars_os().filter_map(as_text).collect())
+    }
+
+    fn parse(
+        path: &Path,
+        text: &str,
+        environment: HashMap<String, String>,
+    ) -> Result<BrokerConfig, SettingsError> {
+        let overrides = Environment::with_prefix(PREFIX)
+            .prefix_separator("_")
+            .separator("__")
+            .source(Some(environment.into_iter().filter(|(key, _)| is_overridable(key)).collect()))
+            .try_parsing(true);
+        let settings: Self = Config::builder()
+            .add_source(File::from_str(text, FileFormat::Toml))
+            .add_source(overrides)
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        settings.into_config(path)
+    }
+
+    fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
+        let topics = Topics::new(self.site);
+        let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(BrokerConfig {
+            listen: self.listen,
+            state_dir: self.state_dir.map(|dir| folder.join(dir)),
+            limits: self.limits,
+            accounts: accounts.collect::<Result<_, _>>()?,
+            anonymous: self.anonymous,
+            tap: None,
+        })
+    }
+}
+
+impl AccountSettings {
+    fn check(self, path: &Path, topics: &Topics) -> Result<Account, SettingsError> {
+        let Self { name, role, password_hash, publish, subscribe } = self;
+        let at = || (path.to_owned(), name.clone());
+        let password: PasswordHash = password_hash.parse().map_err(|source| {
+            let (path, account) = at();
+            SettingsError::PasswordHash { path, account, source }
+        })?;
+        let mut rules = role.rules(topics, &name).map_err(|source| {
+            let (path, account) = at();
+            SettingsError::Role { path, account, source }
+        })?;
+        let extra = |key, texts: Vec<String>| -> Result<Vec<Filter>, SettingsError> {
+            let parse = |text: String| {
+                text.parse().map_err(|source| {
+                    let (path, account) = at();
+                    SettingsError::Filter { path, account, key, text, source }
+                })
+            };
+            texts.into_iter().map(parse).collect()
+        };
+        rules.publish.extend(extra("publish", publish)?);
+        rules.subscribe.extend(extra("subscribe", subscribe)?);
+        Ok(Account { name, password, shared: role.is_shared(), rules })
+    }
+}
+
+fn as_text((key, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    Some((key.into_string().ok()?, value.into_string().ok()?))
+}
+
+/// Other programs of the site share the prefix: only what the broker knows is looked at.
+fn is_overridable(key: &str) -> bool {
+    let own = key.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_'));
+    own.is_some_and(|key| OVERRIDABLE.contains(&key) || key.starts_with("LIMITS__"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::password::Password;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<BrokerConfig, String> {
+        let environment =
+            environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        Settings::parse(Path::new("etc/broker.toml"), text, environment).map_err(|error| error.to_string())
+    }
+
+    fn account(extra: &str) -> String {
+        let hash = PasswordHash::of_random_key(&Password::new(b"key")).unwrap();
+        format!("site = \"hq\"\n[[account]]\nname = \"a\"\npassword_hash = \"{hash}\"\n{extra}")
+    }
+
+    #[test]
+    fn a_small_file_is_enough() {
+        let config = parse(&account("role = \"device\"\npublish = [\"zigbee2mqtt/#\"]"), &[]).unwrap();
+        assert_eq!(config.listen, default_listen());
+        assert!(config.accounts[0].rules.may_publish("zigbee2mqtt/co2") && config.accounts[0].shared);
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn the_environment_overrides_what_it_knows_and_ignores_the_rest() {
+        let environment = [
+            ("MURMUR_LISTEN", "0.0.0.0:0"),
+            ("MURMUR_STATE_DIR", "state"),
+            ("MURMUR_LIMITS__CONNECTIONS", "7"),
+            ("MURMUR_KEYS", "peer.key"),
+        ];
+        let config = parse("site = \"hq\"\nlisten = \"127.0.0.1:1\"", &environment).unwrap();
+        assert_eq!(config.listen.to_string(), "0.0.0.0:0");
+        assert_eq!(config.state_dir.as_deref(), Some(Path::new("etc/state")));
+        assert_eq!(config.limits.connections, 7);
+    }
+
+    #[test]
+    fn errors_name_file_and_key() {
+        for (text, named) in [
+            ("".to_owned(), "site"),
+            ("site = \"h q\"".to_owned(), "site"),
+            ("site = \"hq\"\nport = 1".to_owned(), "port"),
+            ("site = \"hq\"\nlisten = \"here\"".to_owned(), "listen"),
+            ("site = \"hq\"\n[limits]\nspeed = 1".to_owned(), "speed"),
+            ("site = \"hq\"\n[limits]\nconnections = \"many\"".to_owned(), "connections"),
+            ("site = ".to_owned(), "site"),
+            (account(""), "role"),
+            (account("role = \"king\""), "king"),
+            (account("role = \"device\"\nsecret = 1"), "secret"),
+            (account("role = \"device\"\npublish = [\"a#\"]"), "publish"),
+            (account("role = \"device\"").replace("$argon2id", "$x"), "password_hash"),
+            (account("role = \"peer\"").replace("\"a\"", "\"a.b\""), "a.b"),
+        ] {
+            let error = parse(&text, &[]).unwrap_err();
+            assert!(error.starts_with("etc/broker.toml: ") && error.contains(named), "{named}: {error}");
+        }
+    }
+}

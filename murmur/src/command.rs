@@ -1,0 +1,70 @@
+//! The commands, and how they end.
+
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod site;
+pub(crate) mod verify;
+
+use std::process::ExitCode;
+
+use smc_core::name::NameError;
+use tracing_subscriber::EnvFilter;
+
+use crate::bench::BenchError;
+use crate::demo::DemoError;
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Done,
+    /// Something was refused; what and why has been told.
+    Refused,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Refused => Self::from(1),
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The measurement failed.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// The demonstration could not run.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// No site was made.
+    #[error(transparent)]
+    Init(#[from] site::InitError),
+    /// A column's name is no quantity's.
+    #[error("--value-column {column:?} names no quantity ({error}); say what it measures with --quantity")]
+    Quantity {
+        /// The column.
+        column: String,
+        /// Why.
+        error: NameError,
+    },
+    /// There is no runtime.
+    #[error("the system gives no threads: {0}")]
+    Runtime(std::io::Error),
+    /// Nothing could be checked.
+    #[error(transparent)]
+    Verify(#[from] verify::VerifyFailure),
+}
+
+/// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
+pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::new(format!("{filter},{}", broker::QUIET_ROUTER));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    Ok(runtime.block_on(work))
+}

@@ -1,0 +1,168 @@
+//! Whether one line is a result that the site's peers vouch for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use smc_core::document::canonical;
+use smc_core::name::QueryName;
+use smc_core::result::{SignedResult, Status, VerifyError};
+use smc_core::roster::Roster;
+use smc_core::time::WindowIndex;
+use smc_mqtt::topic::{Topic, Topics};
+
+/// The most windows with a value that are kept apart in one input.
+const MAX_WINDOWS: usize = 1_000_000;
+
+/// Why a line is not to be believed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// Another value stands for the same window.
+    #[error(
+        "another result with a value stands for window {window} of {query}, on line {first}; keep both lines, they prove that peers signed twice"
+    )]
+    Conflict {
+        /// Of which query.
+        query: QueryName,
+        /// Which window.
+        window: WindowIndex,
+        /// Where the first one is.
+        first: u64,
+    },
+    /// The line is no result.
+    #[error("not a result: {0}")]
+    Content(#[source] serde_json::Error),
+    /// The topic is no result's, or of another site.
+    #[error("`{topic}` is no topic of a result of this site")]
+    ForeignTopic {
+        /// What stands before the document.
+        topic: String,
+    },
+    /// A topic without a document: somebody removed the retained result.
+    #[error("no document after the topic")]
+    NoDocument,
+    /// The line is no text.
+    #[error("not UTF-8 text")]
+    NotText,
+    /// The document is not signed by those who should have.
+    #[error(transparent)]
+    Signatures(#[from] VerifyError),
+    /// A value where the status says there is none, or none where it says there is.
+    #[error("the status is {status}, which does not go with {value}", value = if *has_value { "a value" } else { "no value" })]
+    StatusAndValue {
+        /// What the status says.
+        status: Status,
+        /// What is there.
+        has_value: bool,
+    },
+    /// The line is longer than any result.
+    #[error("longer than {} bytes, as no result is", super::lines::MAX_LINE)]
+    TooLong,
+    /// Too many windows to keep in mind.
+    #[error("more than {MAX_WINDOWS} windows with a value in one input; split it")]
+    TooManyWindows,
+    /// The document says something that the signatures don't cover.
+    #[error("`{key}` is covered by no signature; the document was added to")]
+    Unsigned {
+        /// Where.
+        key: String,
+    },
+    /// The result came on another query's topic.
+    #[error("a result of {query} on the topic of {topic}")]
+    WrongTopic {
+        /// Whose result.
+        query: QueryName,
+        /// Whose topic.
+        topic: QueryName,
+    },
+}
+
+/// Checks lines against a site and against each other.
+#[derive(Debug)]
+pub(super) struct Checker {
+    roster: Arc<Roster>,
+    topics: Topics,
+    /// Which value each window got: the line and the digest of the result.
+    values: BTreeMap<(QueryName, WindowIndex), (u64, [u8; 32])>,
+}
+
+impl Checker {
+    pub(super) fn new(roster: Arc<Roster>) -> Self {
+        let topics = Topics::new(roster.site().clone());
+        Self { roster, topics, values: BTreeMap::new() }
+    }
+
+    /// The result on line `number`, if it is to be believed.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(super) fn check(&mut self, number: u64, line: &[u8]) -> Result<SignedResult, Refused> {
+        let line = std::str::from_utf8(line).map_err(|_| Refused::NotText)?;
+        let (topic, text) = self.split(line)?;
+        let signed: SignedResult = serde_json::from_str(text).map_err(Refused::Content)?;
+        if let Some(topic) = topic.filter(|topic| *topic != signed.result.query) {
+            return Err(Refused::WrongTopic { query: signed.result.query, topic });
+        }
+        signed.verify(&self.roster)?;
+        nothing_unsigned(text, &signed)?;
+        let (status, has_value) = (signed.result.status, signed.result.value.is_some());
+        if (status == Status::Ok) != has_value {
+            return Err(Refused::StatusAndValue { status, has_value });
+        }
+        if has_value {
+            self.only_value(number, &signed)?;
+        }
+        Ok(signed)
+    }
+
+    /// The query whose topic stands in front, as `mosquitto_sub -v` prints it, and the document.
+    fn split<'a>(&self, line: &'a str) -> Result<(Option<QueryName>, &'a str), Refused> {
+        if line.starts_with('{') {
+            return Ok((None, line));
+        }
+        let (topic, text) = line.split_once(' ').unwrap_or((line, ""));
+        let Ok(Topic::Result { query }) = self.topics.parse(topic) else {
+            return Err(Refused::ForeignTopic { topic: topic.chars().take(80).collect() });
+        };
+        match text.trim() {
+            "" | "(null)" => Err(Refused::NoDocument),
+            text => Ok((Some(query), text)),
+        }
+    }
+
+    /// Notes the value of a window, unless there is a different one.
+    fn only_value(&mut self, number: u64, signed: &SignedResult) -> Result<(), Refused> {
+        let (query, window) = (signed.result.query.clone(), signed.result.window.index);
+        let digest = Sha256::digest(canonical(&signed.result)).into();
+        let full = self.values.len() >= MAX_WINDOWS;
+        match self.values.get(&(query.clone(), window)) {
+            Some(&(first, known)) if known != digest => Err(Refused::Conflict { query, window, first }),
+            Some(_) => Ok(()),
+            None if full => Err(Refused::TooManyWindows),
+            None => {
+                self.values.insert((query, window), (number, digest));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Refuses keys that the signed form of the document does not have.
+fn nothing_unsigned(text: &str, signed: &SignedResult) -> Result<(), Refused> {
+    let given: Json = serde_json::from_str(text).map_err(Refused::Content)?;
+    let known = serde_json::to_value(signed).map_err(Refused::Content)?;
+    match added(&given, &known) {
+        Some(key) => Err(Refused::Unsigned { key: key.chars().take(80).collect() }),
+        None => Ok(()),
+    }
+}
+
+/// A key of `given`, at any depth, that `known` has not.
+fn added(given: &Json, known: &Json) -> Option<String> {
+    let (Json::Object(given), Json::Object(known)) = (given, known) else { return None };
+    given.iter().find_map(|(key, value)| match known.get(key) {
+        None => Some(key.clone()),
+        Some(known) => added(value, known).map(|inner| format!("{key}.{inner}")),
+    })
+}

@@ -1,0 +1,65 @@
+//! An agent's own file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use smc_core::name::NodeName;
+use smc_core::protocol::input::Terms;
+use smc_core::roster::Span;
+use smc_mqtt::config::{ConfigError, Membership, beside, load};
+use smc_mqtt::settings::BrokerAddress;
+
+use crate::run::{AgentOptions, Feed};
+use crate::source::SourceConfig;
+
+/// `sensor-agent --config agent.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// The agent's name in the site file.
+    pub node: NodeName,
+    /// The site file.
+    pub site: PathBuf,
+    /// The agent's key file, mode 0600.
+    pub keys: PathBuf,
+    /// Where the broker is.
+    pub broker: BrokerAddress,
+    /// What the owner calls the place. It never leaves this machine.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// The fewest agents that a result with this one may cover; 0 leaves it to the site.
+    #[serde(default)]
+    pub minimum_cohort: u16,
+    /// How long a reading counts as fresh; one window if left out.
+    #[serde(default)]
+    pub maximum_age: Option<Span>,
+    /// Where the readings come from.
+    #[serde(default)]
+    pub source: Vec<SourceConfig>,
+}
+
+impl AgentConfig {
+    /// Reads the file at `path` and all that it names.
+    ///
+    /// # Errors
+    /// If one of them can't be used.
+    pub fn load(path: &Path) -> Result<AgentOptions, ConfigError> {
+        let config: Self = load(path)?;
+        let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let mut sources = config.source;
+        for source in &mut sources {
+            if let SourceConfig::Csv(csv) = source {
+                csv.path = beside(path, &csv.path);
+            }
+        }
+        Ok(AgentOptions {
+            roster: membership.roster,
+            secrets: membership.secrets,
+            broker: config.broker,
+            display_name: config.display_name,
+            terms: Terms { minimum_cohort: config.minimum_cohort },
+            maximum_age: config.maximum_age.map(Span::get),
+            feed: Feed::Sources(sources),
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! The loop of an agent: read, share in rhythm, seal, publish.
+
+mod service;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smc_core::name::{NodeName, QuantityName, StreamName};
+use smc_core::protocol::input::{Steps, Terms};
+use smc_core::roster::{BundleIndex, Roster};
+use smc_core::time::WindowIndex;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::config::KeyFile;
+use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
+use smc_mqtt::status;
+use smc_mqtt::topic::Topics;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use self::service::Service;
+use crate::source::mqtt::Taps;
+use crate::source::{Context, GapReason, Happened, Running, SourceConfig, SourceError};
+
+/// How many readings may wait for the agent before their source waits, too.
+const READINGS_WAITING: usize = 256;
+
+/// What an agent needs to run.
+#[derive(Debug)]
+pub struct AgentOptions {
+    /// The site.
+    pub roster: Arc<Roster>,
+    /// The agent's keys and password.
+    pub secrets: KeyFile,
+    /// Where the broker is.
+    pub broker: BrokerAddress,
+    /// What the owner calls the place; for this machine's log alone.
+    pub display_name: Option<String>,
+    /// What the agent demands of results that cover it.
+    pub terms: Terms,
+    /// How long a reading counts as fresh; one window if none.
+    pub maximum_age: Option<Duration>,
+    /// Where the readings come from.
+    pub feed: Feed,
+}
+
+/// Where an agent's readings come from.
+#[derive(Debug)]
+pub enum Feed {
+    /// From the same process.
+    Channel(mpsc::Receiver<Happened>),
+    /// From configured sources.
+    Sources(Vec<SourceConfig>),
+}
+
+/// What an agent shared in the clear: for a demonstration or a test that holds results against the truth, in the
+/// same process.
+#[derive(Debug)]
+pub struct Witness {
+    /// Which bundle.
+    pub bundle: BundleIndex,
+    /// Which window.
+    pub window: WindowIndex,
+    /// Per stream the reading, or why there was none.
+    pub readings: Vec<Result<Steps, GapReason>>,
+}
+
+/// Why an agent can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The operating system has no entropy.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The site file does not name this node among the agents.
+    #[error("`{node}` is no agent of the site; check `node` and the [[agent]] tables of the site file")]
+    NotAnAgent {
+        /// The node.
+        node: String,
+    },
+    /// The keys are not those of the site file.
+    #[error(
+        "the keys of `{node}` are not those that the site file states; restore the key file or the site file"
+    )]
+    OtherKeys {
+        /// The node.
+        node: String,
+    },
+    /// A source can't be used.
+    #[error("[[source]] of `{node}`: {error}")]
+    Source {
+        /// The node.
+        node: String,
+        /// Why.
+        error: SourceError,
+    },
+}
+
+/// Runs an agent until `shutdown` resolves. A `witness` is told in the clear what was shared; what it does not take
+/// in time is dropped.
+///
+/// # Errors
+/// If the agent can't start.
+pub async fn run(
+    options: AgentOptions,
+    clock: Clock,
+    witness: Option<mpsc::Sender<Witness>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let topics = Topics::new(options.roster.site().clone());
+    let node = options.secrets.node.clone();
+    if let Some(display_name) = &options.display_name {
+        info!(%node, display_name, "starting");
+    }
+    let settings = ConnectionSettings {
+        login: Some(Login { user: node.to_string(), password: options.secrets.password.clone() }),
+        will: Some(status::will(&topics, &node)),
+        ..ConnectionSettings::new(options.broker.clone(), node.as_str())
+    };
+    let AgentOptions { roster, secrets, terms, maximum_age, feed, .. } = options;
+    let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
+    let Sources { mut readings, taps, running } = sources;
+    let mut service =
+        Service::new(roster, secrets, (terms, maximum_age), topics.clone(), clock.clone(), witness)?;
+    let mut inboxes = vec![topics.cards()];
+    inboxes.extend(taps.iter().flat_map(Taps::filters));
+    let (publisher, mut incoming) = connect(settings, inboxes);
+    service.attach(publisher.clone());
+    tokio::pin!(shutdown);
+    loop {
+        let due = service.due();
+        tokio::select! {
+            () = &mut shutdown => break,
+            happening = incoming.next() => match happening {
+                Some(happening) => handle(&mut service, &taps, happening),
+                None => break,
+            },
+            Some(happened) = readings.recv() => service.handle_happened(happened),
+            () = clock.sleep_until(due) => service.handle_timeout(),
+        }
+    }
+    service.leave();
+    let ignored: u64 = running.iter().map(Running::ignored).sum();
+    if ignored > 0 {
+        info!(%node, ignored, "messages of sensors that held no reading of ours");
+    }
+    let unsent = publisher.close().await;
+    if unsent > 0 {
+        warn!(%node, unsent, "left before the broker took all messages");
+    }
+    Ok(())
+}
+
+fn handle(service: &mut Service, taps: &[Taps], happening: Happening) {
+    match happening {
+        Happening::Connected => service.handle_connected(),
+        Happening::Disconnected { reason } => {
+            warn!(node = %service.name(), %reason, "disconnected; trying again");
+        }
+        Happening::Message { topic, payload, retain } => {
+            if !service.handle_publish(&topic, &payload) {
+                for drawn in taps.iter().flat_map(|taps| taps.draw(&topic, &payload, retain)) {
+                    service.handle_drawn(drawn);
+                }
+            }
+        }
+        Happening::Refused { reason } => warn!(node = %service.name(), %reason, "refused by the broker"),
+    }
+}
+
+/// The sources at work.
+struct Sources {
+    readings: mpsc::Receiver<Happened>,
+    /// Topics of the agent's own broker, read over the agent's own connection.
+    taps: Vec<Taps>,
+    running: Vec<Running>,
+}
+
+impl Sources {
+    fn start(
+        feed: Feed,
+        node: &NodeName,
+        roster: &Roster,
+        clock: &Clock,
+        settings: &ConnectionSettings,
+    ) -> Result<Self, AgentError> {
+        let configs = match feed {
+            Feed::Channel(readings) => return Ok(Self { readings, taps: Vec::new(), running: Vec::new() }),
+            Feed::Sources(configs) => configs,
+        };
+        let context = Context {
+            agent: node.clone(),
+            clock: clock.clone(),
+            connection: settings.clone(),
+            streams: streams(roster, node),
+        };
+        let (sender, readings) = mpsc::channel(READINGS_WAITING);
+        let mut sources = Self { readings, taps: Vec::new(), running: Vec::new() };
+        for config in configs {
+            let refuse = |error| AgentError::Source { node: node.to_string(), error };
+            config.check(&context).map_err(refuse)?;
+            match config {
+                SourceConfig::Mqtt(config) if config.broker.is_none() => {
+                    sources.taps.push(Taps::new(&config))
+                }
+                config => {
+                    sources.running.push(config.spawn(context.clone(), sender.clone()).map_err(refuse)?);
+                }
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// The streams of an agent and what they measure.
+fn streams(roster: &Roster, node: &NodeName) -> BTreeMap<StreamName, QuantityName> {
+    let bundles = roster.agent_named(node.as_str()).map(|agent| &roster.agent(agent).bundles);
+    let streams = bundles.into_iter().flatten().flat_map(|&bundle| &roster.bundle(bundle).streams);
+    let measured = |quantity| roster.quantity(quantity).quantity.name().clone();
+    streams.map(|stream| (stream.name.clone(), measured(stream.quantity))).collect()
+}

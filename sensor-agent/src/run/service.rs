@@ -1,0 +1,240 @@
+//! An agent's state machine with its surroundings: cards, sealing, outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha20Rng;
+use smc_core::agent::{Agent, Dealt, Event};
+use smc_core::card::Recipients;
+use smc_core::envelope::Binding;
+use smc_core::name::{NodeName, StreamName};
+use smc_core::protocol::input::Terms;
+use smc_core::roster::Roster;
+use smc_core::time::Timestamp;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::config::KeyFile;
+use smc_mqtt::connection::Publisher;
+use smc_mqtt::entropy;
+use smc_mqtt::outbox::Outbox;
+use smc_mqtt::status;
+use smc_mqtt::tally::Tally;
+use smc_mqtt::topic::{Topic, Topics};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{AgentError, Witness};
+use crate::source::Happened;
+use crate::source::mqtt::Drawn;
+
+/// How many bytes of shares are kept for a broker that restarts.
+const OUTBOX_BYTES: usize = 4 << 20;
+/// How often the status is told.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// An agent and what it needs around it.
+pub(super) struct Service {
+    roster: Arc<Roster>,
+    topics: Topics,
+    clock: Clock,
+    rng: ChaCha20Rng,
+    name: NodeName,
+    agent: Agent,
+    recipients: Recipients,
+    outbox: Outbox,
+    publisher: Option<Publisher>,
+    witness: Option<mpsc::Sender<Witness>>,
+    refused: Tally,
+    since: Timestamp,
+    housekeeping: Timestamp,
+}
+
+impl Service {
+    pub(super) fn new(
+        roster: Arc<Roster>,
+        secrets: KeyFile,
+        (terms, maximum_age): (Terms, Option<Duration>),
+        topics: Topics,
+        clock: Clock,
+        witness: Option<mpsc::Sender<Witness>>,
+    ) -> Result<Self, AgentError> {
+        let name = secrets.node;
+        let node = name.to_string();
+        let Some(me) = roster.agent_named(name.as_str()) else { return Err(AgentError::NotAnAgent { node }) };
+        if roster.agent(me).node.sealing != *secrets.keys.sealing.public() {
+            return Err(AgentError::OtherKeys { node });
+        }
+        let now = clock.now();
+        Ok(Self {
+            agent: Agent::new(me, Arc::clone(&roster), terms, maximum_age, now),
+            recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
+            roster,
+            topics,
+            clock,
+            rng: entropy::rng()?,
+            name,
+            outbox: Outbox::new(OUTBOX_BYTES),
+            publisher: None,
+            witness,
+            refused: Tally::default(),
+            since: now,
+            housekeeping: now + HOUSEKEEPING,
+        })
+    }
+
+    pub(super) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    pub(super) fn attach(&mut self, publisher: Publisher) {
+        self.publisher = Some(publisher);
+    }
+
+    /// When [`Service::handle_timeout`] is due.
+    pub(super) fn due(&self) -> Timestamp {
+        self.agent.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+    }
+
+    /// Introduces itself, and says again what may have been lost.
+    pub(super) fn handle_connected(&mut self) {
+        self.publish_status();
+        if let Some(publisher) = &self.publisher {
+            self.outbox.resend(publisher, self.clock.now());
+        }
+    }
+
+    /// Takes in what came on a topic of the site; whether it was one.
+    pub(super) fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> bool {
+        let Ok(Topic::Card { node }) = self.topics.parse(topic) else { return false };
+        match self.roster.peer_named(node.as_str()) {
+            Some(peer) => {
+                if let Err(error) = self.recipients.handle_card(self.clock.now(), peer, payload)
+                    && self.refused.count("bad_card")
+                {
+                    warn!(node = %self.name, peer = %node, %error, "card refused");
+                }
+            }
+            None => self.refuse("card_of_no_peer"),
+        }
+        true
+    }
+
+    /// Takes in what a source tells.
+    pub(super) fn handle_happened(&mut self, happened: Happened) {
+        let now = self.clock.now();
+        let noted = match happened {
+            Happened::Ended => {
+                info!(node = %self.name, "a source has no more readings");
+                Ok(())
+            }
+            Happened::Failed(error) => {
+                warn!(node = %self.name, %error, "a source failed");
+                Ok(())
+            }
+            Happened::Observed(reading) => {
+                self.agent.handle_reading(now, &reading.stream, reading.at, reading.value.reveal())
+            }
+            Happened::Unusable { stream, at, reason } => self.agent.handle_gap(now, &stream, at, reason),
+        };
+        if noted.is_err() {
+            self.refuse("reading_of_another_time");
+        }
+    }
+
+    /// Takes in what a sensor published on the agent's own broker.
+    pub(super) fn handle_drawn(&mut self, (stream, drawn): (StreamName, Drawn)) {
+        let at = self.clock.now();
+        match drawn {
+            Drawn::Ignored => self.refuse("message_without_reading"),
+            Drawn::Reading(value) => {
+                self.handle_happened(Happened::Observed(crate::source::Observation { stream, at, value }))
+            }
+            Drawn::Unusable(reason) => self.handle_happened(Happened::Unusable { stream, at, reason }),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self) {
+        let now = self.clock.now();
+        self.agent.handle_timeout(now, &mut self.rng);
+        while let Some(dealt) = self.agent.poll_transmit() {
+            self.send(now, &dealt);
+        }
+        while let Some(event) = self.agent.poll_event() {
+            self.handle_event(event);
+        }
+        if self.housekeeping <= now {
+            self.housekeeping = now + HOUSEKEEPING;
+            self.publish_status();
+        }
+    }
+
+    /// Tells everybody that it goes.
+    pub(super) fn leave(&mut self) {
+        self.publish(status::offline(&self.name));
+    }
+
+    fn send(&mut self, now: Timestamp, dealt: &Dealt) {
+        let roster = Arc::clone(&self.roster);
+        let bundle = roster.bundle(dealt.bundle);
+        let (period, window) = (bundle.period, dealt.window);
+        let binding = Binding::Input { period, window, definition: bundle.digest };
+        let expires = period.end(window) + roster.timing().grace;
+        for ((peer, node), plaintext) in roster.peers().zip(&dealt.plaintexts) {
+            match self.recipients.seal(peer, &binding, plaintext.as_bytes(), &mut self.rng) {
+                Ok(Some(sealed)) => {
+                    let topic = Topic::Share { to: node.name.clone(), from: self.name.clone() };
+                    self.post(now, expires, &topic, sealed.into());
+                }
+                Ok(None) => self.refuse("no_card_of_recipient"),
+                Err(error) => warn!(node = %self.name, to = %node.name, %error, "could not seal"),
+            }
+        }
+    }
+
+    fn post(&mut self, now: Timestamp, expires: Timestamp, topic: &Topic, sealed: Bytes) {
+        let Some(publisher) = &self.publisher else { return };
+        let topic = self.topics.spell(topic);
+        if self.outbox.send(publisher, now, expires, topic, sealed).is_err() {
+            self.refuse("outgoing_queue_full");
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Published { bundle, window, readings } => {
+                for reason in readings.iter().filter_map(|reading| reading.err()) {
+                    self.refuse(reason.name());
+                }
+                if let Some(witness) = &self.witness
+                    && witness.try_send(Witness { bundle, window, readings }).is_err()
+                {
+                    self.refuse("witness_too_slow");
+                }
+            }
+            Event::Skipped { windows } => {
+                warn!(node = %self.name, windows, "windows skipped: the clock jumped or the machine slept");
+            }
+        }
+    }
+
+    fn publish_status(&mut self) {
+        let status = status::online(&self.name, self.since, &Tally::default());
+        self.publish(status);
+    }
+
+    fn publish(&mut self, status: Bytes) {
+        let topic = self.topics.spell(&Topic::Status { node: self.name.clone() });
+        if let Some(publisher) = &self.publisher
+            && publisher.publish(topic, status, true).is_err()
+        {
+            self.refuse("outgoing_queue_full");
+        }
+    }
+
+    fn refuse(&mut self, reason: &'static str) {
+        if self.refused.count(reason) {
+            info!(node = %self.name, reason, count = self.refused.of(reason), "gap, or refused");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Readings that other devices publish over MQTT, on this or another broker.
+
+mod tap;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Deserialize;
+use smc_core::name::StreamName;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::connection::{BrokerAddress, ConnectionSettings, Happening, Login, connect};
+use tokio::sync::mpsc;
+
+use super::{Happened, Observation};
+
+pub use tap::{Drawn, JsonPointer, JsonPointerError, Tap};
+
+/// An mqtt source, as configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MqttConfig {
+    /// Where the devices publish; the agent's own broker and login if left out.
+    #[serde(default)]
+    pub broker: Option<BrokerConfig>,
+    /// Whether a message that the broker had kept counts as a reading. Its age is unknown, so by default not.
+    #[serde(default)]
+    pub retained: bool,
+    /// The largest payload that is looked into, in bytes.
+    #[serde(default = "default_max_payload")]
+    pub max_payload: usize,
+    /// Where each stream is found.
+    pub topics: BTreeMap<StreamName, Tap>,
+}
+
+/// A broker other than the agent's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// `host:port` or `mqtt://host:port`.
+    pub address: BrokerAddress,
+    /// The client id; must not be in use by another client of that broker.
+    pub client_id: String,
+    /// User and password, where that broker asks for them.
+    #[serde(default)]
+    pub login: Option<Login>,
+}
+
+fn default_max_payload() -> usize {
+    64 << 10
+}
+
+/// What messages mean to streams, without a connection: for an owner of one that dispatches messages itself.
+#[derive(Debug, Clone)]
+pub struct Taps {
+    taps: Vec<(StreamName, Tap)>,
+    retained: bool,
+    max_payload: usize,
+}
+
+impl Taps {
+    /// The taps of `config`.
+    pub fn new(config: &MqttConfig) -> Self {
+        let taps = config.topics.iter().map(|(stream, tap)| (stream.clone(), tap.clone())).collect();
+        Self { taps, retained: config.retained, max_payload: config.max_payload }
+    }
+
+    /// The topic filters to subscribe, each once.
+    pub fn filters(&self) -> Vec<String> {
+        let mut filters: Vec<_> = self.taps.iter().map(|(_, tap)| tap.topic.to_string()).collect();
+        filters.sort_unstable();
+        filters.dedup();
+        filters
+    }
+
+    /// What a message brings for each stream that listens to its topic.
+    pub fn draw(&self, topic: &str, payload: &[u8], retain: bool) -> Vec<(StreamName, Drawn)> {
+        let listening = self.taps.iter().filter(|(_, tap)| tap.topic.matches(topic));
+        listening
+            .map(|(stream, tap)| {
+                let unwanted = retain && !self.retained;
+                (stream.clone(), if unwanted { Drawn::Ignored } else { tap.draw(payload, self.max_payload) })
+            })
+            .collect()
+    }
+}
+
+/// The running source.
+#[derive(Debug)]
+pub(super) struct MqttSource {
+    taps: Taps,
+    settings: ConnectionSettings,
+    ignored: Arc<AtomicU64>,
+}
+
+impl MqttSource {
+    /// Connects as `config` says, or with `settings` if it names no broker.
+    pub(super) fn new(config: MqttConfig, settings: ConnectionSettings, ignored: Arc<AtomicU64>) -> Self {
+        let taps = Taps::new(&config);
+        let settings = match config.broker {
+            None => ConnectionSettings { will: None, ..settings },
+            Some(broker) => ConnectionSettings {
+                login: broker.login,
+                ..ConnectionSettings::new(broker.address, broker.client_id)
+            },
+        };
+        Self { taps, settings, ignored }
+    }
+
+    pub(super) async fn run(self, clock: Clock, sender: mpsc::Sender<Happened>) {
+        let broker = self.settings.broker.clone();
+        let (publisher, mut incoming) = connect(self.settings.clone(), self.taps.filters());
+        loop {
+            let happening = tokio::select! {
+                happening = incoming.next() => happening,
+                () = sender.closed() => break,
+            };
+            match happening {
+                Some(Happening::Message { topic, payload, retain }) => {
+                    if !self.tell(&topic, &payload, retain, &clock, &sender).await {
+                        break;
+                    }
+                }
+                Some(Happening::Connected) => tracing::info!(%broker, "readings' broker connected"),
+                Some(Happening::Disconnected { reason }) => {
+                    tracing::warn!(%broker, %reason, "no connection to the readings' broker; trying again");
+                }
+                Some(Happening::Refused { reason }) => {
+                    tracing::warn!(%broker, %reason, "refused by the readings' broker; trying again");
+                }
+                None => break,
+            }
+        }
+        publisher.close().await;
+    }
+
+    /// `false` when nobody listens any more.
+    async fn tell(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        retain: bool,
+        clock: &Clock,
+        sender: &mpsc::Sender<Happened>,
+    ) -> bool {
+        let at = clock.now();
+        for (stream, drawn) in self.taps.draw(topic, payload, retain) {
+            let happened = match drawn {
+                Drawn::Ignored => {
+                    self.ignored.fetch_add(1, Relaxed);
+                    continue;
+                }
+                Drawn::Reading(value) => Happened::Observed(Observation { stream, at, value }),
+                Drawn::Unusable(reason) => Happened::Unusable { stream, at, reason },
+            };
+            if sender.send(happened).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}

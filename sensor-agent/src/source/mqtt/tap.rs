@@ -1,0 +1,207 @@
+//! From a message to a reading: plain text or a place in a JSON document, scaled.
+
+use serde::Deserialize;
+use serde_json::Value;
+use smc_mqtt::filter::TopicFilter;
+
+use super::super::text::Words;
+use super::super::{GapReason, Reading};
+
+/// Where a stream's readings are found.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tap {
+    /// The topics; `+` and `#` as in any subscription.
+    pub topic: TopicFilter,
+    /// The place in the JSON payload (RFC 6901, as in `/SCD40/CarbonDioxide`); plain text if left out.
+    #[serde(default)]
+    pub pointer: Option<JsonPointer>,
+    /// What to multiply by.
+    #[serde(default = "one")]
+    pub scale: f64,
+    /// What to add after that.
+    #[serde(default)]
+    pub offset: f64,
+    /// Words that stand for 1; `on` and `true` if left out. Case does not matter.
+    #[serde(default)]
+    pub on: Option<Vec<String>>,
+    /// Words that stand for 0; `off` and `false` if left out.
+    #[serde(default)]
+    pub off: Option<Vec<String>>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A JSON pointer: empty, or beginning with `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct JsonPointer(String);
+
+/// Why a text is not a JSON pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a JSON pointer begins with `/`, as in `/temperature` or `/SCD40/CarbonDioxide`")]
+pub struct JsonPointerError;
+
+impl TryFrom<String> for JsonPointer {
+    type Error = JsonPointerError;
+    fn try_from(text: String) -> Result<Self, JsonPointerError> {
+        if text.is_empty() || text.starts_with('/') { Ok(Self(text)) } else { Err(JsonPointerError) }
+    }
+}
+
+/// What a message brings for a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Drawn {
+    /// Nothing: a partial update without this value, or a message of unknown age.
+    Ignored,
+    /// A reading.
+    Reading(Reading),
+    /// Something that should have been one.
+    Unusable(GapReason),
+}
+
+impl Tap {
+    /// What `payload`, looked into up to `max` bytes, brings.
+    pub fn draw(&self, payload: &[u8], max: usize) -> Drawn {
+        if payload.len() > max {
+            return Drawn::Unusable(GapReason::TooLarge);
+        }
+        if payload.is_empty() {
+            return Drawn::Unusable(GapReason::Missing);
+        }
+        let raw = match &self.pointer {
+            Some(pointer) => match serde_json::from_slice::<Value>(payload) {
+                Ok(document) => match document.pointer(&pointer.0) {
+                    Some(value) => self.read_json(value),
+                    None => return Drawn::Ignored,
+                },
+                Err(_) => Err(GapReason::Unparsable),
+            },
+            None => std::str::from_utf8(payload)
+                .map_err(|_| GapReason::Unparsable)
+                .and_then(|text| self.words().read(text)),
+        };
+        let scaled = |reading: Reading| {
+            Reading::new(reading.reveal() * self.scale + self.offset).ok_or(GapReason::NotANumber)
+        };
+        match raw.and_then(scaled) {
+            Ok(reading) => Drawn::Reading(reading),
+            Err(reason) => Drawn::Unusable(reason),
+        }
+    }
+
+    fn read_json(&self, value: &Value) -> Result<Reading, GapReason> {
+        match value {
+            Value::Null => Err(GapReason::Missing),
+            // The words may swap the two.
+            Value::Bool(truth) => {
+                let word = self.words().read(if *truth { "true" } else { "false" });
+                word.or_else(|_| Reading::new(f64::from(u8::from(*truth))).ok_or(GapReason::NotANumber))
+            }
+            Value::Number(number) => number.as_f64().and_then(Reading::new).ok_or(GapReason::NotANumber),
+            Value::String(text) => self.words().read(text),
+            Value::Array(_) | Value::Object(_) => Err(GapReason::WrongType),
+        }
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words { on: self.on.as_deref(), off: self.off.as_deref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX: usize = 64 << 10;
+
+    fn tap(config: &str) -> Tap {
+        toml::from_str(&format!("topic = '#'\n{config}")).unwrap()
+    }
+
+    fn draw(config: &str, payload: &str) -> Result<f64, Option<GapReason>> {
+        match tap(config).draw(payload.as_bytes(), MAX) {
+            Drawn::Ignored => Err(None),
+            Drawn::Reading(reading) => Ok(reading.reveal()),
+            Drawn::Unusable(reason) => Err(Some(reason)),
+        }
+    }
+
+    #[test]
+    fn payloads_of_the_usual_devices_are_read() {
+        let tasmota = r#"{"Time":"2024-01-01T10:31:09","SCD40":{"CarbonDioxide":1204,"Temperature":28.8,"Humidity":47.5},"TempUnit":"C"}"#;
+        let zigbee2mqtt = r#"{"temperature":27.34,"humidity":44.72,"linkquality":120}"#;
+        let gateway = r#"{"id":"A4:C1:38:6E:4A:E8","model":"LYWSD03MMC","tempc":14.2,"hum":56,"batt":75}"#;
+        for (config, payload, value) in [
+            ("pointer = '/temperature'", zigbee2mqtt, 27.34),
+            ("pointer = '/humidity'", zigbee2mqtt, 44.72),
+            ("pointer = '/occupancy'", r#"{"occupancy":true}"#, 1.0),
+            ("pointer = '/contact'\nscale = -1\noffset = 1", r#"{"contact":true}"#, 0.0),
+            ("pointer = '/contact'\non = ['false']\noff = ['true']", r#"{"contact":true}"#, 0.0),
+            ("pointer = '/state'", r#"{"state":"ON"}"#, 1.0),
+            ("pointer = '/SCD40/CarbonDioxide'", tasmota, 1204.0),
+            ("pointer = '/SCD40/Temperature'", tasmota, 28.8),
+            ("", "21.3", 21.3),
+            ("", "OFF", 0.0),
+            ("scale = 0.001", "21370", 21.37),
+            ("pointer = '/tC'", r#"{"id":0,"tC":19.8,"tF":67.6}"#, 19.8),
+            (
+                "pointer = '/params/temperature:0/tC'",
+                r#"{"method":"NotifyStatus","params":{"temperature:0":{"tC":20.1}}}"#,
+                20.1,
+            ),
+            ("pointer = '/hum'", gateway, 56.0),
+            ("pointer = ''", "612", 612.0),
+        ] {
+            assert_eq!(draw(config, payload), Ok(value), "{config} of {payload}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reading_has_its_reason() {
+        let deep = "[".repeat(10_000);
+        for (config, payload, reason) in [
+            ("pointer = '/co2'", r#"{"temperature":27.34}"#, None),
+            ("pointer = '/co2/x'", r#"{"co2":400}"#, None),
+            ("pointer = '/co2'", r#"{"co2":null}"#, Some(GapReason::Missing)),
+            ("pointer = '/co2'", r#"{"co2":""}"#, Some(GapReason::Missing)),
+            ("", "", Some(GapReason::Missing)),
+            ("", "nan", Some(GapReason::NotANumber)),
+            ("pointer = '/co2'", r#"{"co2":"nan"}"#, Some(GapReason::NotANumber)),
+            ("scale = 1e308", "1e308", Some(GapReason::NotANumber)),
+            ("pointer = '/co2'", r#"{"co2":{"value":1}}"#, Some(GapReason::WrongType)),
+            ("pointer = '/co2'", r#"{"co2":[1]}"#, Some(GapReason::WrongType)),
+            ("pointer = '/co2'", r#"{"co2":"high"}"#, Some(GapReason::Unparsable)),
+            ("pointer = '/co2'", r#"{"co2":1"#, Some(GapReason::Unparsable)),
+            ("pointer = '/co2'", "612", None),
+            ("", r#"{"co2":612}"#, Some(GapReason::Unparsable)),
+            ("pointer = '/co2'", &deep, Some(GapReason::Unparsable)),
+        ] {
+            assert_eq!(draw(config, payload), Err(reason), "{config} of {payload:.60}");
+        }
+        let large = tap("").draw("1".repeat(MAX + 1).as_bytes(), MAX);
+        assert_eq!(large, Drawn::Unusable(GapReason::TooLarge));
+        assert_eq!(tap("").draw(&[0xff, b'1'], MAX), Drawn::Unusable(GapReason::Unparsable));
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_is_survived(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = tap("").draw(&payload, MAX);
+            let _ = tap("pointer = '/a'").draw(&payload, MAX);
+        }
+
+        #[test]
+        fn numbers_are_found_wherever_they_stand(value in -1e6..1e6_f64, depth in 0_usize..100) {
+            let (mut payload, mut pointer) = (value.to_string(), String::new());
+            for _ in 0..depth {
+                payload = format!(r#"{{"x":0,"a/b":{payload}}}"#);
+                pointer += "/a~1b";
+            }
+            prop_assert_eq!(draw(&format!("pointer = '{pointer}'"), &payload), Ok(value));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A room with people in it, for demonstrations and load tests.
+
+mod people;
+mod room;
+mod settings;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use smc_core::name::{QuantityName, StreamName};
+use smc_core::time::Timestamp;
+use smc_mqtt::clock::Clock;
+use tokio::sync::mpsc;
+
+use super::{Context, Happened, Observation, Reading, SourceError};
+
+pub use room::Room;
+pub use settings::{Property, RoomSettings, RoomSettingsError, UnknownProperty};
+
+/// A simulated source, as configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatedConfig {
+    /// The streams to feed; all of the agent's if left out. A stream's quantity says which property it reads.
+    #[serde(default)]
+    pub streams: Option<Vec<StreamName>>,
+    /// Seconds between readings, 0.1 to 3600.
+    #[serde(default)]
+    pub interval_s: Interval,
+    /// Together with the agent's name, decides everything that happens in the room.
+    #[serde(default)]
+    pub seed: u64,
+    /// The room's volume in cubic metres.
+    #[serde(default = "RoomSettings::default_volume")]
+    pub volume_m3: f64,
+    /// How many people may be in it.
+    #[serde(default = "RoomSettings::default_people")]
+    pub people_max: u32,
+    /// How often an hour its air is replaced by outdoor air.
+    #[serde(default = "RoomSettings::default_air_changes")]
+    pub air_changes_per_hour: f64,
+    /// CO2 outdoors, in ppm.
+    #[serde(default = "RoomSettings::default_outdoor_co2")]
+    pub outdoor_co2_ppm: f64,
+    /// The day's mean temperature outdoors, in degrees Celsius.
+    #[serde(default = "RoomSettings::default_outdoor_temperature")]
+    pub outdoor_temperature_c: f64,
+    /// The room's hours of the day ahead of UTC.
+    #[serde(default)]
+    pub utc_offset_h: f64,
+}
+
+impl SimulatedConfig {
+    /// An office of the default size, `utc_offset_h` hours ahead of UTC, read at every `interval`.
+    pub fn office(utc_offset_h: f64, interval: Interval) -> Self {
+        let RoomSettings { seed, volume_m3, people_max, air_changes_per_hour, outdoor_co2_ppm, .. } =
+            RoomSettings::office(0);
+        let outdoor_temperature_c = RoomSettings::default_outdoor_temperature();
+        Self {
+            streams: None,
+            interval_s: interval,
+            seed,
+            volume_m3,
+            people_max,
+            air_changes_per_hour,
+            outdoor_co2_ppm,
+            outdoor_temperature_c,
+            utc_offset_h,
+        }
+    }
+
+    /// What this says about the room.
+    ///
+    /// # Errors
+    /// When a number is out of its range.
+    pub fn room(&self) -> Result<RoomSettings, RoomSettingsError> {
+        RoomSettings {
+            seed: self.seed,
+            volume_m3: self.volume_m3,
+            people_max: self.people_max,
+            air_changes_per_hour: self.air_changes_per_hour,
+            outdoor_co2_ppm: self.outdoor_co2_ppm,
+            outdoor_temperature_c: self.outdoor_temperature_c,
+            utc_offset_h: self.utc_offset_h,
+        }
+        .checked()
+    }
+}
+
+/// Time between readings: 0.1 s to an hour, 5 s by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Interval(Duration);
+
+/// Why a number is not an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`interval_s` is a number of seconds from 0.1 to 3600")]
+pub struct IntervalError;
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self(Duration::from_secs(5))
+    }
+}
+
+impl TryFrom<f64> for Interval {
+    type Error = IntervalError;
+    fn try_from(seconds: f64) -> Result<Self, IntervalError> {
+        if (0.1..=3600.0).contains(&seconds) {
+            Ok(Self(Duration::from_secs_f64(seconds)))
+        } else {
+            Err(IntervalError)
+        }
+    }
+}
+
+/// The running source.
+#[derive(Debug)]
+pub(super) struct SimulatedSource {
+    room: Room,
+    interval: Duration,
+    streams: Vec<(StreamName, Property)>,
+}
+
+impl SimulatedSource {
+    pub(super) fn new(config: SimulatedConfig, context: &Context) -> Result<Self, SourceError> {
+        let settings = config.room()?;
+        let wanted = |stream: &StreamName| config.streams.as_ref().is_none_or(|named| named.contains(stream));
+        let property =
+            |(stream, quantity): (&StreamName, &QuantityName)| Ok((stream.clone(), Property::of(quantity)?));
+        let streams = context
+            .streams
+            .iter()
+            .filter(|(stream, _)| wanted(stream))
+            .map(property)
+            .collect::<Result<_, UnknownProperty>>()?;
+        let room = Room::new(context.agent.as_str(), settings);
+        Ok(Self { room, interval: config.interval_s.0, streams })
+    }
+
+    /// Reads the room at every whole multiple of the interval since 1970.
+    pub(super) async fn run(mut self, clock: Clock, sender: mpsc::Sender<Happened>) {
+        loop {
+            let at = next_multiple(clock.now(), self.interval);
+            tokio::select! {
+                () = clock.sleep_until(at) => {}
+                () = sender.closed() => return,
+            }
+            self.room.advance(at);
+            for (stream, property) in &self.streams {
+                let Some(value) = Reading::new(self.room.read(*property)) else { continue };
+                let observation = Observation { stream: stream.clone(), at, value };
+                if sender.send(Happened::Observed(observation)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn next_multiple(now: Timestamp, interval: Duration) -> Timestamp {
+    let step = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+    Timestamp::from_micros((now.as_micros() / step).saturating_add(1).saturating_mul(step))
+}

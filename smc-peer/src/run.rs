@@ -1,0 +1,142 @@
+//! The loop of a peer: receive, decide, persist, transmit, sleep.
+
+mod service;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use smc_core::peer::Event;
+use smc_core::roster::Roster;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::config::KeyFile;
+use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
+use smc_mqtt::status;
+use smc_mqtt::topic::Topics;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use self::service::Service;
+use crate::store::StoreError;
+
+/// What a peer needs to run.
+#[derive(Debug)]
+pub struct PeerOptions {
+    /// The site.
+    pub roster: Arc<Roster>,
+    /// The peer's keys and password.
+    pub secrets: KeyFile,
+    /// Where the broker is.
+    pub broker: BrokerAddress,
+    /// Where the store is; in memory if nowhere.
+    pub state_dir: Option<PathBuf>,
+    /// Whether results announce themselves to Home Assistant.
+    pub discovery: bool,
+}
+
+/// Why a peer can't run or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The operating system has no entropy.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The site file does not name this node among the peers.
+    #[error("`{node}` is no peer of the site; check `node` and the [[peer]] tables of the site file")]
+    NotAPeer {
+        /// The node.
+        node: String,
+    },
+    /// The keys are not those of the site file.
+    #[error(
+        "the keys of `{node}` are not those that the site file states; restore the key file or the site file"
+    )]
+    OtherKeys {
+        /// The node.
+        node: String,
+    },
+    /// The store can't be used: without it the peer must not vote.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's thread could not be started, or ended.
+    #[error("the store's thread could not be started or ended")]
+    StoreThread,
+}
+
+/// Runs a peer until `shutdown` resolves. Who passes an `observer` is told of everything that the peer decides; what
+/// it does not take in time is dropped.
+///
+/// # Errors
+/// If the peer can't start, or can't remember its votes.
+pub async fn run(
+    options: PeerOptions,
+    clock: Clock,
+    observer: Option<mpsc::Sender<Event>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), PeerError> {
+    let topics = Topics::new(options.roster.site().clone());
+    let node = options.secrets.node.clone();
+    let settings = ConnectionSettings {
+        login: Some(Login { user: node.to_string(), password: options.secrets.password.clone() }),
+        will: Some(status::will(&topics, &node)),
+        ..ConnectionSettings::new(options.broker.clone(), node.as_str())
+    };
+    let inboxes =
+        vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
+    let mut service = Service::new(options, topics, clock.clone(), observer)?;
+    let (publisher, mut incoming) = connect(settings, inboxes);
+    service.attach(publisher.clone());
+    tokio::pin!(shutdown);
+    loop {
+        let due = service.due();
+        tokio::select! {
+            () = &mut shutdown => break,
+            happening = incoming.next() => match happening {
+                Some(happening) => handle(&mut service, happening).await?,
+                None => break,
+            },
+            () = clock.sleep_until(due) => service.handle_timeout().await?,
+        }
+    }
+    service.leave();
+    let unsent = publisher.close().await;
+    if unsent > 0 {
+        warn!(%node, unsent, "left before the broker took all messages");
+    }
+    Ok(())
+}
+
+async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerError> {
+    match happening {
+        Happening::Connected => service.handle_connected(),
+        Happening::Disconnected { reason } => {
+            warn!(node = %service.name(), %reason, "disconnected; trying again");
+        }
+        Happening::Message { topic, payload, .. } => service.handle_publish(&topic, &payload).await?,
+        Happening::Refused { reason } => warn!(node = %service.name(), %reason, "refused by the broker"),
+    }
+    Ok(())
+}
+
+/// Says what the peer decided, for people who read logs.
+fn log(node: &str, event: &Event) {
+    match event {
+        Event::Agreed { window, plan, .. } => {
+            tracing::debug!(node, %window, members = plan.cohort.len(), peers = plan.peers.len(), "agreed");
+        }
+        Event::Blamed(blame) => warn!(node, ?blame, "somebody does not follow the protocol"),
+        Event::Forget(_) | Event::Persist { .. } => {}
+        Event::Result { result, .. } => {
+            let result = &result.result;
+            let reason = result.reason.as_deref().unwrap_or("");
+            info!(node, query = %result.query, window = %result.window.start, status = %result.status, reason, "window done");
+        }
+        Event::SatOut { quantity, window } => {
+            info!(node, %quantity, %window, "sat out: the others hold readings that this peer lacks");
+        }
+        Event::Skipped { windows } => {
+            warn!(node, windows, "windows skipped: the clock jumped or the machine slept")
+        }
+    }
+}

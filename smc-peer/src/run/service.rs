@@ -1,0 +1,400 @@
+//! A peer's state machine with its surroundings: post, store, keys, publisher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha20Rng;
+use smc_core::card::Recipients;
+use smc_core::envelope::Opener;
+use smc_core::identity::{SealingSecret, SigningKey};
+use smc_core::name::NodeName;
+use smc_core::peer::{Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
+use smc_core::roster::Roster;
+use smc_core::shamir::PeerIndex;
+use smc_core::time::Timestamp;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::connection::Publisher;
+use smc_mqtt::entropy;
+use smc_mqtt::outbox::Outbox;
+use smc_mqtt::status::{self, Presence};
+use smc_mqtt::tally::Tally;
+use smc_mqtt::topic::{Topic, Topics};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::{PeerError, PeerOptions, log};
+use crate::discovery;
+use crate::keys::EpochKeys;
+use crate::post;
+use crate::store::{Batch, InputKey, Store, StoredInput};
+use crate::writer::{WriteError, Writer};
+
+/// How many inputs may wait in memory before they are handed to the store.
+const INPUTS_PER_BATCH: usize = 128;
+/// How many bytes of messages to other peers are kept for a broker that restarts.
+const OUTBOX_BYTES: usize = 4 << 20;
+/// How often keys, card and status are looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// A peer and what it needs around it.
+pub(super) struct Service {
+    roster: Arc<Roster>,
+    topics: Topics,
+    clock: Clock,
+    rng: ChaCha20Rng,
+    me: PeerIndex,
+    name: NodeName,
+    signing: SigningKey,
+    peer: Peer,
+    opener: Opener,
+    recipients: Recipients,
+    keys: EpochKeys,
+    writer: Writer,
+    batch: Batch,
+    /// Inputs to erase, once the window that made them superfluous is done.
+    forgotten: Vec<InputKey>,
+    outbox: Outbox,
+    publisher: Option<Publisher>,
+    observer: Option<mpsc::Sender<Event>>,
+    refused: Tally,
+    since: Timestamp,
+    housekeeping: Timestamp,
+    discovery: bool,
+}
+
+impl Service {
+    pub(super) fn new(
+        options: PeerOptions,
+        topics: Topics,
+        clock: Clock,
+        observer: Option<mpsc::Sender<Event>>,
+    ) -> Result<Self, PeerError> {
+        let PeerOptions { roster, secrets, broker: _, state_dir, discovery } = options;
+        let name = secrets.node;
+        let me = identify(&roster, &name, &secrets.keys.signing, &secrets.keys.sealing)?;
+        let mut rng = entropy::rng()?;
+        let mut store = match &state_dir {
+            Some(state_dir) => Store::open(state_dir)?,
+            None => Store::in_memory()?,
+        };
+        let now = clock.now();
+        let mut opener = Opener::new(roster.site(), &name);
+        let keys = EpochKeys::load(&roster, now, &mut store, &mut opener, &mut rng)?;
+        let recovered = if store.is_fresh() { None } else { Some(recover(&roster, &mut opener, &store)?) };
+        let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
+        let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, now);
+        let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
+        let writer = Writer::start(store).map_err(|_| PeerError::StoreThread)?;
+        Ok(Self {
+            roster,
+            topics,
+            clock,
+            rng,
+            me,
+            name,
+            signing: secrets.keys.signing,
+            peer,
+            opener,
+            recipients,
+            keys,
+            writer,
+            batch: Batch::default(),
+            forgotten: Vec::new(),
+            outbox: Outbox::new(OUTBOX_BYTES),
+            publisher: None,
+            observer,
+            refused: Tally::default(),
+            since: now,
+            housekeeping: now + HOUSEKEEPING,
+            discovery,
+        })
+    }
+
+    pub(super) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    pub(super) fn attach(&mut self, publisher: Publisher) {
+        self.publisher = Some(publisher);
+    }
+
+    /// When [`Service::handle_timeout`] is due.
+    pub(super) fn due(&self) -> Timestamp {
+        self.peer.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+    }
+
+    /// Introduces itself, and says again what may have been lost.
+    pub(super) fn handle_connected(&mut self) {
+        let card = self.keys.card(&self.roster, &self.name, &self.signing);
+        self.publish(
+            &Topic::Card { node: self.name.clone() },
+            serde_json::to_vec(&card).unwrap_or_default().into(),
+        );
+        self.publish_status();
+        if self.discovery {
+            let roster = Arc::clone(&self.roster);
+            for (_, query) in roster.queries() {
+                let (topic, payload) = discovery::announce(&roster, &self.topics, query);
+                self.publish_to(topic, payload.into());
+            }
+        }
+        if let Some(publisher) = &self.publisher {
+            self.outbox.resend(publisher, self.clock.now());
+        }
+    }
+
+    /// Takes in what came on a topic.
+    pub(super) async fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> Result<(), PeerError> {
+        match self.topics.parse(topic) {
+            Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
+            Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
+            Ok(Topic::Card { node }) => self.handle_card(&node, payload),
+            Ok(Topic::Status { node }) => self.handle_status(&node, payload),
+            _ => self.refuse("foreign_topic", topic),
+        }
+        if self.batch.inputs.len() >= INPUTS_PER_BATCH {
+            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+        }
+        self.drain().await
+    }
+
+    /// Does what is due.
+    pub(super) async fn handle_timeout(&mut self) -> Result<(), PeerError> {
+        let now = self.clock.now();
+        if self.peer.poll_timeout().is_some_and(|due| due <= now) {
+            self.peer.handle_timeout(now);
+        }
+        if self.housekeeping <= now {
+            self.housekeeping = now + HOUSEKEEPING;
+            self.keep_house(now).await?;
+        }
+        self.drain().await
+    }
+
+    /// Tells everybody that it goes.
+    pub(super) fn leave(&mut self) {
+        self.publish(&Topic::Status { node: self.name.clone() }, status::offline(&self.name));
+    }
+
+    fn handle_share(&mut self, from: &NodeName, payload: &Bytes) {
+        let opened = match post::open_input(&self.roster, &mut self.opener, from, payload) {
+            Ok(opened) => opened,
+            Err(undeliverable) => return self.refuse(undeliverable.reason(), from.as_str()),
+        };
+        let key = opened.key(&self.roster);
+        let post::OpenedInput { bundle, window, input } = opened;
+        match self.peer.handle_message(self.clock.now(), Message::Input { bundle, window, input }) {
+            // The payload is a slice of the connection's read buffer, which it would keep alive: copy it.
+            Ok(Taken::New) => {
+                let envelope = Bytes::copy_from_slice(payload);
+                self.batch.inputs.push(StoredInput { key, envelope });
+            }
+            Ok(Taken::Duplicate) => {}
+            Err(refusal) => self.refuse(reason(refusal), from.as_str()),
+        }
+    }
+
+    fn handle_peer(&mut self, from: &NodeName, payload: &Bytes) {
+        let message = match post::open_peer(&self.roster, &mut self.opener, from, payload) {
+            Ok(message) => message,
+            Err(undeliverable) => return self.refuse(undeliverable.reason(), from.as_str()),
+        };
+        if let Err(refusal) = self.peer.handle_message(self.clock.now(), message) {
+            self.refuse(reason(refusal), from.as_str());
+        }
+    }
+
+    fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
+        let Some(peer) = self.roster.peer_named(node.as_str()) else {
+            return self.refuse("card_of_no_peer", node.as_str());
+        };
+        if peer != self.me && self.recipients.handle_card(self.clock.now(), peer, payload).is_err() {
+            self.refuse("bad_card", node.as_str());
+        }
+    }
+
+    fn handle_status(&mut self, node: &NodeName, payload: &Bytes) {
+        let Some(peer) = self.roster.peer_named(node.as_str()) else { return };
+        let Some(presence) = status::presence(payload) else {
+            return self.refuse("bad_status", node.as_str());
+        };
+        if peer != self.me {
+            self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
+        } else if presence == Presence::Offline {
+            // The last will of an earlier connection came after this one's greeting.
+            self.publish_status();
+        }
+    }
+
+    /// Events first, with every vote on disk; then the messages.
+    async fn drain(&mut self) -> Result<(), PeerError> {
+        let (mut results, mut done) = (Vec::new(), false);
+        while let Some(event) = self.peer.poll_event() {
+            log(self.name.as_str(), &event);
+            self.observe(&event);
+            done |= matches!(event, Event::Result { .. });
+            match event {
+                Event::Forget(inputs) => {
+                    let roster = &self.roster;
+                    let key = |(bundle, window)| {
+                        let bundle = roster.bundle(bundle);
+                        InputKey {
+                            agent: roster.agent(bundle.agent).node.name.clone(),
+                            period: bundle.period,
+                            window,
+                        }
+                    };
+                    self.forgotten.extend(inputs.into_iter().map(key));
+                }
+                Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
+                Event::Result { result, publish: true } => results.push(result),
+                _ => {}
+            }
+        }
+        if !self.batch.votes.is_empty() {
+            self.writer.commit(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+        }
+        while let Some(transmit) = self.peer.poll_transmit() {
+            self.transmit(&transmit);
+        }
+        for result in results {
+            let json = serde_json::to_vec(&result).unwrap_or_default();
+            self.publish(&Topic::Result { query: result.result.query.clone() }, json.into());
+        }
+        if done {
+            self.batch.forgotten.append(&mut self.forgotten);
+            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+        }
+        Ok(())
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        let message = transmit.message.to_bytes();
+        for to in transmit.to.iter() {
+            let Some(name) = self.roster.peer(to).map(|node| node.name.clone()) else { continue };
+            match post::seal(&mut self.recipients, to, &message, &mut self.rng) {
+                Ok(Some(sealed)) => self.send(name, sealed),
+                Ok(None) => self.refuse("no_card_of_recipient", name.as_str()),
+                Err(error) => warn!(node = %self.name, to = %name, %error, "could not seal"),
+            }
+        }
+    }
+
+    fn send(&mut self, to: NodeName, sealed: Bytes) {
+        let Some(publisher) = &self.publisher else { return };
+        let now = self.clock.now();
+        let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
+        let expires = now + 2 * self.roster.timing().step;
+        if self.outbox.send(publisher, now, expires, topic, sealed).is_err() {
+            self.refuse("outgoing_queue_full", "");
+        }
+    }
+
+    fn observe(&mut self, event: &Event) {
+        if let Some(observer) = &self.observer
+            && observer.try_send(event.clone()).is_err()
+        {
+            self.refused.count("observer_too_slow");
+        }
+    }
+
+    async fn keep_house(&mut self, now: Timestamp) -> Result<(), PeerError> {
+        if !self.batch.is_empty() {
+            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+        }
+        if self.keys.is_due(&self.roster, now) {
+            let turned = self.turn_keys(now).await?;
+            if turned {
+                self.handle_connected();
+            }
+        }
+        self.publish_status();
+        Ok(())
+    }
+
+    async fn turn_keys(&mut self, now: Timestamp) -> Result<bool, PeerError> {
+        let turn = self.keys.turn(&self.roster, now, &mut self.opener, &mut self.rng);
+        let turned = turn.made.is_some();
+        self.writer.turn(turn).await.map_err(fatal)?;
+        Ok(turned)
+    }
+
+    fn publish_status(&mut self) {
+        if self.writer.failures() > 0 {
+            debug!(node = %self.name, failures = self.writer.failures(), "batches of inputs not stored");
+        }
+        let status = status::online(&self.name, self.since, &self.refused);
+        self.publish(&Topic::Status { node: self.name.clone() }, status);
+    }
+
+    /// Publishes a retained document of this peer's own.
+    fn publish(&mut self, topic: &Topic, payload: Bytes) {
+        let topic = self.topics.spell(topic);
+        self.publish_to(topic, payload);
+    }
+
+    fn publish_to(&mut self, topic: String, payload: Bytes) {
+        if let Some(publisher) = &self.publisher
+            && publisher.publish(topic, payload, true).is_err()
+        {
+            self.refuse("outgoing_queue_full", "");
+        }
+    }
+
+    fn refuse(&mut self, reason: &'static str, from: &str) {
+        if self.refused.count(reason) {
+            warn!(node = %self.name, reason, from, count = self.refused.of(reason), "refused");
+        }
+    }
+}
+
+/// The peer's index, if the site file states these very keys.
+fn identify(
+    roster: &Roster,
+    name: &NodeName,
+    signing: &SigningKey,
+    sealing: &SealingSecret,
+) -> Result<PeerIndex, PeerError> {
+    let node = name.to_string();
+    let Some(me) = roster.peer_named(name.as_str()) else { return Err(PeerError::NotAPeer { node }) };
+    let stated = roster.peer(me).is_some_and(|stated| {
+        stated.identity == signing.verifying_key() && stated.sealing == *sealing.public()
+    });
+    if stated { Ok(me) } else { Err(PeerError::OtherKeys { node }) }
+}
+
+/// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
+fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, PeerError> {
+    let stored = store.inputs()?;
+    let open = |stored: &StoredInput| {
+        let opened = post::open_input(roster, opener, &stored.key.agent, &stored.envelope).ok()?;
+        Some((opened.bundle, opened.window, opened.input))
+    };
+    let inputs: Vec<_> = stored.iter().filter_map(open).collect();
+    if inputs.len() < stored.len() {
+        warn!(lost = stored.len() - inputs.len(), "stored inputs that do not open any more");
+    }
+    Ok(Recovered { votes: store.votes()?, inputs })
+}
+
+/// A peer that can't write its votes down must stop: it could vote twice.
+fn fatal(error: WriteError) -> PeerError {
+    match error {
+        WriteError::Gone => PeerError::StoreThread,
+        WriteError::Store(error) => PeerError::Store(error),
+    }
+}
+
+/// The name under which a refusal is counted.
+fn reason(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Contradicts => "contradiction",
+        Refusal::Early => "early",
+        Refusal::ForeignRoster => "other_site_file",
+        Refusal::Late => "late",
+        Refusal::Malformed => "malformed",
+        Refusal::Unknown => "unknown_quantity_or_query",
+        Refusal::Unsigned => "unsigned",
+    }
+}
