@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::decimal::Decimal;
-use crate::document::Signable;
+use crate::document::{self, Signable};
 use crate::identity::Signature;
 use crate::name::{NodeName, QuantityName, QueryName, SiteName};
 use crate::protocol::plan::PlanError;
@@ -19,6 +19,7 @@ pub const VERSION: u8 = 1;
 
 /// The outcome of one window of one query, as every peer that computed it states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResultDocument {
     /// [`VERSION`].
     pub v: u8,
@@ -54,6 +55,7 @@ pub struct ResultDocument {
 
 /// A window in text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WindowDocument {
     /// w.
     pub index: WindowIndex,
@@ -126,14 +128,21 @@ impl Signable for ResultDocument {
     const DOMAIN: &'static str = "murmuration/1/result";
 }
 
-/// A result with the signatures of the peers that computed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A result with the signatures of the peers that computed it. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SignedResult {
     /// What they state.
     #[serde(flatten)]
     pub result: ResultDocument,
     /// Their signatures by name.
     pub signatures: BTreeMap<NodeName, Signature>,
+}
+
+impl<'de> Deserialize<'de> for SignedResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (result, signatures) = document::split(deserializer, "signatures")?;
+        Ok(Self { result, signatures })
+    }
 }
 
 /// Why a published result is not to be believed.

@@ -270,19 +270,20 @@ impl TryFrom<SiteDocument> for Roster {
     type Error = RosterError;
 
     fn try_from(mut document: SiteDocument) -> Result<Self, RosterError> {
+        let have = document.agent.len();
+        if have > MAX_AGENTS {
+            return Err(RosterError::TooManyAgents { have });
+        }
         let queries = std::mem::take(&mut document.query);
         let digest = Sha256::digest(canonical(&document)).into();
         let SiteDocument { site: table, peer, agent, quantity, query: _ } = document;
         let sharing = Sharing::new(u8::try_from(peer.len()).unwrap_or(u8::MAX), table.threshold)?;
-        let mut builder = Builder::new(Period::try_from(table.period)?, quantity)?;
+        let mut builder = Builder::new(builder::period("site.period", table.period)?, quantity)?;
         let mut names = BTreeSet::new();
         let mut peers = Vec::with_capacity(peer.len());
         for document::PeerTable { name, identity, sealing } in peer {
             builder::claim(&mut names, &name)?;
             peers.push(Node { name, identity, sealing });
-        }
-        if agent.len() > MAX_AGENTS {
-            return Err(RosterError::TooManyAgents { have: agent.len() });
         }
         for entry in agent {
             builder::claim(&mut names, &entry.name)?;

@@ -254,6 +254,11 @@ fn any_changed_field_breaks_the_signatures() {
         assert_eq!(read(&json).unwrap().verify(&world.roster), Ok(()));
         let fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
         assert_eq!(fields.len(), 16);
+        for within in ["", "/window"] {
+            let mut added = json.clone();
+            added.pointer_mut(within).unwrap()["values"] = 1.into();
+            assert!(read(&added).unwrap_err().to_string().contains("unknown field `values`"));
+        }
         for field in fields {
             let mut changed = json.clone();
             change(&mut changed[&field]);

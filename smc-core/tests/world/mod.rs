@@ -277,6 +277,9 @@ impl World {
     pub fn send(&mut self, mut packet: Packet) {
         self.log.sent.push((self.now, packet.clone()));
         let fate = (self.hook)(&mut packet);
+        if let Fate::Answered(answer) = &fate {
+            self.flights.send(self.now, (**answer).clone(), Fate::Pass);
+        }
         self.flights.send(self.now, packet, fate);
     }
 

@@ -65,8 +65,10 @@ pub enum Step {
 }
 
 /// What becomes of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Fate {
+    /// It arrives, and at the same time another message is sent.
+    Answered(Box<Packet>),
     Delay(Duration),
     Drop,
     Pass,
@@ -84,7 +86,7 @@ impl Flights {
     pub fn send(&mut self, now: Timestamp, packet: Packet, fate: Fate) {
         let (first, again) = match fate {
             Fate::Drop => return,
-            Fate::Pass => (LATENCY, None),
+            Fate::Answered(_) | Fate::Pass => (LATENCY, None),
             Fate::Delay(delay) => (LATENCY + delay, None),
             Fate::Twice(later) => (LATENCY, Some(LATENCY + later)),
         };
