@@ -120,7 +120,10 @@ fn serve(path: &Path) -> Result<(), Failure> {
         writeln!(output, "listening on {}", broker.local_addr())?;
         output.flush()?;
         drop(output);
-        Ok(broker.run(signals).await?)
+        let counters = broker.counters();
+        let outcome = broker.run(signals).await;
+        tracing::info!(counters = %serde_json::to_string(&counters.snapshot()).unwrap_or_default(), "ended");
+        Ok(outcome?)
     })
 }
 

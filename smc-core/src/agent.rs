@@ -228,6 +228,9 @@ impl Agent {
         for bundle in 0..self.bundles.len() {
             if self.bundles[bundle].due() <= now {
                 self.skip(bundle, now);
+            }
+            // Again, for the window skipped to may have a little time left before its instant.
+            if self.bundles[bundle].due() <= now {
                 self.publish(bundle, rng);
             }
         }

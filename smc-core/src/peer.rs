@@ -35,7 +35,7 @@ use crate::time::{Timestamp, WindowIndex};
 pub struct Recovered {
     /// Its last vote on each quantity.
     pub votes: Vec<(QuantityName, Standing)>,
-    /// The inputs it kept.
+    /// The inputs it kept; what does not fit the site any more is left out.
     pub inputs: Vec<(BundleIndex, WindowIndex, Input)>,
 }
 
@@ -91,7 +91,9 @@ impl Peer {
         let reborn = recovered.is_some();
         let Recovered { votes, inputs } = recovered.unwrap_or_default();
         for (bundle, window, input) in inputs {
-            holdings.keep(bundle, window, input);
+            if roster.bundles().get(bundle.at()).is_some_and(|definition| input.fits(definition)) {
+                holdings.keep(bundle, window, input);
+            }
         }
         let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
         let online = PeerSet::EMPTY.with(me);
@@ -107,7 +109,7 @@ impl Peer {
     pub fn handle_message(&mut self, now: Timestamp, message: Message) -> Result<Taken, Refusal> {
         match message {
             Message::Input { bundle, window, input } => self.handle_input(now, bundle, window, input),
-            Message::Peer { from, message } => self.handle_peer(now, from, message),
+            Message::Peer { from, message } => self.handle_peer(now, from, *message),
         }
     }
 
@@ -164,6 +166,9 @@ impl Peer {
         input: Input,
     ) -> Result<Taken, Refusal> {
         let definition = self.node.roster.bundles().get(bundle.at()).ok_or(Refusal::Unknown)?;
+        if !input.fits(definition) {
+            return Err(Refusal::Malformed);
+        }
         let (agent, period) = (definition.agent, definition.period);
         let rhythm = self.rhythms.iter().find(|rhythm| rhythm.period() == period).ok_or(Refusal::Unknown)?;
         rhythm.accepts(now, window)?;

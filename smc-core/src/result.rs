@@ -44,7 +44,7 @@ pub struct ResultDocument {
     pub carried: u32,
     /// The peers that computed.
     pub peers: Vec<NodeName>,
-    /// Whether redundant shares confirmed the value: needs at least t+2 answers.
+    /// Whether redundant shares confirmed the value: needs t+2 peers, or 2t+1 where t of them may lie together.
     pub verified: bool,
     /// Whether there is a value.
     pub status: Status,
@@ -145,12 +145,12 @@ pub enum VerifyError {
         /// Whose signature.
         peer: NodeName,
     },
-    /// Too few signatures: with at most t of them nobody honest need have signed.
+    /// Too few signatures: without a quorum of them there could be a second result of the same window.
     #[error("{have} signatures; at least {need} peers must have signed a result")]
     TooFewSignatures {
         /// How many signed.
         have: usize,
-        /// t + 1, or 1 for a window without a value.
+        /// q, or 1 for a window without a value.
         need: usize,
     },
     /// Somebody signed who is no peer of the site.
@@ -174,7 +174,8 @@ pub enum VerifyError {
 }
 
 impl SignedResult {
-    /// Whether the peers of `roster` vouch for this result: all signatures are valid, and a value has more than t.
+    /// Whether the peers of `roster` vouch for this result: all signatures are valid, and a value has a quorum of
+    /// them. Two quorums share a peer that signs one result per window: so there is no second value.
     ///
     /// # Errors
     /// The first thing that does not fit.
@@ -194,7 +195,7 @@ impl SignedResult {
                 return Err(VerifyError::Forged { peer: peer.clone() });
             }
         }
-        let need = if result.status == Status::Ok { roster.sharing().need() } else { 1 };
+        let need = if result.status == Status::Ok { roster.quorum().size() } else { 1 };
         let have = self.signatures.len();
         if have < need { Err(VerifyError::TooFewSignatures { have, need }) } else { Ok(()) }
     }
@@ -216,9 +217,23 @@ pub enum Reason {
     Endorsements {
         /// How many came.
         have: usize,
-        /// t + 1.
+        /// q.
         need: usize,
     },
+    /// Beside the result before, it would tell about the few readings that are new.
+    #[error("fresh {fresh} of {minimum}: with most readings carried, the others would stand out")]
+    Fresh {
+        /// How many agents have a reading of this window.
+        fresh: u32,
+        /// How many it takes.
+        minimum: u32,
+    },
+    /// A reading of the agreed cohort is no longer held.
+    #[error("a reading of the agreed cohort is no longer held")]
+    Lost,
+    /// Not all peers of P have this query with this definition.
+    #[error("a peer that takes part does not know this query, or defines it differently")]
+    NotShared,
     /// The output could not be opened.
     #[error("the output could not be opened: {0}")]
     Opening(OpenError),
@@ -233,6 +248,14 @@ pub enum Reason {
     /// The next window closed before there was a plan for this one.
     #[error("the next window closed before enough peers had answered")]
     Overtaken,
+    /// Shares of the output were missing at the deadline.
+    #[error("{have} of {need} peers gave their share of the output in time")]
+    PartialsMissing {
+        /// How many came.
+        have: usize,
+        /// |P|.
+        need: usize,
+    },
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -259,7 +282,7 @@ impl Reason {
     /// How the window is to be called.
     pub fn status(&self) -> Status {
         match self {
-            Self::Cohort { .. } | Self::Overlap { .. } => Status::Withheld,
+            Self::Cohort { .. } | Self::Fresh { .. } | Self::Overlap { .. } => Status::Withheld,
             _ => Status::Failed,
         }
     }

@@ -111,6 +111,9 @@ impl Rhythm {
     fn close(&mut self, node: &mut Node, now: Timestamp) {
         let closing = self.closing;
         self.closing = closing.next();
+        for track in &mut self.tracks {
+            track.give_up(node, closing);
+        }
         self.prune(node, closing);
         for track in &mut self.tracks {
             track.close(node, now, self.period, closing);

@@ -170,7 +170,7 @@ pub(super) fn agent(plan: &Plan, agent: &Member) -> String {
         "# The agent `{name}`.
 {node}# The owner's own terms: results over fewer agents than this do without this agent. 0 leaves it to the site.
 minimum_cohort = 0
-# How old a reading may be at its window's end; one period if not given.
+# How old a reading may be when it is shared; one period if not given.
 # maximum_age = \"5m\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"

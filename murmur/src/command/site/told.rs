@@ -32,12 +32,12 @@ Any {threshold} of the peers together learn nothing; {quorum} must agree on a re
     );
     text += &note(roster);
     text += &format!(
-        "\nStart the broker, then the peers, then the agents (who comes later joins within {}):\n",
+        "\nStart the broker, then the agents, then the peers (an agent that comes later joins within {}):\n",
         Span::new(roster.timing().cohort_epoch)
     );
     text += &format!("  smc-broker --config {}\n", path(folder, "broker.toml"));
-    text += &commands("smc-peer", folder, &plan.peers);
     text += &commands("sensor-agent", folder, &plan.agents);
+    text += &commands("smc-peer", folder, &plan.peers);
     text + &watching(folder, plan, roster)
 }
 

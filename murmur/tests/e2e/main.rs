@@ -1,0 +1,12 @@
+//! The whole product as people run it: every role a process of its own, real MQTT, mosquitto's clients beside them.
+//!
+//! One program with a module per subject, so that the subjects run side by side (most of a test is waiting for
+//! windows) and share what they need in `support`.
+// Not test functions themselves, but what those are made of: failing here is failing the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod mqtt_source;
+mod replay;
+mod site;
+mod support;
+mod traffic;

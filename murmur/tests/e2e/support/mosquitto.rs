@@ -1,0 +1,127 @@
+//! Mosquitto's command line clients: what people look at a broker with.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
+
+use super::process::Process;
+use super::wait::PATIENCE;
+
+const NEEDED: &str = "mosquitto_sub and mosquitto_pub are needed: apt-get install mosquitto-clients";
+/// Retained or not, topic, payload in hexadecimal: one line whatever the payload is.
+const FORMAT: &str = "%r %t %x";
+
+/// A login at a broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    pub(crate) broker: SocketAddr,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    /// Nodes are one client each, called as they are; whoever shares a login needs a name of their own.
+    pub(crate) client: String,
+}
+
+impl Login {
+    fn command(&self, tool: &str) -> Command {
+        let mut command = Command::new(tool);
+        let (host, port) = (self.broker.ip().to_string(), self.broker.port().to_string());
+        command.args(["-h", &host, "-p", &port, "-i", &self.client]);
+        command.args(["-u", &self.user, "-P", &self.password]);
+        command
+    }
+
+    /// Publishes the content of `file` at QoS 1 and returns what came of it.
+    pub(crate) fn publish_file(&self, topic: &str, file: &Path) -> Output {
+        self.command("mosquitto_pub").args(["-q", "1", "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
+    }
+
+    /// Publishes `payload` at QoS 1.
+    pub(crate) fn publish(&self, topic: &str, payload: &str) {
+        let mut command = self.command("mosquitto_pub");
+        let output = command.args(["-q", "1", "-t", topic, "-m", payload]).output().expect(NEEDED);
+        assert!(
+            output.status.success(),
+            "mosquitto_pub -t {topic}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// A message that mosquitto_sub printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) retained: bool,
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Message {
+    fn read(line: &str) -> Self {
+        let mut parts = line.splitn(3, ' ');
+        let mut part = || parts.next().unwrap_or_else(|| panic!("mosquitto_sub printed {line:?}"));
+        let (retained, topic, hex) = (part() == "1", part().to_owned(), part());
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        Self { retained, topic, payload: (0..hex.len()).step_by(2).map(byte).collect() }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.payload).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.payload).unwrap_or_else(|error| panic!("{self:?}: {error}"))
+    }
+}
+
+/// A running mosquitto_sub.
+pub(crate) struct Subscriber {
+    messages: Receiver<Message>,
+    _process: Process,
+}
+
+impl Subscriber {
+    /// Subscribes `filters`.
+    pub(crate) fn start(login: &Login, filters: &[&str], stderr: PathBuf) -> Self {
+        let mut command = login.command("mosquitto_sub");
+        command.args(["-q", "1", "-F", FORMAT]).stdout(Stdio::piped());
+        for filter in filters {
+            command.args(["-t", filter]);
+        }
+        assert!(Command::new("mosquitto_sub").arg("--help").output().is_ok(), "{NEEDED}");
+        let mut process = Process::start("mosquitto_sub", &mut command, stderr);
+        let lines = BufReader::new(process.stdout()).lines();
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(Message::read(&line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { messages, _process: process }
+    }
+
+    /// The first message, of those not looked at yet, of which `find` makes something; those before it are passed
+    /// over.
+    pub(crate) fn wait_for<T>(&self, what: &str, mut find: impl FnMut(Message) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(message) => match find(message) {
+                    Some(found) => return found,
+                    None => continue,
+                },
+                Err(RecvTimeoutError::Timeout) => panic!("waited {PATIENCE:?} in vain: {what}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("mosquitto_sub ended, waiting: {what}"),
+            }
+        }
+    }
+
+    /// What has come and was not looked at yet.
+    pub(crate) fn drain(&self) -> Vec<Message> {
+        self.messages.try_iter().collect()
+    }
+}

@@ -1,0 +1,33 @@
+//! Results as they come.
+
+use smc_core::result::{SignedResult, Status};
+
+use super::mosquitto::{Message, Subscriber};
+
+/// The filter of all results.
+pub(crate) const RESULTS: &str = "murmur/hq/result/+";
+
+/// The result in a message on a result's topic; none of another topic.
+pub(crate) fn outcome(message: &Message) -> Option<SignedResult> {
+    message.topic.starts_with("murmur/hq/result/").then(|| {
+        serde_json::from_slice(&message.payload).unwrap_or_else(|error| panic!("{message:?}: {error}"))
+    })
+}
+
+/// The next result of `query` that `fits`.
+pub(crate) fn await_outcome(
+    subscriber: &Subscriber,
+    query: &str,
+    what: &str,
+    fits: impl Fn(&SignedResult) -> bool,
+) -> SignedResult {
+    subscriber.wait_for(&format!("{query}: {what}"), |message| {
+        outcome(&message).filter(|signed| signed.result.query.as_str() == query && fits(signed))
+    })
+}
+
+/// Whether there is a value over `cohort` agents, all of them fresh.
+pub(crate) fn all_fresh(signed: &SignedResult, cohort: u32) -> bool {
+    let result = &signed.result;
+    result.status == Status::Ok && result.cohort == cohort && result.fresh == cohort
+}

@@ -1,0 +1,70 @@
+//! A running program whose words are kept, ended with its handle.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::wait::eventually;
+
+/// A running program. Dropping it kills it.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`; what it writes to standard error goes to the file `stderr`, after what is there.
+    pub(crate) fn start(name: &str, command: &mut Command, stderr: PathBuf) -> Self {
+        let log = File::options().create(true).append(true).open(&stderr).unwrap();
+        let child = command.stdin(Stdio::null()).stderr(log).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self { name: name.to_owned(), child, stderr }
+    }
+
+    /// The standard output, if it was piped and nobody took it yet.
+    pub(crate) fn stdout(&mut self) -> impl Read + Send + use<> {
+        self.child.stdout.take().unwrap()
+    }
+
+    /// What it wrote to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Asks it to end (SIGTERM) and returns how it did.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        // A shell is everywhere; its `kill` needs no further package and no unsafe code here.
+        let pid = self.child.id().to_string();
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
+        assert!(asked.success(), "{} is not there any more", self.name);
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let what = format!("{} ends", self.name);
+        eventually(&what, || self.child.try_wait().unwrap())
+    }
+
+    /// Ends it without a word (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {} said:\n{}", self.name, self.stderr());
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A site as `murmur site init` makes it, and its nodes as processes.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use smc_core::name::NodeName;
+use smc_core::roster::Roster;
+use smc_mqtt::config::{KeyFile, load_site};
+use tempfile::TempDir;
+
+use super::mosquitto::{Login, Subscriber};
+use super::process::Process;
+use super::programs::Program;
+
+/// What every site of these tests is called.
+pub(crate) const NAME: &str = "hq";
+/// The broker among the processes.
+pub(crate) const BROKER: &str = "broker";
+
+/// A site: a folder, and the processes that were started from it.
+pub(crate) struct Site {
+    folder: TempDir,
+    roster: Arc<Roster>,
+    broker: Option<SocketAddr>,
+    processes: BTreeMap<String, Process>,
+}
+
+impl Site {
+    /// Makes a site in a folder of its own: three peers; agents, quantities and the like by `flags`.
+    pub(crate) fn init(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Program::Murmur.command();
+        command.args(["site", "init"]).arg(folder.path()).args(["--name", NAME]).args(flags);
+        let made = command.output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let roster = load_site(&folder.path().join("site.toml")).unwrap();
+        Self { folder, roster, broker: None, processes: BTreeMap::new() }
+    }
+
+    /// A site with windows of a second that fit a busy machine, and cohorts that change every `epoch`.
+    pub(crate) fn quick(epoch: &str, flags: &[&str]) -> Self {
+        let mut site = Self::init(&[&["--period", "1s"], flags].concat());
+        // As much as there is between two windows: a window that comes late is no subject of these tests.
+        site.set("site.toml", "grace", "\"400ms\"");
+        site.set("site.toml", "step", "\"3s\"");
+        site.set("site.toml", "cohort_epoch", &format!("\"{epoch}\""));
+        site
+    }
+
+    /// Gives `key` another value in every place of a file where it has one.
+    pub(crate) fn set(&mut self, file: &str, key: &str, value: &str) {
+        self.edit(file, |text| {
+            let (mut changed, begins) = (false, format!("{key} = "));
+            let line = |line: &str| {
+                let ours = line.starts_with(&begins);
+                changed |= ours;
+                if ours { format!("{begins}{value}\n") } else { format!("{line}\n") }
+            };
+            let text: String = text.lines().map(line).collect();
+            assert!(changed, "{file} has no {key}");
+            text
+        });
+    }
+
+    /// Replaces a file's text.
+    pub(crate) fn edit(&mut self, file: &str, change: impl FnOnce(&str) -> String) {
+        let path = self.path(file);
+        let text = change(&std::fs::read_to_string(&path).unwrap());
+        std::fs::write(&path, text).unwrap();
+        if file == "site.toml" {
+            self.roster = load_site(&path).unwrap();
+        }
+    }
+
+    /// Gives an agent another source than the simulated room; `source` is the table without its header.
+    pub(crate) fn set_source(&mut self, agent: &str, source: &str) {
+        self.edit(&format!("{agent}.toml"), |text| {
+            let (before, _) = text.split_once("[[source]]").unwrap();
+            format!("{before}[[source]]\n{source}")
+        });
+    }
+
+    /// A file of the site.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    pub(crate) fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    pub(crate) fn peers(&self) -> Vec<String> {
+        self.roster.peers().map(|(_, node)| node.name.to_string()).collect()
+    }
+
+    pub(crate) fn agents(&self) -> Vec<String> {
+        self.roster.agents().iter().map(|agent| agent.node.name.to_string()).collect()
+    }
+
+    /// Starts the broker on a free port, or again on the one that it had.
+    pub(crate) fn start_broker(&mut self) -> SocketAddr {
+        let listen = self.broker.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut command = Program::Broker.command();
+        command.arg("--config").arg(self.path("broker.toml")).env("MURMUR_LISTEN", listen.to_string());
+        let mut process = Process::start(BROKER, command.stdout(Stdio::piped()), self.log(BROKER));
+        let mut line = String::new();
+        BufReader::new(process.stdout()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").map(str::parse);
+        let address = address.unwrap_or_else(|| panic!("{line:?}, {}", process.stderr())).unwrap();
+        self.processes.insert(BROKER.to_owned(), process);
+        self.use_broker(address);
+        address
+    }
+
+    /// Has nodes and clients connect to a broker that runs elsewhere.
+    pub(crate) fn use_broker(&mut self, address: SocketAddr) {
+        self.broker = Some(address);
+    }
+
+    /// Starts a peer or an agent.
+    pub(crate) fn start(&mut self, node: &str) {
+        let program = if self.roster.peer_named(node).is_some() { Program::Peer } else { Program::Agent };
+        let mut command = program.command();
+        command.arg("--config").arg(self.path(&format!("{node}.toml")));
+        command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+        let process = Process::start(node, &mut command, self.log(node));
+        self.processes.insert(node.to_owned(), process);
+    }
+
+    /// Starts the broker, all agents and all peers.
+    pub(crate) fn start_all(&mut self) {
+        self.start_broker();
+        self.start_nodes();
+    }
+
+    /// Starts all agents and peers.
+    pub(crate) fn start_nodes(&mut self) {
+        for node in self.agents().into_iter().chain(self.peers()) {
+            self.start(&node);
+        }
+    }
+
+    /// A process that was started.
+    pub(crate) fn process(&mut self, node: &str) -> &mut Process {
+        self.processes.get_mut(node).unwrap()
+    }
+
+    /// What a node wrote to standard error over all its lives.
+    pub(crate) fn log_of(&self, node: &str) -> String {
+        std::fs::read_to_string(self.log(node)).unwrap()
+    }
+
+    /// The login of a node, or of `observer` and `home-assistant`; those two may have any number of clients.
+    pub(crate) fn login(&self, user: &str, client: &str) -> Login {
+        let password = match user.parse::<NodeName>().ok().filter(|_| self.has_key_file(user)) {
+            Some(node) => self.key_file(&node).password.reveal().to_owned(),
+            None => {
+                let password = std::fs::read_to_string(self.path(&format!("keys/{user}.password"))).unwrap();
+                password.trim().to_owned()
+            }
+        };
+        Login { broker: self.broker.unwrap(), user: user.to_owned(), password, client: client.to_owned() }
+    }
+
+    /// The secrets of a node.
+    pub(crate) fn key_file(&self, node: &NodeName) -> KeyFile {
+        KeyFile::load(&self.path(&format!("keys/{node}.key")), node).unwrap()
+    }
+
+    /// Looks on as `observer`, under the client id `client`.
+    pub(crate) fn subscribe(&self, client: &str, filters: &[&str]) -> Subscriber {
+        Subscriber::start(&self.login("observer", client), filters, self.log(client))
+    }
+
+    /// Fails if any process panicked; there is no input that may make one.
+    pub(crate) fn assert_nobody_panicked(&self) {
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = std::fs::read_to_string(&path).unwrap();
+                assert!(!log.contains("panicked"), "{}:\n{log}", path.display());
+            }
+        }
+    }
+
+    fn has_key_file(&self, node: &str) -> bool {
+        self.path(&format!("keys/{node}.key")).exists()
+    }
+
+    fn log(&self, process: &str) -> PathBuf {
+        Path::new(self.folder.path()).join(format!("{process}.log"))
+    }
+}

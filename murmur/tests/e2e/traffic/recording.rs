@@ -1,0 +1,216 @@
+//! All traffic of a run, as the broker accepts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use broker::settings::Settings;
+use broker::{Broker, QoS, TapEvent};
+use serde_json::Value;
+use smc_core::card::Card;
+use smc_core::document::Signed;
+use smc_core::envelope::Envelope;
+use smc_core::message::PeerMessage;
+use smc_core::protocol::input::{Input, plaintext_len};
+use smc_core::result::SignedResult;
+use smc_core::time::{Timestamp, WindowIndex};
+use smc_mqtt::topic::{Topic, Topics};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::support::site::Site;
+use crate::support::wait::PATIENCE;
+
+/// A broker in this process that shows all it accepts.
+pub(super) struct Recording {
+    runtime: Runtime,
+    counters: std::sync::Arc<broker::Counters>,
+    tapped: Receiver<TapEvent>,
+    /// One moment by both clocks.
+    began: (Instant, Timestamp),
+    events: Vec<TapEvent>,
+}
+
+/// An agent's message to a peer, as seen from outside.
+#[derive(Debug)]
+pub(super) struct ShareSeen {
+    pub(super) agent: String,
+    pub(super) peer: String,
+    pub(super) window: WindowIndex,
+    /// From the window's first instant on.
+    pub(super) offset: Duration,
+    pub(super) bytes: usize,
+    pub(super) retain: bool,
+    pub(super) qos: QoS,
+}
+
+/// More than a run has messages.
+const EVENTS: usize = 1 << 16;
+/// The tag of AES-GCM.
+const TAG: usize = 16;
+
+impl Recording {
+    /// Starts the site's broker.
+    pub(super) fn start(site: &mut Site) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (tap, tapped) = channel(EVENTS);
+        let mut config = Settings::load(&site.path("broker.toml")).unwrap();
+        config.listen = ([127, 0, 0, 1], 0).into();
+        config.tap = Some(tap);
+        let broker = runtime.block_on(Broker::bind(config)).unwrap();
+        site.use_broker(broker.local_addr());
+        let counters = broker.counters();
+        runtime.spawn(broker.run(std::future::pending()));
+        let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+        let began = (Instant::now(), Timestamp::from_micros(micros));
+        Self { runtime, counters, tapped, began, events: Vec::new() }
+    }
+
+    /// Records until every agent spoke in so many windows and results came meanwhile.
+    pub(super) fn record(&mut self, site: &Site, windows: u64) {
+        let topics = Topics::new(site.roster().site().clone());
+        let mut spoke: BTreeMap<String, BTreeSet<WindowIndex>> = BTreeMap::new();
+        let (agents, mut results) = (site.agents().len(), 0);
+        while results == 0
+            || spoke.len() < agents
+            || spoke.values().any(|seen| (seen.len() as u64) <= windows)
+        {
+            let next = async { tokio::time::timeout(PATIENCE, self.tapped.recv()).await };
+            let event = self.runtime.block_on(next).expect("traffic goes on").unwrap();
+            match topics.parse(std::str::from_utf8(&event.topic).unwrap()) {
+                Ok(Topic::Share { from, .. }) => {
+                    let window = envelope(&event).window().unwrap().1;
+                    spoke.entry(from.to_string()).or_default().insert(window);
+                }
+                Ok(Topic::Result { .. }) => results += u64::from(json(&event)["status"] == "ok"),
+                _ => {}
+            }
+            self.events.push(event);
+        }
+    }
+
+    /// How many messages the recording lacks.
+    pub(super) fn missed(&self) -> u64 {
+        self.counters.snapshot().dropped_tap_events
+    }
+
+    /// Every agent's messages in the windows in which all of them spoke, in the order in which they came. The first
+    /// windows are left out: peers come one by one, and nobody can seal for one that has not introduced itself.
+    pub(super) fn shares(&self, site: &Site) -> Vec<ShareSeen> {
+        let period = site.roster().bundles()[0].period;
+        let all: Vec<_> = self.events.iter().filter_map(|event| self.share(site, event)).collect();
+        let full = 3 * site.agents().len();
+        let count = |window| all.iter().filter(|share| share.window == window).count();
+        let first =
+            all.iter().map(|share| share.window).filter(|&window| count(window) == full).min().unwrap();
+        let end = period.window_at(self.time(self.events.last().unwrap().at));
+        all.into_iter().filter(|share| first <= share.window && share.window < end).collect()
+    }
+
+    fn share(&self, site: &Site, event: &TapEvent) -> Option<ShareSeen> {
+        let topics = Topics::new(site.roster().site().clone());
+        let Ok(Topic::Share { to, from }) = topics.parse(std::str::from_utf8(&event.topic).unwrap()) else {
+            return None;
+        };
+        let (period, window) = envelope(event).window().unwrap();
+        Some(ShareSeen {
+            agent: from.to_string(),
+            peer: to.to_string(),
+            window,
+            offset: self.time(event.at).since(period.start(window)),
+            bytes: event.topic.len() + event.payload.len(),
+            retain: event.retain,
+            qos: event.qos,
+        })
+    }
+
+    fn time(&self, at: Instant) -> Timestamp {
+        self.began.1 + at.saturating_duration_since(self.began.0)
+    }
+
+    /// Whitelists: there is a form for each topic, and nothing else is said on it.
+    pub(super) fn assert_every_payload_is_what_its_topic_says(&self, site: &Site) {
+        let topics = Topics::new(site.roster().site().clone());
+        for event in &self.events {
+            let topic = std::str::from_utf8(&event.topic).unwrap();
+            match topics.parse(topic).unwrap_or_else(|_| panic!("{topic} is no topic of the site")) {
+                Topic::Card { node } => {
+                    let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
+                    assert_eq!(card.document.node, node);
+                }
+                Topic::Discovery { query } => {
+                    assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
+                }
+                Topic::Peer { .. } => {
+                    assert!(PeerMessage::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");
+                }
+                Topic::Result { .. } => {
+                    let signed: SignedResult = serde_json::from_slice(&event.payload).unwrap();
+                    assert_eq!(serde_json::to_value(signed).unwrap(), json(event), "more than a result");
+                }
+                Topic::Share { from, .. } => assert_is_sealed(site, from.as_str(), event),
+                Topic::Status { .. } => assert_is_status(&json(event)),
+            }
+        }
+    }
+
+    /// None of `secrets` is a word of any payload, nor any part of what a ciphertext looks like.
+    pub(super) fn assert_silent_about(&self, secrets: &[String]) {
+        let secrets: BTreeSet<&str> = secrets.iter().map(String::as_str).collect();
+        for event in &self.events {
+            let payload = std::str::from_utf8(&event.payload).unwrap();
+            // Texts are one word each, unless they are names with spaces.
+            let words = payload.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
+            for word in words.chain(payload.split('"')) {
+                assert!(!secrets.contains(word), "{word} is in {payload}");
+            }
+            let sealed = if payload.contains("\"ct\":") { ciphertext(event) } else { Vec::new() };
+            for secret in secrets.iter().filter(|secret| secret.len() > 3) {
+                let number = secret.parse::<f64>().unwrap_or(f64::NAN);
+                for form in [secret.as_bytes(), &number.to_le_bytes(), &number.to_be_bytes()] {
+                    let found = form.len() > 4 && sealed.windows(form.len()).any(|part| part == form);
+                    assert!(!found, "{secret} is in the ciphertext of {payload}");
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of a share's ciphertext are no shares: elements of the field have three zero bits each.
+fn assert_is_sealed(site: &Site, agent: &str, event: &TapEvent) {
+    let roster = site.roster();
+    let agent = roster.agent_named(agent).unwrap();
+    let bundle = roster.bundle(roster.agent(agent).bundles[0]);
+    let sealed = ciphertext(event);
+    assert_eq!(sealed.len(), plaintext_len(bundle) + TAG);
+    for from in 0..=TAG {
+        let plain = &sealed[from..from + plaintext_len(bundle)];
+        assert!(Input::read(bundle, plain).is_err(), "a share in the clear: {event:?}");
+    }
+    let elements = sealed.as_chunks::<8>().0;
+    let small = elements.iter().filter(|element| element[7] < 0x20).count();
+    assert!(small < elements.len() / 2, "{small} of {} look like elements of the field", elements.len());
+}
+
+/// An agent's status says that it is there; a peer's also counts what it refused.
+fn assert_is_status(status: &Value) {
+    for key in status.as_object().unwrap().keys() {
+        assert!(["v", "node", "state", "since", "refused"].contains(&key.as_str()), "{status}");
+    }
+    let agent = status["node"].as_str().unwrap().starts_with("room");
+    assert!(!agent || status["refused"].is_null(), "what an agent lacks tells about its room: {status}");
+}
+
+fn envelope(event: &TapEvent) -> Envelope<'_> {
+    Envelope::parse(&event.payload, event.payload.len()).unwrap_or_else(|error| panic!("{error}: {event:?}"))
+}
+
+fn ciphertext(event: &TapEvent) -> Vec<u8> {
+    envelope(event);
+    URL_SAFE_NO_PAD.decode(json(event)["ct"].as_str().unwrap()).unwrap()
+}
+
+fn json(event: &TapEvent) -> Value {
+    serde_json::from_slice(&event.payload).unwrap_or_else(|error| panic!("{error}: {event:?}"))
+}
