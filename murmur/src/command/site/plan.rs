@@ -98,6 +98,12 @@ impl Rules {
     pub(super) fn cohort_epoch(&self) -> Span {
         Span::new(self.period.as_duration().max(Duration::from_secs(3600)))
     }
+
+    /// How long a peer's sealing key lives: a day, or two cohort epochs where those are longer, since it must outlive
+    /// the readings that may be carried.
+    pub(super) fn key_epoch(&self) -> Span {
+        Span::new((2 * self.cohort_epoch().get()).max(Duration::from_secs(24 * 3600)))
+    }
 }
 
 impl Login {

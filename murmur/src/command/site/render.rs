@@ -84,7 +84,7 @@ key_epoch = \"{key_epoch}\"
         period = Span::new(rules.period.as_duration()),
         grace = rules.grace(),
         cohort_epoch = rules.cohort_epoch(),
-        key_epoch = Span::from_secs(24 * 3600),
+        key_epoch = rules.key_epoch(),
     )
 }
 
