@@ -8,7 +8,7 @@ pub(crate) mod verify;
 use std::process::ExitCode;
 
 use smc_core::name::NameError;
-use tracing_subscriber::EnvFilter;
+use smc_mqtt::process;
 
 use crate::bench::BenchError;
 use crate::demo::DemoError;
@@ -61,9 +61,7 @@ pub(crate) enum Failure {
 
 /// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
 pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
-    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "warn".to_owned());
-    let filter = EnvFilter::new(format!("{filter},{}", broker::QUIET_ROUTER));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    process::start_log("warn", broker::QUIET_ROUTER);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
     Ok(runtime.block_on(work))
