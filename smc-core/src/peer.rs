@@ -195,9 +195,10 @@ impl Peer {
         let quantity = self.quantity_of(&message).ok_or(Refusal::Unknown)?;
         let rhythm = self.rhythms.iter_mut().find(|rhythm| rhythm.tracks_quantity(quantity));
         let rhythm = rhythm.ok_or(Refusal::Unknown)?;
+        let taken = rhythm.handle_peer(&mut self.node, now, quantity, from, message)?;
         // Whoever speaks is there, whatever a last will that came late may claim.
         self.node.online = self.node.online.with(from);
-        rhythm.handle_peer(&mut self.node, now, quantity, from, message)
+        Ok(taken)
     }
 
     fn quantity_of(&self, message: &PeerMessage) -> Option<QuantityIndex> {

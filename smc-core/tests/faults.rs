@@ -121,6 +121,24 @@ fn a_restarted_peer_neither_votes_nor_releases_twice() {
 }
 
 #[test]
+fn a_clock_that_went_back_across_a_restart_leads_to_no_second_inventory_of_a_window_voted_in() {
+    let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
+    world.run_into(3, 230);
+    world.crash(peer(2));
+    let now = world.now;
+    world.now = now - Duration::from_millis(100);
+    world.restart(peer(2));
+    world.now = now;
+    world.run(5);
+    world.assert_sound();
+    let inventories = world.log.sent.iter().filter(|(_, p)| {
+        let sent = (p.from, p.content.step(), p.content.window(), p.to);
+        sent == (Sender::Peer(peer(2)), Step::Inventory, world.window(2), peer(1))
+    });
+    assert_eq!(inventories.count(), 1);
+}
+
+#[test]
 fn a_window_survives_the_restart_of_a_peer_that_kept_its_inputs() {
     let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
     world.run_into(2, 950);
@@ -326,11 +344,16 @@ fn what_comes_too_late_is_refused() {
     world.run(1);
     let old: Vec<_> = STEPS.iter().map(|&step| captured(&world, step)).collect();
     world.run(3);
-    let held = world.host(peer(1)).peer.as_ref().unwrap().inputs_held();
+    world.presence_at(peer(1), peer(2), false);
+    let state = |world: &World| {
+        let peer = world.peers[0].peer.as_ref().unwrap();
+        (peer.inputs_held(), peer.online(), peer.poll_timeout())
+    };
+    let before = state(&world);
     for packet in old {
         assert_eq!(world.deliver(packet.clone()), Err(Refusal::Late), "{packet:?}");
     }
-    assert_eq!(world.host(peer(1)).peer.as_ref().unwrap().inputs_held(), held);
+    assert_eq!(state(&world), before);
 }
 
 #[test]

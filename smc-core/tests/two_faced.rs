@@ -82,7 +82,9 @@ fn two_faced(site: Site, seed: u64, honest: u32, lost: u32) -> World {
     let (key, rng) = (world.signing_key(peer(3)), ChaCha20Rng::seed_from_u64(seed));
     let mut liar = TwoFaced { key, rng, peers, honest, lost };
     world.intercept(move |packet| liar.hook(packet));
-    world.read(|agent, w| ((agent as u64 + 3 * w) % 11 != 0).then_some((100 * agent as u64 + w) as f64));
+    world.read(|agent, w| {
+        (!(agent as u64 + 3 * w).is_multiple_of(11)).then_some((100 * agent as u64 + w) as f64)
+    });
     world.run(WINDOWS - 1);
     world
 }

@@ -34,6 +34,11 @@ impl Track {
         self.quantity
     }
 
+    /// The window of this peer's last vote.
+    pub(super) fn last_vote(&self) -> Option<WindowIndex> {
+        self.vote.as_ref().map(|vote| vote.window)
+    }
+
     pub(super) fn timeout(&self) -> Option<Timestamp> {
         self.rounds.values().filter_map(Round::timeout).min()
     }
