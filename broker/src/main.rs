@@ -127,7 +127,9 @@ fn serve(path: &Path) -> Result<(), Failure> {
 fn start_log() {
     let wanted = std::env::var("MURMUR_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::builder().parse_lossy(format!("{wanted},{QUIET_ROUTER}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for terminals; in a file they are noise.
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 /// Completes on Ctrl-C and, where there is one, SIGTERM.

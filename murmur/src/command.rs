@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod site;
 pub(crate) mod verify;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use smc_core::name::NameError;
@@ -57,7 +58,9 @@ pub(crate) enum Failure {
 /// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
 pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for terminals; in a file they are noise.
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
     Ok(runtime.block_on(work))
