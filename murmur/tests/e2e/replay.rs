@@ -74,7 +74,7 @@ fn write(folder: &Path, text: &str) -> PathBuf {
 /// Replays `path` and holds what is published against `table`.
 fn assert_replay(path: &Path, table: &Table, column: &Column, windows: usize) {
     let expected = table.expected(column, MINIMUM_COHORT);
-    let outcome = Replay { path, column, windows: &expected }.run();
+    let outcome = Replay { path, column, windows: &expected, last: table.span(column).1 }.run();
     let Outcome { compared, with_value, carried, stderr } = outcome;
     assert!(compared >= windows, "only {compared} of {windows} windows were published:\n{stderr}");
     println!("{}: {compared} windows, {with_value} with a value, {carried} readings carried", column.value);

@@ -3,7 +3,7 @@
 mod recording;
 mod rooms;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -18,6 +18,11 @@ const WINDOWS: u64 = 8;
 const PERIOD: Duration = Duration::from_secs(2);
 /// How late a timer may fire and a process be served on a busy machine, in the median of all windows.
 const TIMER: Duration = Duration::from_millis(200);
+
+/// What stands alone in a text: a number, a name, a base64url.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+}
 
 /// When in a window an agent speaks: the protocol's step 2.3, written down a second time.
 fn offset_of(agent: &str) -> Duration {
@@ -39,11 +44,11 @@ fn the_broker_carries_ciphertext_and_can_not_tell_a_busy_room_from_an_empty_one(
 
     recording.assert_every_payload_is_what_its_topic_says(&site);
     recording.assert_silent_about(&secrets(&site));
-    for agent in site.agents() {
-        let log = site.log_of(&agent);
-        for reading in rooms::readings(&site) {
-            assert!(!log.contains(&reading), "{agent} logged the reading {reading}:\n{log}");
-        }
+    let readings: BTreeSet<String> = rooms::readings(&site).into_iter().collect();
+    for node in site.agents().into_iter().chain(site.peers()) {
+        let log = site.log_of(&node);
+        let logged: Vec<_> = words(&log).filter(|word| readings.contains(*word)).collect();
+        assert!(logged.is_empty(), "{node} logged readings: {logged:?}");
     }
     assert_rhythm(&site, &recording.shares(&site));
     site.assert_nobody_panicked();

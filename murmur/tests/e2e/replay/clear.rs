@@ -11,6 +11,9 @@ const HOUR: u64 = 3_600;
 const EARLY: std::ops::RangeInclusive<u64> = 0..=5;
 const LATE: std::ops::RangeInclusive<u64> = 49..=59;
 
+/// How many windows after the last row's may still be published.
+const AFTER: u64 = 60;
+
 /// A column of readings: what to look at and what can be true.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
@@ -54,14 +57,15 @@ impl Table {
         Self { header: lines.next().unwrap(), rows: lines.collect() }
     }
 
-    /// What every window from the first row's to the last row's should come to.
+    /// What every window from the first row's on should come to, and for a while after the last row's: a replay goes
+    /// on until the last results are out.
     pub(super) fn expected(&self, column: &Column, minimum: usize) -> BTreeMap<u64, Expected> {
         let readings = self.readings(column);
         let (first, last) = self.span(column);
         let mut expected = BTreeMap::new();
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         let mut frozen: Option<BTreeSet<&str>> = None;
-        for window in first..=last {
+        for window in first..=last + AFTER {
             if window * MINUTE % HOUR == 0 {
                 (newest, frozen) = (BTreeMap::new(), None);
             }
@@ -85,7 +89,8 @@ impl Table {
         self.rows.iter().filter_map(|row| read(&row[value], column).err().flatten()).collect()
     }
 
-    fn span(&self, column: &Column) -> (u64, u64) {
+    /// The windows of the first and of the last row.
+    pub(super) fn span(&self, column: &Column) -> (u64, u64) {
         let time = self.place(column.time);
         let window = |row: &Vec<String>| row[time].parse::<u64>().unwrap() / MINUTE;
         (window(self.rows.first().unwrap()), window(self.rows.last().unwrap()))
@@ -130,6 +135,9 @@ fn read(cell: &str, column: &Column) -> Result<i64, Option<&'static str>> {
 
 /// `-12.5` with two digits is -1250.
 fn fixed_point(text: &str, scale: u32) -> Option<i64> {
+    if text.is_empty() {
+        return None;
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     assert!(fraction.len() <= scale as usize, "{text} is finer than the quantity");
     let digits = format!("{whole}{fraction:0<width$}", width = scale as usize);

@@ -1,6 +1,6 @@
 //! `murmur demo --replay`, held against what was computed in the clear.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -44,7 +44,10 @@ struct Window {
 pub(super) struct Replay<'a> {
     pub(super) path: &'a Path,
     pub(super) column: &'a Column,
+    /// What windows should come to.
     pub(super) windows: &'a BTreeMap<u64, Expected>,
+    /// The last of them that must have come.
+    pub(super) last: u64,
 }
 
 /// What a replay came to, after all of it was found right.
@@ -111,12 +114,14 @@ impl Replay<'_> {
         let (mut compared, mut with_value, mut carried) = (0, 0, 0);
         for (window, expected) in self.windows {
             let lines = windows.remove(window).unwrap_or_default();
-            if lines.len() < 3 {
+            if lines.is_empty() && *window > self.last {
+                break;
+            }
+            if lines.len() < 3 && *window <= self.last {
                 return Err(TooSlow(format!("window {window} has {} results", lines.len())));
             }
-            let mut functions: Vec<_> = lines.iter().map(|line| line.function.as_str()).collect();
-            functions.sort_unstable();
-            assert_eq!(functions, ["count", "mean", "sum"], "window {window}");
+            let functions: BTreeSet<_> = lines.iter().map(|line| line.function.as_str()).collect();
+            assert_eq!(functions.len(), lines.len(), "two results of one query in window {window}");
             for line in &lines {
                 self.assert_line(line, expected)?;
             }

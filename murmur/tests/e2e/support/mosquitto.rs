@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -86,7 +86,7 @@ impl Subscriber {
     /// Subscribes `filters`.
     pub(crate) fn start(login: &Login, filters: &[&str], stderr: PathBuf) -> Self {
         let mut command = login.command("mosquitto_sub");
-        command.args(["-q", "1", "-F", FORMAT]).stdout(Stdio::piped());
+        command.args(["-q", "1", "-F", FORMAT]);
         for filter in filters {
             command.args(["-t", filter]);
         }

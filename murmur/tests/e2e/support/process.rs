@@ -18,12 +18,12 @@ impl Process {
     /// Starts `command`; what it writes to standard error goes to the file `stderr`, after what is there.
     pub(crate) fn start(name: &str, command: &mut Command, stderr: PathBuf) -> Self {
         let log = File::options().create(true).append(true).open(&stderr).unwrap();
-        let child = command.stdin(Stdio::null()).stderr(log).spawn();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Self { name: name.to_owned(), child, stderr }
     }
 
-    /// The standard output, if it was piped and nobody took it yet.
+    /// The standard output, once.
     pub(crate) fn stdout(&mut self) -> impl Read + Send + use<> {
         self.child.stdout.take().unwrap()
     }
@@ -64,7 +64,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("--- {} said:\n{}", self.name, self.stderr());
+            let said = std::fs::read_to_string(&self.stderr).unwrap_or_default();
+            eprintln!("--- {} said:\n{said}", self.name);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use smc_core::name::NodeName;
@@ -23,10 +22,11 @@ pub(crate) const BROKER: &str = "broker";
 
 /// A site: a folder, and the processes that were started from it.
 pub(crate) struct Site {
+    // Before the folder, which is dropped after them: they write there until they end.
+    processes: BTreeMap<String, Process>,
     folder: TempDir,
     roster: Arc<Roster>,
     broker: Option<SocketAddr>,
-    processes: BTreeMap<String, Process>,
 }
 
 impl Site {
@@ -106,7 +106,7 @@ impl Site {
         let listen = self.broker.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut command = Program::Broker.command();
         command.arg("--config").arg(self.path("broker.toml")).env("MURMUR_LISTEN", listen.to_string());
-        let mut process = Process::start(BROKER, command.stdout(Stdio::piped()), self.log(BROKER));
+        let mut process = Process::start(BROKER, &mut command, self.log(BROKER));
         let mut line = String::new();
         BufReader::new(process.stdout()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").map(str::parse);

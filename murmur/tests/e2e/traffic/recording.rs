@@ -1,6 +1,6 @@
 //! All traffic of a run, as the broker accepts it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -19,6 +19,7 @@ use smc_mqtt::topic::{Topic, Topics};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, channel};
 
+use super::words;
 use crate::support::site::Site;
 use crate::support::wait::PATIENCE;
 
@@ -155,24 +156,22 @@ impl Recording {
         }
     }
 
-    /// None of `secrets` is a word of any payload, nor any part of what a ciphertext looks like.
+    /// None of `secrets` is a word of any payload, nor in binary a part of what a ciphertext looks like.
     pub(super) fn assert_silent_about(&self, secrets: &[String]) {
-        let secrets: BTreeSet<&str> = secrets.iter().map(String::as_str).collect();
+        let texts: HashSet<&str> = secrets.iter().map(String::as_str).collect();
+        let numbers = secrets.iter().filter_map(|secret| secret.parse::<f64>().ok());
+        let binary: HashSet<[u8; 8]> = numbers.flat_map(|x| [x.to_le_bytes(), x.to_be_bytes()]).collect();
         for event in &self.events {
             let payload = std::str::from_utf8(&event.payload).unwrap();
-            // Texts are one word each, unless they are names with spaces.
-            let words = payload.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
-            for word in words.chain(payload.split('"')) {
-                assert!(!secrets.contains(word), "{word} is in {payload}");
+            // Display names have spaces: they are one word of JSON, but not one of `words`.
+            for word in words(payload).chain(payload.split('"')) {
+                assert!(!texts.contains(word), "{word} is in {payload}");
             }
             let sealed = if payload.contains("\"ct\":") { ciphertext(event) } else { Vec::new() };
-            for secret in secrets.iter().filter(|secret| secret.len() > 3) {
-                let number = secret.parse::<f64>().unwrap_or(f64::NAN);
-                for form in [secret.as_bytes(), &number.to_le_bytes(), &number.to_be_bytes()] {
-                    let found = form.len() > 4 && sealed.windows(form.len()).any(|part| part == form);
-                    assert!(!found, "{secret} is in the ciphertext of {payload}");
-                }
-            }
+            assert!(
+                !sealed.windows(8).any(|part| binary.contains(part)),
+                "a reading in the ciphertext of {payload}"
+            );
         }
     }
 }
