@@ -1,7 +1,6 @@
 //! One client's connection, from CONNACK to its end.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use crate::codec::{self, DecodeError, Outgoing, Packet, QoS, Version, reason};
+use crate::close::Close;
+use crate::codec::{self, Outgoing, Packet, QoS, Version};
 use crate::counters::{add, bump};
-use crate::error::BrokerError;
-use crate::fanout::Subscription;
 use crate::filter::Filter;
 use crate::handshake::Client;
+use crate::hub::Subscription;
 use crate::inflight::Inflight;
 use crate::message::Message;
 use crate::outbox::{Delivery, Outbox};
@@ -30,27 +29,6 @@ const OUTPUT_ENOUGH: usize = 64 << 10;
 const OUTPUT_FULL: usize = 256 << 10;
 /// How long the client has to take the DISCONNECT.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Close {
-    #[error("DISCONNECT")]
-    ByClient { with_will: bool },
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    #[error("ended by the broker: {0:?}")]
-    Ended(Ending),
-    #[error("closed by the client without DISCONNECT")]
-    Gone,
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error("silent for one and a half times its keep alive")]
-    KeepAlive,
-    #[error(transparent)]
-    Router(#[from] BrokerError),
-    #[error("what it is sent is not read")]
-    WriteStalled,
-}
 
 /// A logged-in client and everything that belongs to it alone.
 pub(crate) struct Connection<S> {
@@ -257,23 +235,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Without a router nobody is left to hear of it.
             let _ = self.publisher.hand_over(&self.shared).await;
         }
-    }
-}
-
-impl Close {
-    fn reason(&self) -> Option<u8> {
-        match self {
-            Self::ByClient { .. } | Self::Gone | Self::Io(_) | Self::WriteStalled => None,
-            Self::Decode(error) => Some(error.reason()),
-            Self::Ended(Ending::ShuttingDown) => Some(reason::SERVER_SHUTTING_DOWN),
-            Self::Ended(Ending::TakenOver) => Some(reason::SESSION_TAKEN_OVER),
-            Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),
-            Self::Router(_) => Some(reason::UNSPECIFIED),
-        }
-    }
-
-    fn leaves_will(&self) -> bool {
-        !matches!(self, Self::ByClient { with_will: false })
     }
 }
 

@@ -2,36 +2,36 @@
 //!
 //! The filters that reach the router are those of the accounts' rules, a set that the configuration bounds. A
 //! client's own filter hangs on the narrowest of them that covers it, and is matched here. The links are read
-//! by a thread of their own, so that a burst of publishing connections can't keep them waiting until the
-//! router's logs run over; should that happen all the same, the gap shows in the log's offsets and is counted.
+//! by a thread of their own, so that a burst of publishing connections can't keep them waiting.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rumqttd::Notification;
-use rumqttd::local::LinkRx;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
-use crate::codec::QoS;
-use crate::counters::{Counters, add};
+use crate::counters::Counters;
 use crate::error::BrokerError;
 use crate::filter::Filter;
-use crate::message::{Message, Origin};
-use crate::outbox::{Delivery, Outbox};
+use crate::hub::{Hub, Subscriber, Subscription};
+use crate::limits::Limits;
+use crate::pump::{Open, serve};
 use crate::router::Router;
 
 /// What only the broker itself may publish and subscribe.
 pub(crate) const RESERVED_ROOT: &str = "smc-broker/";
-/// Messages that a link passes on at once.
-const MOST_AT_ONCE: usize = 1_024;
 
 /// All filters that may be subscribed, and the thread that reads them.
 #[derive(Debug)]
 pub(crate) struct Fanout {
-    hubs: Vec<Slot>,
+    slots: Vec<Slot>,
     exact: HashMap<Filter, usize>,
     opens: mpsc::Sender<Open>,
+    max_unread: usize,
+    /// Counts hubs that came to be charged, so that publishers know when their routes are out of date.
+    generation: AtomicU32,
+    opening: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -40,37 +40,12 @@ struct Slot {
     hub: OnceCell<Arc<Hub>>,
 }
 
-#[derive(Debug)]
-struct Open {
-    filter: Filter,
-    index: usize,
-    reply: oneshot::Sender<Result<Arc<Hub>, BrokerError>>,
-}
-
-/// One filter at the router with its subscribers.
-#[derive(Debug)]
-pub(crate) struct Hub {
-    filter: Filter,
-    subscribers: RwLock<Vec<Arc<Subscriber>>>,
-}
-
-/// One subscription of one connection.
-#[derive(Debug)]
-pub(crate) struct Subscriber {
-    pub(crate) filter: Filter,
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) origin: Origin,
-    pub(crate) qos: QoS,
-    pub(crate) no_local: bool,
-    pub(crate) retain_as_published: bool,
-    pub(crate) subscription_id: Option<u32>,
-}
-
-/// A subscription that lasts until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Subscription {
-    hub: Arc<Hub>,
-    subscriber: Arc<Subscriber>,
+/// Where the messages of one topic go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Route {
+    pub(crate) generation: u32,
+    /// Indices of the hubs that are charged, ascending.
+    pub(crate) hubs: Box<[usize]>,
 }
 
 impl Fanout {
@@ -78,10 +53,11 @@ impl Fanout {
     pub(crate) fn start(
         filters: Vec<Filter>,
         router: Arc<Router>,
+        limits: &Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, BrokerError> {
         let exact = filters.iter().cloned().enumerate().map(|(index, filter)| (filter, index)).collect();
-        let hubs = filters.into_iter().map(|filter| Slot { filter, hub: OnceCell::new() }).collect();
+        let slots = filters.into_iter().map(|filter| Slot { filter, hub: OnceCell::new() }).collect();
         let (opens, requests) = mpsc::channel(16);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -90,7 +66,8 @@ impl Fanout {
             .name("fan-out".into())
             .spawn(move || runtime.block_on(serve(requests, router, counters)))
             .map_err(|source| BrokerError::Thread { source })?;
-        Ok(Self { hubs, exact, opens })
+        let (generation, opening) = (AtomicU32::new(0), Mutex::new(()));
+        Ok(Self { slots, exact, opens, max_unread: limits.log_bytes, generation, opening })
     }
 
     /// Adds a subscriber; it gets every message published after this returns. None if no rule's filter covers
@@ -100,10 +77,41 @@ impl Fanout {
         subscriber: Subscriber,
     ) -> Result<Option<Subscription>, BrokerError> {
         let Some(index) = self.narrowest(&subscriber.filter) else { return Ok(None) };
-        let hub = self.hubs[index].hub.get_or_try_init(|| self.open(index)).await?.clone();
-        let subscriber = Arc::new(subscriber);
-        hub.subscribers.write().unwrap_or_else(PoisonError::into_inner).push(subscriber.clone());
-        Ok(Some(Subscription { hub, subscriber }))
+        let hub = self.slots[index].hub.get_or_try_init(|| self.open(index)).await?;
+        self.charge(hub);
+        Ok(Some(hub.add(subscriber)))
+    }
+
+    /// Whether `route` still names all hubs that are charged for its topic.
+    pub(crate) fn is_current(&self, route: &Route) -> bool {
+        route.generation == self.generation.load(Ordering::Acquire)
+    }
+
+    /// Where messages on `topic` go.
+    pub(crate) fn route(&self, topic: &str) -> Route {
+        let generation = self.generation.load(Ordering::Acquire);
+        let charged = |slot: &Slot| {
+            slot.hub.get().is_some_and(|hub| hub.is_charged(generation)) && slot.filter.matches(topic)
+        };
+        let indices = self.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
+        Route { generation, hubs: indices.map(|(index, _)| index).collect() }
+    }
+
+    /// Charges the hub at `index` for `bytes` on their way into the router.
+    pub(crate) async fn charge_bytes(&self, index: usize, bytes: usize) {
+        if let Some(hub) = self.slots.get(index).and_then(|slot| slot.hub.get()) {
+            hub.charge(i64::try_from(bytes).unwrap_or(i64::MAX)).await;
+        }
+    }
+
+    /// From now on publishers are charged for `hub`. It stands in its slot already: whoever sees the new
+    /// generation sees it too, and messages of earlier generations are neither charged nor discharged.
+    fn charge(&self, hub: &Hub) {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.generation.load(Ordering::Acquire) + 1;
+        if hub.charge_from(next) {
+            self.generation.store(next, Ordering::Release);
+        }
     }
 
     fn narrowest(&self, wanted: &Filter) -> Option<usize> {
@@ -111,8 +119,8 @@ impl Fanout {
             return Some(index);
         }
         let mut best: Option<usize> = None;
-        for (index, slot) in self.hubs.iter().enumerate() {
-            let narrower = best.is_none_or(|best| self.hubs[best].filter.covers(&slot.filter));
+        for (index, slot) in self.slots.iter().enumerate() {
+            let narrower = best.is_none_or(|best| self.slots[best].filter.covers(&slot.filter));
             if slot.filter.covers(wanted) && narrower {
                 best = Some(index);
             }
@@ -122,120 +130,9 @@ impl Fanout {
 
     async fn open(&self, index: usize) -> Result<Arc<Hub>, BrokerError> {
         let (reply, answer) = oneshot::channel();
-        let filter = self.hubs[index].filter.clone();
-        self.opens.send(Open { filter, index, reply }).await.map_err(|_| BrokerError::Router)?;
+        let filter = self.slots[index].filter.clone();
+        let open = Open { filter, index, max_unread: self.max_unread, reply };
+        self.opens.send(open).await.map_err(|_| BrokerError::Router)?;
         answer.await.map_err(|_| BrokerError::Router)?
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut subscribers = self.hub.subscribers.write().unwrap_or_else(PoisonError::into_inner);
-        subscribers.retain(|subscriber| !Arc::ptr_eq(subscriber, &self.subscriber));
-    }
-}
-
-async fn serve(mut requests: mpsc::Receiver<Open>, router: Arc<Router>, counters: Arc<Counters>) {
-    while let Some(Open { filter, index, reply }) = requests.recv().await {
-        let opened = open(&router, filter, index).map(|(hub, rx)| {
-            tokio::spawn(pump(hub.clone(), rx, counters.clone()));
-            hub
-        });
-        // Whoever asked may have gone; the hub serves the next.
-        let _ = reply.send(opened);
-    }
-}
-
-/// Subscribes a filter at the router and waits until the router has it.
-fn open(router: &Router, filter: Filter, index: usize) -> Result<(Arc<Hub>, LinkRx), BrokerError> {
-    let (mut tx, mut rx) = router.link(&format!("filter-{index}"))?;
-    tx.subscribe(filter.as_str()).map_err(|_| BrokerError::Router)?;
-    loop {
-        match rx.recv().map_err(|_| BrokerError::Router)? {
-            Some(Notification::DeviceAck(_)) => break,
-            _ => continue,
-        }
-    }
-    Ok((Arc::new(Hub { filter, subscribers: RwLock::default() }), rx))
-}
-
-/// Carries messages from a link to the hub's subscribers until the router ends or the runtime is dropped.
-///
-/// The link is never disconnected: the router thread outlives the broker anyhow, and a disconnect is where its
-/// bookkeeping is weakest.
-async fn pump(hub: Arc<Hub>, mut rx: LinkRx, counters: Arc<Counters>) {
-    let mut batch = Vec::new();
-    let mut next_offset = None;
-    while let Ok(first) = rx.next().await {
-        let mut paused = false;
-        let mut notification = Some(first);
-        while let Some(next) = notification {
-            match next {
-                Some(Notification::Forward(forward)) => {
-                    let offset = forward.cursor.map(|(_, offset)| offset);
-                    count_gap(&mut next_offset, offset, &counters);
-                    batch.extend(Message::from_bytes(forward.publish.payload));
-                }
-                Some(Notification::Unschedule) => paused = true,
-                _ => {}
-            }
-            notification = if batch.len() < MOST_AT_ONCE { at_once(&mut rx).await } else { None };
-        }
-        // The router stops after a full batch until it is told that the link is ready again.
-        if paused && rx.ready().is_err() {
-            return;
-        }
-        hub.deliver(&batch, &counters);
-        batch.clear();
-    }
-}
-
-/// The next notification if the link has one in hand. Polling `next` once loses nothing: it takes only what
-/// it returns.
-async fn at_once(rx: &mut LinkRx) -> Option<Option<Notification>> {
-    tokio::select! {
-        biased;
-        next = rx.next() => next.ok(),
-        () = std::future::ready(()) => None,
-    }
-}
-
-fn count_gap(next: &mut Option<u64>, offset: Option<u64>, counters: &Counters) {
-    if let (Some(expected), Some(found)) = (*next, offset) {
-        add(&counters.dropped_in_router, found.saturating_sub(expected));
-    }
-    *next = offset.map(|offset| offset + 1).or(*next);
-}
-
-impl Hub {
-    fn deliver(&self, batch: &[Message], counters: &Counters) {
-        let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
-        for subscriber in subscribers.iter() {
-            let everything = subscriber.filter == self.filter;
-            let wanted = batch.iter().filter(|message| subscriber.wants(message, everything));
-            let refused = subscriber.outbox.push(wanted.map(|message| subscriber.delivery(message)));
-            if refused > 0 {
-                add(&counters.dropped_deliveries, refused);
-            }
-        }
-    }
-}
-
-impl Subscriber {
-    fn wants(&self, message: &Message, everything: bool) -> bool {
-        let own = message.origin() == self.origin;
-        // A client that may see `#` still doesn't see the watchdog's traffic.
-        let private = message.origin() == Origin::BROKER && !own;
-        let unwanted = private || (own && self.no_local);
-        !unwanted && (everything || self.filter.matches(message.topic()))
-    }
-
-    fn delivery(&self, message: &Message) -> Delivery {
-        Delivery {
-            message: message.clone(),
-            qos: self.qos.min(message.qos()),
-            retain: self.retain_as_published && message.retain(),
-            subscription_id: self.subscription_id,
-        }
     }
 }

@@ -92,10 +92,7 @@ async fn admit_or_refuse<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Client, Refusal> {
     let connect = match read_connect(shared, wire).await {
         Ok(connect) => connect,
-        Err(refusal) => {
-            // Nothing is known of a client that speaks another version, but that it understands this answer.
-            return Err(refuse(wire, Version::V311, refusal).await);
-        }
+        Err((version, refusal)) => return Err(refuse(wire, version, refusal).await),
     };
     let version = connect.version;
     match admit(shared, connect).await {
@@ -126,22 +123,26 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     refusal
 }
 
+/// The CONNECT, or why there is none and in which version to say so. MQTT 3.1.1's answer is the one that clients
+/// of yet other versions understand.
 async fn read_connect<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     wire: &mut Wire<S>,
-) -> Result<Connect, Refusal> {
+) -> Result<Connect, (Version, Refusal)> {
+    let old = |refusal| (Version::V311, refusal);
     let max = shared.limits.packet_bytes.min(MAX_CONNECT);
     loop {
         if wire.input.first().is_some_and(|first| first & 0xf0 != 0x10) {
-            return Err(DecodeError::NotConnect.into());
+            return Err(old(DecodeError::NotConnect.into()));
         }
-        if let Some(frame) = codec::frame(&wire.input, max)? {
+        if let Some(frame) = codec::frame(&wire.input, max).map_err(|error| old(error.into()))? {
             let (connect, len) = (Connect::decode(frame), frame.len);
+            let version = if frame.body.starts_with(b"\0\x04MQTT\x05") { Version::V5 } else { Version::V311 };
             wire.consume(len, true);
-            return Ok(connect?);
+            return connect.map_err(|error| (version, error.into()));
         }
-        match wire.turn(true).await? {
-            Turn::Closed => return Err(Refusal::Closed),
+        match wire.turn(true).await.map_err(|error| old(error.into()))? {
+            Turn::Closed => return Err(old(Refusal::Closed)),
             Turn::Read(count) => crate::counters::add(&shared.counters.bytes_in, count as u64),
             Turn::Written(_) => {}
         }

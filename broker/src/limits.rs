@@ -42,7 +42,8 @@ pub struct Limits {
     pub retained_messages: usize,
     /// Bytes of retained messages.
     pub retained_bytes: usize,
-    /// Bytes that the router keeps per subscribed filter, twice.
+    /// Bytes that may be on their way through the router per subscribed filter; publishers wait beyond that. The
+    /// router keeps up to twice as much as this and `packet_bytes` together for every filter.
     pub log_bytes: usize,
 }
 
@@ -57,8 +58,8 @@ impl Default for Limits {
             keep_alive_s: 300,
             packet_bytes: 1 << 20,
             topic_bytes: 256,
-            publish_rate: 20_000,
-            publish_burst: 20_000,
+            publish_rate: 50_000,
+            publish_burst: 50_000,
             subscriptions: 64,
             topics_per_account: 4_096,
             queue_messages: 65_536,
@@ -66,7 +67,7 @@ impl Default for Limits {
             inflight: 512,
             retained_messages: 10_000,
             retained_bytes: 16 << 20,
-            log_bytes: 1 << 20,
+            log_bytes: 512 << 10,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `smc-broker`: the embedded MQTT broker as a process of its own.
 
-use std::future::Future;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use smc_broker::settings::{Settings, SettingsError};
 use smc_broker::{Broker, BrokerError, Password, PasswordHash, PasswordHashError, QUIET_ROUTER};
-use tracing_subscriber::EnvFilter;
+use smc_mqtt::process;
 use zeroize::Zeroizing;
 
 const EXAMPLES: &str = r#"Examples:
@@ -33,7 +32,7 @@ A configuration file:
   subscribe = ["zigbee2mqtt/#"]
 
 MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANONYMOUS and MURMUR_LIMITS__<LIMIT> override the file;
-MURMUR_LOG sets what is logged (error, warn, info, debug)."#;
+RUST_LOG sets what is logged (error, warn, info, debug)."#;
 
 /// The embedded MQTT broker of Murmuration: MQTT 3.1.1 and 5, one account per node, nothing allowed but what
 /// its role needs.
@@ -69,8 +68,6 @@ enum Failure {
     PasswordHash(#[from] PasswordHashError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("can't watch for signals: {0}")]
-    Signals(std::io::Error),
 }
 
 fn main() -> ExitCode {
@@ -106,7 +103,7 @@ fn passwd(name: &str) -> Result<(), Failure> {
 }
 
 fn serve(path: &Path) -> Result<(), Failure> {
-    start_log();
+    process::start_log("info", QUIET_ROUTER);
     let config = Settings::load(path)?;
     // Every connection is an open file; where the limit stays, connections beyond it are turned away.
     if let Err(error) = rlimit::increase_nofile_limit(rlimit::INFINITY) {
@@ -114,45 +111,14 @@ fn serve(path: &Path) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let signals = signals().map_err(Failure::Signals)?;
         let broker = Broker::bind(config).await?;
         let mut output = std::io::stdout().lock();
         writeln!(output, "listening on {}", broker.local_addr())?;
         output.flush()?;
         drop(output);
-        Ok(broker.run(signals).await?)
-    })
-}
-
-fn start_log() {
-    let wanted = std::env::var("MURMUR_LOG").unwrap_or_else(|_| "info".into());
-    let filter = EnvFilter::builder().parse_lossy(format!("{wanted},{QUIET_ROUTER}"));
-    // Colours are for terminals; in a file they are noise.
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-}
-
-/// Completes on Ctrl-C and, where there is one, SIGTERM.
-#[cfg(unix)]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Completes on Ctrl-C.
-#[cfg(not(unix))]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Without Ctrl-C the process can only be ended from outside.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let counters = broker.counters();
+        let outcome = broker.run(process::asked_to_end()).await;
+        tracing::info!(counters = %serde_json::to_string(&counters.snapshot()).unwrap_or_default(), "ended");
+        Ok(outcome?)
     })
 }

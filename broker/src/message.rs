@@ -6,8 +6,8 @@ use crate::codec::{Publish, QoS, Will};
 
 const RETAIN: u8 = 0x02;
 const AT_LEAST_ONCE: u8 = 0x01;
-/// Flags, origin, topic length, properties length.
-const HEADER: usize = 1 + 4 + 2 + 4;
+/// Flags, origin, generation, topic length, properties length.
+const HEADER: usize = 1 + 4 + 4 + 2 + 4;
 
 /// Who published a message: the connection's number, or [`Origin::BROKER`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ impl Message {
         let quality = if qos == QoS::AtLeastOnce { AT_LEAST_ONCE } else { 0 };
         bytes.put_u8(quality | if retain { RETAIN } else { 0 });
         bytes.put_u32(origin.0);
+        bytes.put_u32(0);
         // Topics and properties come from packets whose lengths fit these fields.
         bytes.put_u16(u16::try_from(topic.len()).unwrap_or(u16::MAX));
         bytes.put_u32(u32::try_from(properties.len()).unwrap_or(u32::MAX));
@@ -114,6 +115,23 @@ impl Message {
         Origin(u32::from_be_bytes([self.0[1], self.0[2], self.0[3], self.0[4]]))
     }
 
+    /// Which hubs were charged for the message on its way into the router; see [`crate::fanout`].
+    pub(crate) fn generation(&self) -> u32 {
+        u32::from_be_bytes([self.0[5], self.0[6], self.0[7], self.0[8]])
+    }
+
+    /// Notes the generation of hubs that are charged for the message. Copies it if it is shared.
+    pub(crate) fn stamped(self, generation: u32) -> Self {
+        let mut bytes = BytesMut::from(self.0);
+        bytes[5..9].copy_from_slice(&generation.to_be_bytes());
+        Self(bytes.freeze())
+    }
+
+    /// Bytes that the router counts for the message in a filter's log.
+    pub(crate) fn routed_len(&self) -> usize {
+        4 + self.lengths().map_or(0, |(topic, _)| topic) + self.0.len()
+    }
+
     /// Bytes that the message occupies.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -122,8 +140,8 @@ impl Message {
     /// Lengths of topic and properties.
     fn lengths(&self) -> Option<(usize, usize)> {
         let header = self.0.get(..HEADER)?;
-        let topic = u16::from_be_bytes([header[5], header[6]]);
-        let properties = u32::from_be_bytes([header[7], header[8], header[9], header[10]]);
+        let topic = u16::from_be_bytes([header[9], header[10]]);
+        let properties = u32::from_be_bytes([header[11], header[12], header[13], header[14]]);
         Some((usize::from(topic), properties as usize))
     }
 }
@@ -134,10 +152,12 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out() {
-        let message = Message::build("a/b", QoS::AtLeastOnce, true, &[1, 1], b"payload", Origin(7));
+        let message =
+            Message::build("a/b", QoS::AtLeastOnce, true, &[1, 1], b"payload", Origin(7)).stamped(9);
         let back = Message::from_bytes(message.clone().into_bytes()).unwrap();
         assert_eq!((back.topic(), back.properties(), back.payload()), ("a/b", &[1, 1][..], &b"payload"[..]));
         assert_eq!((back.qos(), back.retain(), back.origin()), (QoS::AtLeastOnce, true, Origin(7)));
+        assert_eq!(back.generation(), 9);
         assert_eq!(&back.topic_bytes()[..], b"a/b");
         assert_eq!(&back.payload_bytes()[..], b"payload");
     }

@@ -21,6 +21,8 @@ use crate::message::Message;
 const LOGS_PER_FILTER: usize = 2;
 /// Messages that the router hands over at once.
 const HANDED_OVER: u64 = 500;
+/// Small packets that one connection may hand over besides a long one, in bytes that the router counts.
+const READ_AT_ONCE: usize = 256 << 10;
 /// Links besides those of filters.
 const OWN_LINKS: usize = 4;
 /// Messages and bytes that may wait for the router; publishers wait beyond that.
@@ -43,7 +45,8 @@ impl Router {
         let config = RouterConfig {
             max_connections: filters + OWN_LINKS,
             max_outgoing_packet_count: HANDED_OVER,
-            max_segment_size: limits.log_bytes,
+            // What may be unread, and a batch that came on top of it.
+            max_segment_size: limits.log_bytes + limits.packet_bytes + READ_AT_ONCE,
             max_segment_count: LOGS_PER_FILTER,
             ..RouterConfig::default()
         };

@@ -122,7 +122,7 @@ fn start(
     let retained = Retained::open(folder.as_deref(), &limits, counters.clone())?;
     let filters = routed_filters(&auth);
     let router = Arc::new(Router::start(&limits, filters.len())?);
-    let fanout = Fanout::start(filters, router.clone(), counters.clone())?;
+    let fanout = Fanout::start(filters, router.clone(), &limits, counters.clone())?;
     Ok(Shared {
         auth,
         counters,
@@ -229,5 +229,41 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::QoS;
+    use crate::message::{Message, Origin};
+
+    #[tokio::test]
+    async fn a_broker_whose_router_died_ends() {
+        let broker = Broker::bind(BrokerConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            state_dir: None,
+            limits: Limits::default(),
+            accounts: vec![],
+            anonymous: None,
+            tap: None,
+        });
+        let broker = broker.await.unwrap();
+        let router = broker.shared.router.clone();
+        let running = tokio::spawn(broker.run(std::future::pending()));
+        // What no client can send ends rumqttd's thread, once it has a filter to compare it with: a topic that
+        // begins with a character of two bytes.
+        let deadly = Message::build("\u{e9}/co2", QoS::AtMostOnce, false, &[], b"x", Origin(1));
+        let poison = async {
+            while !running.is_finished() {
+                // Nobody takes it once the router is dead.
+                let publish = async { router.publish(&mut vec![deadly.clone()]).await };
+                let _ = tokio::time::timeout(Duration::from_millis(5), publish).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), poison).await.unwrap();
+        let ended = running.await.unwrap();
+        assert!(matches!(ended, Err(BrokerError::Router)), "{ended:?}");
     }
 }

@@ -2,11 +2,12 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::close::Close;
 use crate::codec::{self, QoS, RetainHandling, SubscribeFilter, reason};
-use crate::connection::{Close, Connection};
+use crate::connection::Connection;
 use crate::counters::{add, bump};
-use crate::fanout::Subscriber;
 use crate::filter::Filter;
+use crate::hub::Subscriber;
 use crate::outbox::Delivery;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {

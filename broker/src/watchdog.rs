@@ -7,8 +7,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::codec::QoS;
 use crate::error::BrokerError;
-use crate::fanout::Subscriber;
 use crate::filter::Filter;
+use crate::hub::Subscriber;
 use crate::message::{Message, Origin};
 use crate::outbox::Outbox;
 use crate::shared::Shared;

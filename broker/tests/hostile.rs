@@ -101,6 +101,9 @@ async fn logins_are_answered_with_the_right_codes() {
     assert_eq!(answer(&connect(4, "nobody", "nobody", None)), [0x20, 2, 0, 4]);
     let anonymous = packet(0x10, &[&text("MQTT")[..], &[4, 2, 0, 60], &text("agent")].concat());
     assert_eq!(answer(&anonymous), [0x20, 2, 0, 5]);
+    let mut will_qos_2 = connect(5, "agent", "agent", Some(("status/agent", "x")));
+    will_qos_2[9] |= 0x10;
+    assert_eq!(answer(&will_qos_2), [0x20, 3, 0, 0x9B, 0]);
     let old = packet(0x10, &[&text("MQIsdp")[..], &[3, 2, 0, 60], &text("agent")].concat());
     assert_eq!(answer(&old), [0x20, 2, 0, 1]);
     broker.still_works().await;

@@ -54,7 +54,19 @@ struct Running {
 
 impl Running {
     fn start(config: &Path) -> Self {
-        let mut child = program(config).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(program(config))
+    }
+
+    /// A broker whose files can't grow beyond a few KiB, as on a full disk.
+    fn start_on_full_disk(config: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" --config \"$1\"", PROGRAM]).arg(config);
+        shell.stdout(Stdio::piped());
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
@@ -115,6 +127,33 @@ fn what_was_acknowledged_survives_kill_9() {
         assert_eq!(agent.read(4), [0x40, 2, 0, 9]);
         broker.signal("-KILL");
     }
+}
+
+#[test]
+fn a_full_disk_costs_only_what_found_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), "127.0.0.1:0");
+    let retained = |payload: &[u8]| {
+        let mut bytes = publish(b"murmur/hq/status/room-101", Some(9), payload);
+        bytes[0] |= 1;
+        bytes
+    };
+    let broker = Running::start_on_full_disk(&config);
+    let mut agent = Raw::login(broker.address, "room-101", "room-101");
+    for payload in [&[1; 100][..], &[2; 20_000]] {
+        agent.send(&retained(payload));
+        assert_eq!(agent.read(4), [0x40, 2, 0, 9]);
+    }
+    let newest = |broker: &Running, payload: &[u8]| {
+        let mut device = Raw::login(broker.address, "device", "device-1");
+        device.send(&subscribe("murmur/hq/status/+"));
+        assert_eq!(device.read(5), [0x90, 3, 0, 1, 1]);
+        let received = device.read(retained(payload).len());
+        assert!(received.ends_with(payload));
+    };
+    newest(&broker, &[2; 20_000]);
+    broker.signal("-KILL");
+    newest(&Running::start(&config), &[1; 100]);
 }
 
 #[test]
@@ -181,4 +220,22 @@ fn help_shows_how() {
             && said.contains("passwd")
     );
     assert_eq!(Command::new(PROGRAM).output().unwrap().status.code(), Some(2), "without arguments: usage");
+}
+
+#[test]
+fn the_example_in_the_help_works() {
+    let output = Command::new(PROGRAM).arg("--help").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (_, example) = said.split_once("A configuration file:\n").unwrap();
+    let (example, _) = example.split_once("MURMUR_LISTEN").unwrap();
+    let hash = PasswordHash::of_random_key(&Password::new(b"device")).unwrap().to_string();
+    let example =
+        example.replace("$argon2id$...", &hash).replace(":1883", ":0").replace("zigbee2mqtt\"", "device\"");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broker.toml");
+    std::fs::write(&path, example).unwrap();
+    let broker = Running::start(&path);
+    let mut device = Raw::login(broker.address, "device", "any-id");
+    device.send(&subscribe("zigbee2mqtt/#"));
+    assert_eq!(device.read(5), [0x90, 3, 0, 1, 1]);
 }

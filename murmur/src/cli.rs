@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::site::Site;
 use crate::command::verify::Verify;
@@ -21,6 +22,8 @@ const EXIT_CODES: &str =
 /// The commands; each is one file in `command/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Measure this system beside plain MQTT
+    Bench(Bench),
     /// Run a whole site here and watch it: broker, peers, agents
     Demo(Demo),
     /// Make a site: keys, passwords and one configuration file per node
@@ -32,6 +35,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Bench(bench) => bench.run(),
             Self::Demo(demo) => demo.run(),
             Self::Site(site) => Ok(site.run()?),
             Self::Verify(verify) => Ok(verify.run()?),

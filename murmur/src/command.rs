@@ -1,15 +1,16 @@
 //! The commands, and how they end.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod site;
 pub(crate) mod verify;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use smc_core::name::NameError;
-use tracing_subscriber::EnvFilter;
+use smc_mqtt::process;
 
+use crate::bench::BenchError;
 use crate::demo::DemoError;
 
 /// How a command ended that could do its work.
@@ -33,6 +34,9 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// The measurement failed.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -57,10 +61,7 @@ pub(crate) enum Failure {
 
 /// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
 pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Colours are for terminals; in a file they are noise.
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    process::start_log("warn", broker::QUIET_ROUTER);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
     Ok(runtime.block_on(work))

@@ -122,7 +122,7 @@ pub(crate) async fn run(options: DemoOptions) -> Result<Verdict, DemoError> {
     let feeds = scene.feeds(&options, recording, &clock);
     stage.start_agents(&clock, feeds, &witness);
 
-    let mut watch = Watch::start(&stage, decided, shared, tapped);
+    let mut watch = Watch::start(&stage, decided, shared, tapped, scene.first());
     let verdict = tokio::select! {
         verdict = watch.until(options.windows, &mut output) => verdict.map_err(DemoError::Output)?,
         () = scene.over(&clock) => watch.verdict(),

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use broker::{
-    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Tap,
+    Account, Broker, BrokerConfig, BrokerError, Limits, Password, PasswordHash, Tap,
     roles::{Role, RoleError},
 };
 use sensor_agent::{AgentError, AgentOptions, Feed, Witness};
@@ -25,7 +25,7 @@ use smc_peer::{PeerError, PeerOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-pub(crate) use self::cast::{Script, numbered, site_name};
+pub(crate) use self::cast::{Cast, Script, numbered, site_name};
 
 /// The login of whoever only looks on.
 pub(crate) const OBSERVER: &str = "observer";
@@ -34,7 +34,6 @@ pub(crate) const OBSERVER: &str = "observer";
 pub(crate) struct Stage {
     roster: Arc<Roster>,
     broker: SocketAddr,
-    counters: Arc<Counters>,
     /// What nodes that have not started yet will need.
     secrets: BTreeMap<NodeName, KeyFile>,
     /// What lets an observer in.
@@ -99,15 +98,13 @@ impl Stage {
         limits: Limits,
         tap: Option<Tap>,
     ) -> Result<Self, StageError> {
-        let (roster, secrets) = script.cast()?;
+        let Cast { roster, secrets, observer: password } = script.cast(&mut entropy::rng()?)?;
         let (act, _) = watch::channel(Act::Playing);
-        let password = Secret::from(cast::password(&mut entropy::rng()?));
         let accounts = accounts(&roster, &secrets, &password)?;
         let broker = bind(accounts, listen, limits, tap).await?;
         let mut stage = Self {
             roster,
             broker: broker.local_addr(),
-            counters: broker.counters(),
             secrets,
             password,
             nodes: JoinSet::new(),
@@ -128,11 +125,6 @@ impl Stage {
         self.broker
     }
 
-    /// The broker's running counts.
-    pub(crate) fn counters(&self) -> &Arc<Counters> {
-        &self.counters
-    }
-
     /// How a client reaches the broker from here.
     pub(crate) fn broker(&self) -> BrokerAddress {
         let host = match self.broker.ip() {
@@ -144,11 +136,9 @@ impl Stage {
         BrokerAddress::new(&host, self.broker.port()).unwrap_or_else(|_| unreachable!())
     }
 
-    /// How an observer connects, under a client id that ends in `suffix`.
-    pub(crate) fn observer(&self, suffix: &str) -> ConnectionSettings {
-        let login = Login { user: OBSERVER.to_owned(), password: self.password.clone() };
-        let settings = ConnectionSettings::new(self.broker(), format!("{OBSERVER}-{suffix}"));
-        ConnectionSettings { login: Some(login), ..settings }
+    /// How an observer connects.
+    pub(crate) fn observer(&self) -> ConnectionSettings {
+        observer(self.broker(), self.password.clone())
     }
 
     /// Starts all peers; `observer` is told what each of them decides.
@@ -228,6 +218,12 @@ impl Stage {
     }
 }
 
+/// How an observer connects.
+pub(crate) fn observer(broker: BrokerAddress, password: Secret) -> ConnectionSettings {
+    let login = Login { user: OBSERVER.to_owned(), password };
+    ConnectionSettings { login: Some(login), ..ConnectionSettings::new(broker, OBSERVER) }
+}
+
 async fn all_ended(tasks: &mut JoinSet<Result<(), StageError>>) -> Result<(), StageError> {
     let mut outcome = Ok(());
     while let Some(task) = tasks.join_next().await {
@@ -262,7 +258,7 @@ async fn bind(
 }
 
 /// A login for every node, and one for onlookers.
-fn accounts(
+pub(crate) fn accounts(
     roster: &Roster,
     secrets: &BTreeMap<NodeName, KeyFile>,
     observer: &Secret,

@@ -12,11 +12,10 @@ use smc_core::protocol::input::{Steps, Terms};
 use smc_core::roster::{BundleIndex, Roster};
 use smc_core::time::WindowIndex;
 use smc_mqtt::clock::Clock;
-use smc_mqtt::config::KeyFile;
+use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
 use smc_mqtt::entropy::NoEntropy;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
-use smc_mqtt::status;
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings};
 use smc_mqtt::topic::Topics;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -114,11 +113,7 @@ pub async fn run(
     if let Some(display_name) = &options.display_name {
         info!(%node, display_name, "starting");
     }
-    let settings = ConnectionSettings {
-        login: Some(Login { user: node.to_string(), password: options.secrets.password.clone() }),
-        will: Some(status::will(&topics, &node)),
-        ..ConnectionSettings::new(options.broker.clone(), node.as_str())
-    };
+    let settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     let AgentOptions { roster, secrets, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, running } = sources;

@@ -228,6 +228,9 @@ impl Agent {
         for bundle in 0..self.bundles.len() {
             if self.bundles[bundle].due() <= now {
                 self.skip(bundle, now);
+            }
+            // Again, for the window skipped to may have a little time left before its instant.
+            if self.bundles[bundle].due() <= now {
                 self.publish(bundle, rng);
             }
         }
@@ -306,7 +309,7 @@ impl Bundle {
 
 /// When in a window an agent speaks: between a tenth and eight tenths of it, by its name alone (2.3), so that all
 /// agents together make a steady stream and none tells anything by its timing.
-fn offset(name: &str, period: Period) -> Duration {
+pub fn offset(name: &str, period: Period) -> Duration {
     let digest = Sha256::digest(name.as_bytes());
     let fraction = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     let tenth = period.as_duration() / 10;

@@ -1,6 +1,7 @@
 //! Signed JSON that people may look at: one form to sign, whoever prints it.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::identity::{Signature, SigningKey, VerifyingKey};
 
@@ -28,14 +29,35 @@ pub trait Signable: Serialize + Sized {
     }
 }
 
-/// A document with one signature beside it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A document with one signature beside it. Fields that neither has are refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Signed<D> {
     /// What was signed.
     #[serde(flatten)]
     pub document: D,
     /// By whom is told by the place where the document was found.
     pub sig: Signature,
+}
+
+impl<'de, D: DeserializeOwned> Deserialize<'de> for Signed<D> {
+    fn deserialize<T: Deserializer<'de>>(deserializer: T) -> Result<Self, T::Error> {
+        let (document, sig) = split(deserializer, "sig")?;
+        Ok(Self { document, sig })
+    }
+}
+
+/// Reads a document and what stands beside it under `key`. (A flattened field would let unknown ones pass.)
+pub(crate) fn split<'de, T, D, B>(deserializer: T, key: &'static str) -> Result<(D, B), T::Error>
+where
+    T: Deserializer<'de>,
+    D: DeserializeOwned,
+    B: DeserializeOwned,
+{
+    let mut fields = serde_json::Map::deserialize(deserializer)?;
+    let beside = fields.remove(key).ok_or_else(|| de::Error::missing_field(key))?;
+    let beside = B::deserialize(beside).map_err(de::Error::custom)?;
+    let document = D::deserialize(serde_json::Value::Object(fields)).map_err(de::Error::custom)?;
+    Ok((document, beside))
 }
 
 impl<D: Signable> Signed<D> {

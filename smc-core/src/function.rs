@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::decimal::Decimal;
+use crate::digest::Digest;
 use crate::name::QueryName;
 use crate::quantity::Quantity;
 use crate::roster::QuantityIndex;
@@ -28,6 +29,8 @@ pub struct Query {
     pub minimum_cohort: u32,
     /// Why it is asked, for people.
     pub purpose: String,
+    /// The digest of all that its results depend on: everything but the purpose.
+    pub digest: Digest,
 }
 
 impl Query {

@@ -4,7 +4,7 @@
 //! [`Peer::poll_timeout`] has come, [`Peer::handle_timeout`]. After each, drain [`Peer::poll_event`] first, with
 //! every [`Event::Persist`] on disk, and then [`Peer::poll_transmit`].
 //!
-//! Inside: for every period a [`Rhythm`] that closes windows, for every quantity with a query a `Track`, for every
+//! Inside: for every period a `Rhythm` that closes windows, for every quantity with a query a `Track`, for every
 //! window a `Round` that agrees on a cohort, and in it a `Computation` per query.
 
 mod ballot;
@@ -35,7 +35,7 @@ use crate::time::{Timestamp, WindowIndex};
 pub struct Recovered {
     /// Its last vote on each quantity.
     pub votes: Vec<(QuantityName, Standing)>,
-    /// The inputs it kept.
+    /// The inputs it kept; what does not fit the site any more is left out.
     pub inputs: Vec<(BundleIndex, WindowIndex, Input)>,
 }
 
@@ -91,7 +91,9 @@ impl Peer {
         let reborn = recovered.is_some();
         let Recovered { votes, inputs } = recovered.unwrap_or_default();
         for (bundle, window, input) in inputs {
-            holdings.keep(bundle, window, input);
+            if roster.bundles().get(bundle.at()).is_some_and(|definition| input.fits(definition)) {
+                holdings.keep(bundle, window, input);
+            }
         }
         let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
         let online = PeerSet::EMPTY.with(me);
@@ -107,7 +109,7 @@ impl Peer {
     pub fn handle_message(&mut self, now: Timestamp, message: Message) -> Result<Taken, Refusal> {
         match message {
             Message::Input { bundle, window, input } => self.handle_input(now, bundle, window, input),
-            Message::Peer { from, message } => self.handle_peer(now, from, message),
+            Message::Peer { from, message } => self.handle_peer(now, from, *message),
         }
     }
 
@@ -164,6 +166,9 @@ impl Peer {
         input: Input,
     ) -> Result<Taken, Refusal> {
         let definition = self.node.roster.bundles().get(bundle.at()).ok_or(Refusal::Unknown)?;
+        if !input.fits(definition) {
+            return Err(Refusal::Malformed);
+        }
         let (agent, period) = (definition.agent, definition.period);
         let rhythm = self.rhythms.iter().find(|rhythm| rhythm.period() == period).ok_or(Refusal::Unknown)?;
         rhythm.accepts(now, window)?;
@@ -190,9 +195,10 @@ impl Peer {
         let quantity = self.quantity_of(&message).ok_or(Refusal::Unknown)?;
         let rhythm = self.rhythms.iter_mut().find(|rhythm| rhythm.tracks_quantity(quantity));
         let rhythm = rhythm.ok_or(Refusal::Unknown)?;
+        let taken = rhythm.handle_peer(&mut self.node, now, quantity, from, message)?;
         // Whoever speaks is there, whatever a last will that came late may claim.
         self.node.online = self.node.online.with(from);
-        rhythm.handle_peer(&mut self.node, now, quantity, from, message)
+        Ok(taken)
     }
 
     fn quantity_of(&self, message: &PeerMessage) -> Option<QuantityIndex> {

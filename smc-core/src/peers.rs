@@ -32,6 +32,12 @@ impl PeerSet {
         self.0 & bit(peer) != 0
     }
 
+    /// The peers that are in both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether every member is also a member of `other`.
     pub fn is_subset(self, other: Self) -> bool {
         self.0 & !other.0 == 0

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::decimal::Decimal;
-use crate::document::Signable;
+use crate::document::{self, Signable};
 use crate::identity::Signature;
 use crate::name::{NodeName, QuantityName, QueryName, SiteName};
 use crate::protocol::plan::PlanError;
@@ -19,6 +19,7 @@ pub const VERSION: u8 = 1;
 
 /// The outcome of one window of one query, as every peer that computed it states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResultDocument {
     /// [`VERSION`].
     pub v: u8,
@@ -44,7 +45,7 @@ pub struct ResultDocument {
     pub carried: u32,
     /// The peers that computed.
     pub peers: Vec<NodeName>,
-    /// Whether redundant shares confirmed the value: needs at least t+2 answers.
+    /// Whether redundant shares confirmed the value: needs t+2 peers, or 2t+1 where t of them may lie together.
     pub verified: bool,
     /// Whether there is a value.
     pub status: Status,
@@ -54,6 +55,7 @@ pub struct ResultDocument {
 
 /// A window in text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WindowDocument {
     /// w.
     pub index: WindowIndex,
@@ -126,14 +128,21 @@ impl Signable for ResultDocument {
     const DOMAIN: &'static str = "murmuration/1/result";
 }
 
-/// A result with the signatures of the peers that computed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A result with the signatures of the peers that computed it. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SignedResult {
     /// What they state.
     #[serde(flatten)]
     pub result: ResultDocument,
     /// Their signatures by name.
     pub signatures: BTreeMap<NodeName, Signature>,
+}
+
+impl<'de> Deserialize<'de> for SignedResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (result, signatures) = document::split(deserializer, "signatures")?;
+        Ok(Self { result, signatures })
+    }
 }
 
 /// Why a published result is not to be believed.
@@ -145,12 +154,12 @@ pub enum VerifyError {
         /// Whose signature.
         peer: NodeName,
     },
-    /// Too few signatures: with at most t of them nobody honest need have signed.
+    /// Too few signatures: without a quorum of them there could be a second result of the same window.
     #[error("{have} signatures; at least {need} peers must have signed a result")]
     TooFewSignatures {
         /// How many signed.
         have: usize,
-        /// t + 1, or 1 for a window without a value.
+        /// q, or 1 for a window without a value.
         need: usize,
     },
     /// Somebody signed who is no peer of the site.
@@ -174,7 +183,8 @@ pub enum VerifyError {
 }
 
 impl SignedResult {
-    /// Whether the peers of `roster` vouch for this result: all signatures are valid, and a value has more than t.
+    /// Whether the peers of `roster` vouch for this result: all signatures are valid, and a value has a quorum of
+    /// them. Two quorums share a peer that signs one result per window: so there is no second value.
     ///
     /// # Errors
     /// The first thing that does not fit.
@@ -194,7 +204,7 @@ impl SignedResult {
                 return Err(VerifyError::Forged { peer: peer.clone() });
             }
         }
-        let need = if result.status == Status::Ok { roster.sharing().need() } else { 1 };
+        let need = if result.status == Status::Ok { roster.quorum().size() } else { 1 };
         let have = self.signatures.len();
         if have < need { Err(VerifyError::TooFewSignatures { have, need }) } else { Ok(()) }
     }
@@ -216,9 +226,23 @@ pub enum Reason {
     Endorsements {
         /// How many came.
         have: usize,
-        /// t + 1.
+        /// q.
         need: usize,
     },
+    /// Beside the result before, it would tell about the few readings that are new.
+    #[error("fresh {fresh} of {minimum}: with most readings carried, the others would stand out")]
+    Fresh {
+        /// How many agents have a reading of this window.
+        fresh: u32,
+        /// How many it takes.
+        minimum: u32,
+    },
+    /// A reading of the agreed cohort is no longer held.
+    #[error("a reading of the agreed cohort is no longer held")]
+    Lost,
+    /// Not all peers of P have this query with this definition.
+    #[error("a peer that takes part does not know this query, or defines it differently")]
+    NotShared,
     /// The output could not be opened.
     #[error("the output could not be opened: {0}")]
     Opening(OpenError),
@@ -233,6 +257,14 @@ pub enum Reason {
     /// The next window closed before there was a plan for this one.
     #[error("the next window closed before enough peers had answered")]
     Overtaken,
+    /// Shares of the output were missing at the deadline.
+    #[error("{have} of {need} peers gave their share of the output in time")]
+    PartialsMissing {
+        /// How many came.
+        have: usize,
+        /// |P|.
+        need: usize,
+    },
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -259,7 +291,7 @@ impl Reason {
     /// How the window is to be called.
     pub fn status(&self) -> Status {
         match self {
-            Self::Cohort { .. } | Self::Overlap { .. } => Status::Withheld,
+            Self::Cohort { .. } | Self::Fresh { .. } | Self::Overlap { .. } => Status::Withheld,
             _ => Status::Failed,
         }
     }

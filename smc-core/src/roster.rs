@@ -22,6 +22,7 @@ use crate::document::canonical;
 use crate::function::Query;
 use crate::identity::{SealingPublic, VerifyingKey};
 use crate::name::{NodeName, QueryName, SiteName, StreamName};
+use crate::protocol::standing::Members;
 use crate::quantity::Quantity;
 use crate::shamir::{PeerIndex, Sharing};
 use crate::time::Period;
@@ -73,6 +74,8 @@ pub struct Roster {
     bundles: Vec<Bundle>,
     quantities: Vec<Measured>,
     queries: Vec<Query>,
+    /// For each query the agents in its scope.
+    scopes: Vec<Members>,
     digest: [u8; 32],
 }
 
@@ -247,7 +250,13 @@ impl Roster {
 
     /// The index of the query called `name`.
     pub fn query_named(&self, name: &QueryName) -> Option<QueryIndex> {
-        self.queries().find(|(_, q)| q.name == *name).map(|(index, _)| index)
+        let at = self.queries.binary_search_by(|query| query.name.cmp(name)).ok()?;
+        Some(QueryIndex(at as u32))
+    }
+
+    /// Whether `agent` lies in the scope of `query`.
+    pub fn covers(&self, query: QueryIndex, agent: AgentIndex) -> bool {
+        self.scopes[query.at()].contains(agent.at())
     }
 
     /// Digest of everything that the nodes must agree on; queries are left out, so that one can be added to a
@@ -261,19 +270,20 @@ impl TryFrom<SiteDocument> for Roster {
     type Error = RosterError;
 
     fn try_from(mut document: SiteDocument) -> Result<Self, RosterError> {
+        let have = document.agent.len();
+        if have > MAX_AGENTS {
+            return Err(RosterError::TooManyAgents { have });
+        }
         let queries = std::mem::take(&mut document.query);
         let digest = Sha256::digest(canonical(&document)).into();
         let SiteDocument { site: table, peer, agent, quantity, query: _ } = document;
         let sharing = Sharing::new(u8::try_from(peer.len()).unwrap_or(u8::MAX), table.threshold)?;
-        let mut builder = Builder::new(Period::try_from(table.period)?, quantity)?;
+        let mut builder = Builder::new(builder::period("site.period", table.period)?, quantity)?;
         let mut names = BTreeSet::new();
         let mut peers = Vec::with_capacity(peer.len());
         for document::PeerTable { name, identity, sealing } in peer {
             builder::claim(&mut names, &name)?;
             peers.push(Node { name, identity, sealing });
-        }
-        if agent.len() > MAX_AGENTS {
-            return Err(RosterError::TooManyAgents { have: agent.len() });
         }
         for entry in agent {
             builder::claim(&mut names, &entry.name)?;
@@ -306,9 +316,11 @@ impl TryFrom<SiteDocument> for Roster {
             bundles,
             quantities,
             queries: Vec::new(),
+            scopes: Vec::new(),
             digest,
         };
         roster.queries = queries::admit(&roster, queries)?;
+        roster.scopes = roster.queries.iter().map(|query| queries::scope(&roster, query)).collect();
         Ok(roster)
     }
 }
@@ -330,6 +342,8 @@ fn timing(table: &document::SiteTable) -> Result<Timing, RosterError> {
     bounded("grace", timing.grace, Duration::ZERO, DAY)?;
     bounded("step", timing.step, Duration::from_millis(1), DAY)?;
     bounded("cohort_epoch", timing.cohort_epoch, Duration::from_millis(100), 31 * DAY)?;
-    bounded("key_epoch", timing.key_epoch, Duration::from_secs(60), 366 * DAY)?;
+    // A key outlives its epoch by as long as a reading sealed to it may be carried; then it is erased.
+    let least = (timing.cohort_epoch + timing.grace).max(Duration::from_secs(60));
+    bounded("key_epoch", timing.key_epoch, least, 366 * DAY)?;
     Ok(timing)
 }

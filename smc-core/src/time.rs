@@ -119,7 +119,7 @@ impl From<Period> for u64 {
 }
 
 /// The index w of a window `[w*T, (w+1)*T)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WindowIndex(pub u64);
 

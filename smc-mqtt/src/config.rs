@@ -15,7 +15,9 @@ use smc_core::name::NodeName;
 use smc_core::roster::{Roster, RosterError, SiteDocument};
 
 pub use self::keyfile::{KeyFile, KeyFileError};
-use crate::settings::{BrokerAddress, ConnectionSettings, Login, Will};
+use crate::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
+use crate::status;
+use crate::topic::Topics;
 
 /// A node's place in its site: the roster it believes in and the secrets that prove who it is.
 #[derive(Debug)]
@@ -104,16 +106,16 @@ pub fn beside(from: &Path, path: &Path) -> PathBuf {
     from.parent().unwrap_or(Path::new("")).join(path)
 }
 
-/// How `node` connects to `broker`, with a last will where it has one.
+/// How `node` connects to `broker`: under its name, with its password, and with a last will that tells of its absence.
 pub fn connection(
+    topics: &Topics,
     node: &NodeName,
     broker: BrokerAddress,
-    password: crate::settings::Secret,
-    will: Option<Will>,
+    password: Secret,
 ) -> ConnectionSettings {
     ConnectionSettings {
         login: Some(Login { user: node.to_string(), password }),
-        will,
+        will: Some(status::will(topics, node)),
         ..ConnectionSettings::new(broker, node.as_str())
     }
 }

@@ -18,10 +18,7 @@ where
     F: Future<Output = Result<(), Box<dyn std::error::Error>>>,
     W: FnOnce(Shutdown) -> F,
 {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // Colours are for terminals; in a file they are noise.
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    start_log("info", "");
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -34,6 +31,17 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Logs to standard error what `RUST_LOG` asks for, or else `default`; and `always`, whatever it asks for.
+pub fn start_log(default: &str, always: &str) {
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| default.to_owned());
+    let filter = EnvFilter::builder().parse_lossy(format!("{wanted},{always}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Resolves on Ctrl-C or SIGTERM; a system without signals never asks.

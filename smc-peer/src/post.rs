@@ -100,7 +100,7 @@ pub(crate) fn open_peer(
     let node = roster.peer(peer).ok_or(Undeliverable::UnknownSender)?;
     let plaintext = opener.open(&node.sealing, &envelope, None)?;
     let message = PeerMessage::from_bytes(&plaintext).map_err(|_| Undeliverable::Content)?;
-    Ok(Message::Peer { from: peer, message })
+    Ok(Message::Peer { from: peer, message: Box::new(message) })
 }
 
 fn read<'a>(from: &NodeName, payload: &'a [u8]) -> Result<Envelope<'a>, Undeliverable> {

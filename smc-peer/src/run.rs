@@ -9,11 +9,10 @@ use std::sync::Arc;
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
 use smc_mqtt::clock::Clock;
-use smc_mqtt::config::KeyFile;
+use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
 use smc_mqtt::entropy::NoEntropy;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
-use smc_mqtt::status;
+use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::Topics;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -77,11 +76,7 @@ pub async fn run(
 ) -> Result<(), PeerError> {
     let topics = Topics::new(options.roster.site().clone());
     let node = options.secrets.node.clone();
-    let settings = ConnectionSettings {
-        login: Some(Login { user: node.to_string(), password: options.secrets.password.clone() }),
-        will: Some(status::will(&topics, &node)),
-        ..ConnectionSettings::new(options.broker.clone(), node.as_str())
-    };
+    let settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     let inboxes =
         vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
     let mut service = Service::new(options, topics, clock.clone(), observer)?;

@@ -3,6 +3,7 @@
 //! Inputs are kept as they came, sealed. They open with the key of their epoch alone, so that once that key is
 //! erased neither the file nor a copy of it tells anything.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -22,6 +23,9 @@ const LAYOUT: i64 = 1;
 pub(crate) struct Store {
     path: PathBuf,
     database: Connection,
+    /// Where each input is. Inputs come in any order; written one after the other, and found again by this, they
+    /// cost one page for several instead of several pages for one.
+    rows: HashMap<InputKey, i64>,
     fresh: bool,
 }
 
@@ -75,7 +79,7 @@ impl Batch {
 }
 
 /// Which input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct InputKey {
     /// Whose.
     pub(crate) agent: NodeName,
@@ -97,8 +101,9 @@ pub(crate) struct StoredInput {
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS vote (quantity TEXT PRIMARY KEY, vote TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS input (
-        agent TEXT, period INTEGER, window INTEGER, envelope BLOB NOT NULL, PRIMARY KEY (agent, period, window)
-    ) STRICT, WITHOUT ROWID;
+        id INTEGER PRIMARY KEY, agent TEXT NOT NULL, period INTEGER NOT NULL, window INTEGER NOT NULL,
+        envelope BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE IF NOT EXISTS epoch_key (epoch INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 ";
 
@@ -134,9 +139,8 @@ impl Store {
         path: PathBuf,
         fresh: bool,
     ) -> rusqlite::Result<Result<Self, StoreError>> {
-        // secure_delete: what is erased is overwritten.
         database.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
              PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
         )?;
         let have: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -145,7 +149,8 @@ impl Store {
         }
         database.execute_batch(SCHEMA)?;
         database.pragma_update(None, "user_version", LAYOUT)?;
-        Ok(Ok(Self { path, database, fresh }))
+        let mut store = Self { path, database, rows: HashMap::new(), fresh };
+        Ok(store.find_rows().map(|()| store))
     }
 
     /// Whether there was nothing to remember.
@@ -159,8 +164,16 @@ impl Store {
     /// # Errors
     /// If that failed; nothing of the batch is written then.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let path = &self.path;
-        write(&mut self.database, batch).map_err(|error| StoreError::Sqlite { path: path.clone(), error })
+        match write(&mut self.database, &self.rows, batch) {
+            Ok(written) => {
+                for key in &batch.forgotten {
+                    self.rows.remove(key);
+                }
+                self.rows.extend(written);
+                Ok(())
+            }
+            Err(error) => Err(self.sqlite(error)),
+        }
     }
 
     /// The last vote on each quantity.
@@ -179,16 +192,19 @@ impl Store {
     /// # Errors
     /// If the file can't be read.
     pub(crate) fn inputs(&self) -> Result<Vec<StoredInput>, StoreError> {
-        self.read("SELECT agent, period, window, envelope FROM input", |row| {
-            let agent: String = row.get(0)?;
-            let (period, window): (i64, i64) = (row.get(1)?, row.get(2)?);
+        self.read("SELECT agent, period, window, envelope FROM input ORDER BY id", |row| {
             let envelope: Vec<u8> = row.get(3)?;
-            let key = agent.parse().ok().zip(Period::from_millis(period as u64).ok());
-            Ok(key.map(|(agent, period)| StoredInput {
-                key: InputKey { agent, period, window: WindowIndex(window as u64) },
-                envelope: envelope.into(),
-            }))
+            Ok(input_key(row)?.map(|key| StoredInput { key, envelope: envelope.into() }))
         })
+    }
+
+    fn find_rows(&mut self) -> Result<(), StoreError> {
+        let rows = self.read("SELECT agent, period, window, id FROM input", |row| {
+            let id: i64 = row.get(3)?;
+            Ok(input_key(row)?.map(|key| (key, id)))
+        })?;
+        self.rows = rows.into_iter().collect();
+        Ok(())
     }
 
     /// The sealing key of `epoch`, if it was made before.
@@ -227,12 +243,15 @@ impl Store {
     /// # Errors
     /// If they may still be there.
     pub(crate) fn erase_keys_before(&mut self, epoch: KeyEpoch) -> Result<(), StoreError> {
-        let erased = self.database.execute("DELETE FROM epoch_key WHERE epoch < ?1", [epoch.0 as i64]);
+        // Overwritten, not only unlinked.
+        let secure = self.database.pragma_update(None, "secure_delete", "ON");
+        let erased = secure
+            .and_then(|()| self.database.execute("DELETE FROM epoch_key WHERE epoch < ?1", [epoch.0 as i64]));
         if erased.map_err(|error| self.sqlite(error))? > 0 {
             let truncated = self.database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             truncated.map_err(|error| self.sqlite(error))?;
         }
-        Ok(())
+        self.database.pragma_update(None, "secure_delete", "OFF").map_err(|error| self.sqlite(error))
     }
 
     /// What can't be parsed any more was damaged or comes from another site; it serves nobody.
@@ -252,20 +271,39 @@ impl Store {
     }
 }
 
-fn write(database: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let synchronous = if batch.votes.is_empty() { "NORMAL" } else { "FULL" };
+/// Agent, period and window of a row, in its first three columns; none if they make no sense.
+fn input_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<InputKey>> {
+    let agent: String = row.get(0)?;
+    let (period, window): (i64, i64) = (row.get(1)?, row.get(2)?);
+    let parsed = agent.parse().ok().zip(Period::from_millis(period as u64).ok());
+    Ok(parsed.map(|(agent, period)| InputKey { agent, period, window: WindowIndex(window as u64) }))
+}
+
+/// Writes a batch; returns where the inputs went.
+fn write(
+    database: &mut Connection,
+    rows: &HashMap<InputKey, i64>,
+    batch: &Batch,
+) -> rusqlite::Result<Vec<(InputKey, i64)>> {
+    let mut written = Vec::with_capacity(batch.inputs.len());
+    // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next.
+    let (synchronous, checkpoint) = if batch.votes.is_empty() { ("NORMAL", 1000) } else { ("FULL", 0) };
     database.pragma_update(None, "synchronous", synchronous)?;
+    database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
     let transaction = database.transaction()?;
     {
-        let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO input VALUES (?1, ?2, ?3, ?4)")?;
+        let mut insert = transaction.prepare_cached("INSERT INTO input VALUES (NULL, ?1, ?2, ?3, ?4)")?;
         for StoredInput { key, envelope } in &batch.inputs {
             let (period, window) = (key.period.as_millis() as i64, key.window.0 as i64);
-            insert.execute(params![key.agent.as_str(), period, window, &envelope[..]])?;
+            let id = insert.insert(params![key.agent.as_str(), period, window, &envelope[..]])?;
+            written.push((key.clone(), id));
         }
-        let mut delete = transaction
-            .prepare_cached("DELETE FROM input WHERE agent = ?1 AND period = ?2 AND window = ?3")?;
-        for InputKey { agent, period, window } in &batch.forgotten {
-            delete.execute(params![agent.as_str(), period.as_millis() as i64, window.0 as i64])?;
+        let mut delete = transaction.prepare_cached("DELETE FROM input WHERE id = ?1")?;
+        let mut forgotten: Vec<i64> =
+            batch.forgotten.iter().filter_map(|key| rows.get(key).copied()).collect();
+        forgotten.sort_unstable();
+        for id in forgotten {
+            delete.execute([id])?;
         }
         let mut vote = transaction.prepare_cached("INSERT OR REPLACE INTO vote VALUES (?1, ?2)")?;
         for (quantity, standing) in &batch.votes {
@@ -274,7 +312,8 @@ fn write(database: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
             vote.execute(params![quantity.as_str(), json])?;
         }
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(written)
 }
 
 /// The file is made before SQLite makes it, so that nobody else can ever read it.
@@ -288,6 +327,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use smc_core::digest::Digest;
     use smc_core::peers::PeerSet;
     use smc_core::protocol::standing::Members;
 
@@ -295,7 +335,14 @@ mod tests {
 
     fn vote(window: u64) -> (QuantityName, Standing) {
         let members = Members::new(3, [0, 2]);
-        let standing = Standing { epoch: 1, window: WindowIndex(window), peers: PeerSet::EMPTY, members };
+        let standing = Standing {
+            epoch: 1,
+            window: WindowIndex(window),
+            peers: PeerSet::EMPTY,
+            members,
+            frozen: false,
+            roster: Digest([7; 32]),
+        };
         ("co2".parse().unwrap(), standing)
     }
 

@@ -1,8 +1,8 @@
 //! Retained messages: the newest of each topic, in memory and, with a state folder, on disk.
 
 mod log;
+mod messages;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::codec::message_expiry;
 use crate::counters::{Counters, bump};
 use crate::error::BrokerError;
 use crate::filter::Filter;
 use crate::gate::Gate;
 use crate::limits::Limits;
-use crate::message::{Message, Origin};
+use crate::message::Message;
 use log::{Log, Record};
+use messages::Messages;
 
 /// Writes that may wait for the disk; publishers of retained messages wait beyond that.
 const WAITING: usize = 256;
@@ -31,21 +31,6 @@ pub(crate) struct Retained {
     writer: Option<mpsc::Sender<Write>>,
     counters: Arc<Counters>,
     full: Gate,
-}
-
-#[derive(Debug, Default)]
-struct Messages {
-    by_topic: BTreeMap<String, Kept>,
-    bytes: usize,
-    max_messages: usize,
-    max_bytes: usize,
-}
-
-/// A retained message and when it came, in seconds of Unix time.
-#[derive(Debug, Clone)]
-struct Kept {
-    message: Message,
-    since: u64,
 }
 
 #[derive(Debug)]
@@ -62,11 +47,7 @@ impl Retained {
         limits: &Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, BrokerError> {
-        let mut messages = Messages {
-            max_messages: limits.retained_messages,
-            max_bytes: limits.retained_bytes,
-            ..Messages::default()
-        };
+        let mut messages = Messages::new(limits);
         let log = match folder {
             None => None,
             Some(folder) => Some(Log::open(folder, |record| messages.apply(record))?),
@@ -125,69 +106,7 @@ impl Retained {
     /// expiry interval.
     pub(crate) fn matching(&self, filter: &Filter) -> Vec<Message> {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
-        let now = now();
-        if !filter.as_str().contains(['+', '#']) {
-            return messages
-                .by_topic
-                .get(filter.as_str())
-                .and_then(|kept| kept.at(now))
-                .into_iter()
-                .collect();
-        }
-        let matching = messages.by_topic.iter().filter(|(topic, _)| filter.matches(topic));
-        matching.filter_map(|(_, kept)| kept.at(now)).collect()
-    }
-}
-
-impl Messages {
-    /// Applies a record; false if there is no room for it.
-    fn apply(&mut self, record: Record) -> bool {
-        let old = self.by_topic.get(record.topic()).map_or(0, Kept::cost);
-        let Record::Keep { message, since } = record else {
-            self.by_topic.remove(record.topic());
-            self.bytes -= old;
-            return true;
-        };
-        let topic = message.topic().to_owned();
-        let kept = Kept { message, since };
-        let bytes = self.bytes - old + kept.cost();
-        let room = old > 0 || self.by_topic.len() < self.max_messages;
-        if !room || bytes > self.max_bytes {
-            return false;
-        }
-        self.bytes = bytes;
-        self.by_topic.insert(topic, kept);
-        true
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.retained.store(self.by_topic.len() as u64, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    fn records(&self) -> Vec<Record> {
-        let record = |kept: &Kept| Record::Keep { message: kept.message.clone(), since: kept.since };
-        self.by_topic.values().map(record).collect()
-    }
-}
-
-impl Kept {
-    /// Bytes that it is charged with: more than nothing, whatever its payload.
-    fn cost(&self) -> usize {
-        self.message.len() + self.message.topic().len()
-    }
-
-    /// The message as it is to be sent at `now`; none if it has expired.
-    fn at(&self, now: u64) -> Option<Message> {
-        let Some((offset, seconds)) = message_expiry(self.message.properties()) else {
-            return Some(self.message.clone());
-        };
-        let age = u32::try_from(now.saturating_sub(self.since)).unwrap_or(u32::MAX);
-        let left = seconds.checked_sub(age).filter(|&left| left > 0)?;
-        let message = &self.message;
-        let mut properties = message.properties().to_vec();
-        properties.get_mut(offset..offset + 4)?.copy_from_slice(&left.to_be_bytes());
-        let (topic, payload) = (message.topic(), message.payload());
-        Some(Message::build(topic, message.qos(), true, &properties, payload, Origin::BROKER))
+        messages.matching(filter, now())
     }
 }
 
@@ -281,6 +200,7 @@ pub(crate) fn log_path(folder: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::codec::QoS;
+    use crate::message::Origin;
 
     fn message(topic: &str, properties: &[u8], payload: &[u8]) -> Message {
         Message::build(topic, QoS::AtLeastOnce, true, properties, payload, Origin(1))
@@ -342,13 +262,5 @@ mod tests {
         store.put(message("a", &[], b"y")).await;
         assert_eq!(topics(&store, "#"), ["a", "b"]);
         assert_eq!(store.counters.snapshot().retained_refused, 1);
-    }
-
-    #[test]
-    fn an_expired_message_is_gone_and_a_younger_one_says_what_is_left() {
-        let expiry = [0x02, 0, 0, 0, 10];
-        let kept = Kept { message: message("a", &expiry, b"x"), since: 100 };
-        assert_eq!(kept.at(103).unwrap().properties(), [0x02, 0, 0, 0, 7]);
-        assert_eq!(kept.at(110), None);
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use smc_core::name::NodeName;
 use smc_core::result::{ResultDocument, Status, Value, WindowDocument};
 use smc_core::time::WindowIndex;
+use smc_mqtt::topic::Topics;
 
 use super::Verdict;
 use super::script::Scene;
@@ -59,6 +60,7 @@ impl Output {
         }
         if form == Form::Text {
             let sharing = stage.roster().sharing();
+            let topics = Topics::new(stage.roster().site().clone()).everything();
             let mut out = stdout().lock();
             writeln!(
                 out,
@@ -70,7 +72,7 @@ impl Output {
             )?;
             writeln!(
                 out,
-                "look on: mosquitto_sub -h {} -p {} -t 'murmur/#' -v",
+                "look on: mosquitto_sub -h {} -p {} -t '{topics}' -v",
                 address.ip(),
                 address.port()
             )?;

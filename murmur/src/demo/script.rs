@@ -9,7 +9,7 @@ use smc_core::name::{NodeName, QuantityName};
 use smc_core::quantity::Quantity;
 use smc_core::roster::document::{QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{Span, Tolerate};
-use smc_core::time::{Period, Timestamp};
+use smc_core::time::{Period, Timestamp, WindowIndex};
 use smc_mqtt::clock::{Clock, Speed};
 
 use super::replay::{Recording, dispatch};
@@ -81,6 +81,14 @@ impl Scene {
             None => Time::Live,
         };
         Ok(Self { script, period: Period::try_from(period)?, time })
+    }
+
+    /// The first window worth telling: in a replay, that of the first reading.
+    pub(super) fn first(&self) -> WindowIndex {
+        match self.time {
+            Time::Live => WindowIndex(0),
+            Time::Replay { first, .. } => self.period.window_at(first),
+        }
     }
 
     /// The clock that all nodes share, set a little before the first reading.

@@ -50,6 +50,8 @@ pub(super) struct Watch {
     shared: mpsc::Receiver<Witness>,
     tapped: mpsc::Receiver<TapEvent>,
     carried: Carried,
+    /// Before this window the nodes only find each other.
+    first: WindowIndex,
     /// Results of windows that are not complete yet.
     open: BTreeMap<WindowIndex, BTreeMap<QueryName, Checked>>,
     done: BTreeSet<WindowIndex>,
@@ -65,9 +67,10 @@ impl Watch {
         decided: mpsc::Receiver<Event>,
         shared: mpsc::Receiver<Witness>,
         tapped: mpsc::Receiver<TapEvent>,
+        first: WindowIndex,
     ) -> Self {
         let topics = Topics::new(stage.roster().site().clone());
-        let (publisher, incoming) = connect(stage.observer("demo"), vec![topics.results()]);
+        let (publisher, incoming) = connect(stage.observer(), vec![topics.results()]);
         Self {
             ledger: Ledger::new(stage.roster().clone()),
             topics,
@@ -78,6 +81,7 @@ impl Watch {
             shared,
             tapped,
             carried: Carried::default(),
+            first,
             open: BTreeMap::new(),
             done: BTreeSet::new(),
             verdict: Verdict { compared: 0, wrong: 0 },
@@ -132,8 +136,9 @@ impl Watch {
         }
         let Ok(signed) = serde_json::from_slice::<SignedResult>(payload) else { return Ok(false) };
         let window = signed.result.window.index;
-        let results = self.open.entry(window).or_default();
-        if self.done.contains(&window) || results.contains_key(&signed.result.query) {
+        let repeated = |results: &BTreeMap<_, _>| results.contains_key(&signed.result.query);
+        if window < self.first || self.done.contains(&window) || self.open.get(&window).is_some_and(repeated)
+        {
             return Ok(false);
         }
         output.result(&signed.result)?;
@@ -142,6 +147,7 @@ impl Watch {
             && truth.is_none_or(|truth| self.ledger.agrees(&signed.result, truth));
         self.verdict.compared += u64::from(truth.is_some());
         self.verdict.wrong += u64::from(!right);
+        let results = self.open.entry(window).or_default();
         results.insert(signed.result.query.clone(), Checked { signed, truth, right });
         if results.len() < self.roster.queries().count() {
             return Ok(false);

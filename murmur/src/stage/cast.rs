@@ -10,7 +10,7 @@ use smc_core::name::{NameError, NodeName, SiteName};
 use smc_core::roster::Roster;
 use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteDocument, SiteTable, StreamTable};
 use smc_mqtt::config::KeyFile;
-use smc_mqtt::entropy;
+use smc_mqtt::settings::Secret;
 
 use super::StageError;
 
@@ -27,15 +27,25 @@ pub(crate) struct Script {
     pub(crate) queries: Vec<QueryTable>,
 }
 
+/// A site with everybody's secrets.
+#[derive(Debug)]
+pub(crate) struct Cast {
+    /// The site.
+    pub(crate) roster: Arc<Roster>,
+    /// The keys and passwords of its nodes.
+    pub(crate) secrets: BTreeMap<NodeName, KeyFile>,
+    /// What lets an observer in.
+    pub(crate) observer: Secret,
+}
+
 impl Script {
-    /// The roster, and each node's secrets.
-    pub(super) fn cast(&self) -> Result<(Arc<Roster>, BTreeMap<NodeName, KeyFile>), StageError> {
-        let mut rng = entropy::rng()?;
+    /// The roster, and each node's secrets. Who knows the generator's seed can cast the same site again.
+    pub(crate) fn cast(&self, rng: &mut ChaCha20Rng) -> Result<Cast, StageError> {
         let mut secrets = BTreeMap::new();
         let mut hire = |name: &NodeName| {
-            let keys = NodeKeys::generate(&mut rng);
+            let keys = NodeKeys::generate(rng);
             let stated = (keys.signing.verifying_key(), *keys.sealing.public());
-            let password = password(&mut rng).into();
+            let password = password(rng).into();
             secrets.insert(name.clone(), KeyFile { node: name.clone(), password, keys });
             stated
         };
@@ -62,7 +72,7 @@ impl Script {
             quantity: Vec::new(),
             query: self.queries.clone(),
         };
-        Ok((Arc::new(Roster::try_from(document)?), secrets))
+        Ok(Cast { roster: Arc::new(Roster::try_from(document)?), secrets, observer: password(rng).into() })
     }
 }
 

@@ -78,7 +78,7 @@ impl Computation {
     pub(super) fn start(&mut self, node: &mut Node, now: Timestamp, plan: &Plan, released: &mut Atoms) {
         let members = self.scoped(node, plan);
         let agents = self.agents(node, &members);
-        if let Err(reason) = self.allow(node, &members, &agents, released) {
+        if let Err(reason) = self.allow(node, plan, &members, &agents, released) {
             return self.fail(node, plan.peers, &reason);
         }
         let fresh = members.iter().filter(|member| member.window == self.window).count() as u32;
@@ -87,7 +87,10 @@ impl Computation {
         match node.roster.query(self.query).function.opens() {
             Opens::Nothing => self.state_result(node, now, cohort, Fp::ZERO, true),
             Opens::Sum => {
-                let share = OutputShare(self.sum(node, &members).reveal());
+                let Some(sum) = self.sum(node, &members) else {
+                    return self.fail(node, plan.peers, &Reason::Lost);
+                };
+                let share = OutputShare(sum.reveal());
                 let query = node.roster.query(self.query).name.clone();
                 node.say(plan.peers, PeerMessage::Partial(Partial { query, window: self.window, share }));
                 self.partials.cast(node.me, share);
@@ -97,8 +100,7 @@ impl Computation {
     }
 
     fn scoped(&self, node: &Node, plan: &Plan) -> Vec<Member> {
-        let query = node.roster.query(self.query);
-        let covered = |member: &&Member| query.covers(&node.roster.agent(self.agent(node, member)).labels);
+        let covered = |member: &&Member| node.roster.covers(self.query, self.agent(node, member));
         plan.cohort.iter().filter(covered).copied().collect()
     }
 
@@ -114,40 +116,44 @@ impl Computation {
         agents
     }
 
-    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results.
+    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results, of
+    /// this window and of earlier ones.
     fn allow(
         &self,
         node: &Node,
+        plan: &Plan,
         members: &[Member],
         agents: &[AgentIndex],
         released: &mut Atoms,
     ) -> Result<(), Reason> {
-        let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
-        let terms = members.iter().filter_map(|member| {
-            let input = node.holdings.get(streams[member.stream].0, member.window)?;
-            Some(u32::from(input.terms().minimum_cohort))
-        });
-        let minimum = terms.max().unwrap_or(0).max(node.roster.query(self.query).minimum_cohort);
+        let query = node.roster.query(self.query);
+        if plan.queries.binary_search(&query.digest).is_err() {
+            return Err(Reason::NotShared);
+        }
+        let demand = members.iter().map(|member| u32::from(member.demand)).max();
+        let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
         let cohort = agents.len() as u32;
         if cohort < minimum {
             return Err(Reason::Cohort { cohort, minimum });
         }
+        let fresh: Vec<_> = members.iter().filter(|member| member.window == self.window).copied().collect();
+        let fresh = self.agents(node, &fresh).len() as u32;
+        if fresh < minimum {
+            return Err(Reason::Fresh { fresh, minimum });
+        }
         released.admit(agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })
     }
 
-    /// This peer's share of the sum: v = sum 2^i b_i is linear, hence free (2.2).
-    fn sum(&self, node: &Node, members: &[Member]) -> Share {
+    /// This peer's share of the sum: v = sum 2^i b_i is linear, hence free (2.2). None, if a reading is not there.
+    fn sum(&self, node: &Node, members: &[Member]) -> Option<Share> {
         let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
         let mut sum = Share::default();
         for member in members {
             let (bundle, place) = streams[member.stream];
             let stream = &node.roster.bundle(bundle).streams[place];
-            let bits = node.holdings.get(bundle, member.window).and_then(|input| input.bits(place, stream));
-            if let Some(bits) = bits {
-                sum += &recompose(bits);
-            }
+            sum += &recompose(node.holdings.get(bundle, member.window)?.bits(place, stream)?);
         }
-        sum
+        Some(sum)
     }
 
     /// Goes on as far as what was heard and the time allow.
@@ -165,9 +171,16 @@ impl Computation {
         }
     }
 
-    /// Opens the output from the shares of P; wrong ones are found, and corrected where there are enough.
+    /// Opens the output from the shares of all of P; wrong ones are found, and corrected where there are enough.
+    ///
+    /// Peers that opened it from different shares would sign different results, and whoever holds back messages
+    /// could choose how much redundancy a peer sees: so all or nothing.
     fn open(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort) {
         let partials: Vec<_> = self.partials.of(cohort.peers).map(|(peer, share)| (peer, share.0)).collect();
+        let (have, need) = (partials.len(), cohort.peers.len());
+        if have < need {
+            return self.fail(node, cohort.peers, &Reason::PartialsMissing { have, need });
+        }
         let opened = match node.roster.sharing().open(&partials) {
             Ok(opened) => opened,
             Err(error) => return self.fail(node, cohort.peers, &Reason::Opening(error)),
@@ -178,7 +191,8 @@ impl Computation {
                 node.tell(Event::Blamed(Blame::FalsePartial { peer, query, window: self.window }));
             }
         }
-        self.state_result(node, now, cohort, opened.value, opened.verified);
+        let verified = have >= node.roster.quorum().verifying();
+        self.state_result(node, now, cohort, opened.value, verified);
     }
 
     /// 4.8: states the result and signs it.
@@ -224,7 +238,7 @@ impl Computation {
                 node.tell(Event::Blamed(Blame::OtherResult { peer: signer.name, query, window }));
             }
         }
-        let (have, need) = (signers.len(), node.roster.sharing().need());
+        let (have, need) = (signers.len(), node.roster.quorum().size());
         if have < need {
             return self.fail(node, peers, &Reason::Endorsements { have, need });
         }
@@ -233,7 +247,8 @@ impl Computation {
         node.tell(Event::Result { result: Box::new(SignedResult { result, signatures }), publish });
     }
 
-    /// 4.9: says that there is no value and why. The lowest peer online publishes it, under its own signature.
+    /// 4.9: says that there is no value and why. The lowest peer online publishes it under its own signature; of the
+    /// peers that were to compute, where there is a quorum of them.
     pub(super) fn fail(&mut self, node: &mut Node, peers: PeerSet, reason: &Reason) {
         if let State::Over = self.state {
             return;
@@ -251,7 +266,9 @@ impl Computation {
         };
         let Some(me) = node.roster.peer(node.me).map(|me| me.name.clone()) else { return };
         let signatures = BTreeMap::from([(me, result.sign(&node.key))]);
-        let publish = node.online.lowest() == Some(node.me);
+        let quorum = peers.len() >= node.roster.quorum().size();
+        let able = if quorum { node.online.intersection(peers) } else { node.online };
+        let publish = able.lowest() == Some(node.me);
         node.tell(Event::Result { result: Box::new(SignedResult { result, signatures }), publish });
     }
 

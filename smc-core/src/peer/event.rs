@@ -30,7 +30,7 @@ pub enum Message {
         /// Who sealed it.
         from: PeerIndex,
         /// What it says.
-        message: PeerMessage,
+        message: Box<PeerMessage>,
     },
 }
 

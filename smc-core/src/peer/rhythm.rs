@@ -50,8 +50,10 @@ impl Rhythm {
             let bundles = (0..).map(BundleIndex).zip(roster.bundles());
             let bundles =
                 bundles.filter(|(_, bundle)| bundle.period == period).map(|(index, _)| index).collect();
+            // Where it voted before there is nothing left to do, even if the clock says otherwise.
+            let voted = tracks.iter().filter_map(Track::last_vote).max().map(WindowIndex::next);
             let closing = if reborn {
-                period.window_at(now - roster.timing().grace)
+                period.window_at(now - roster.timing().grace).max(voted.unwrap_or_default())
             } else {
                 period.window_at(now).next()
             };
@@ -111,6 +113,9 @@ impl Rhythm {
     fn close(&mut self, node: &mut Node, now: Timestamp) {
         let closing = self.closing;
         self.closing = closing.next();
+        for track in &mut self.tracks {
+            track.give_up(node, closing);
+        }
         self.prune(node, closing);
         for track in &mut self.tracks {
             track.close(node, now, self.period, closing);

@@ -70,17 +70,24 @@ impl Round {
     /// 4.2: says to all what this peer holds.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: Option<&Standing>) {
         let measured = node.roster.quantity(self.quantity);
-        let held = measured
-            .streams
+        let held = |&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window);
+        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().map(held).unzip();
+        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
+        let mut queries: Vec<_> = self
+            .computations
             .iter()
-            .map(|&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window))
+            .map(|computation| node.roster.query(computation.query()).digest)
             .collect();
+        queries.sort_unstable();
+        let roster = Digest(*node.roster.digest());
         let inventory = Inventory {
             quantity: measured.quantity.name().clone(),
             window: self.window,
-            roster: Digest(*node.roster.digest()),
+            roster,
             held: HeldList::new(held),
-            standing: vote.filter(|vote| vote.epoch == epoch.index).cloned(),
+            demands: demands.collect(),
+            standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
+            queries,
         };
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
@@ -93,6 +100,12 @@ impl Round {
         if let State::Gathering { .. } | State::Open = self.state {
             self.fail(node, PeerSet::EMPTY, &Reason::Overtaken);
         }
+    }
+
+    /// Nothing more is waited for: as if all deadlines had passed.
+    pub(super) fn give_up(&mut self, node: &mut Node, vote: &mut Option<Standing>) {
+        self.overtake(node);
+        self.advance(node, Timestamp::from_micros(u64::MAX), vote);
     }
 
     pub(super) fn handle_peer(
@@ -133,29 +146,43 @@ impl Round {
         query: &crate::name::QueryName,
     ) -> Result<&mut Computation, Refusal> {
         let query = node.roster.query_named(query).ok_or(Refusal::Unknown)?;
-        self.computations.iter_mut().find(|computation| computation.query() == query).ok_or(Refusal::Unknown)
+        // They are in the order of queries.
+        let at = self.computations.binary_search_by_key(&query, Computation::query);
+        Ok(&mut self.computations[at.map_err(|_| Refusal::Unknown)?])
     }
 
-    /// An inventory speaks of our roster's streams, and of votes in earlier windows of its epoch.
+    /// An inventory speaks of our roster's streams, and of a vote that an honest peer could have cast.
     fn check(&self, node: &Node, from: PeerIndex, inventory: &Inventory) -> Result<(), Refusal> {
         if inventory.roster.0 != *node.roster.digest() {
             return Err(Refusal::ForeignRoster);
         }
         let streams = node.roster.quantity(self.quantity).streams.len();
         let standing_fits = inventory.standing.as_ref().is_none_or(|vote| {
-            vote.window < self.window && vote.members.fits(streams) && vote.peers.contains(from)
+            let period = node.roster.quantity(self.quantity).quantity.period();
+            vote.window < self.window
+                && vote.epoch == Epoch::of(node.roster.timing().cohort_epoch, period, vote.window).index
+                && vote.roster == inventory.roster
+                && vote.peers.contains(from)
+                && vote.peers.is_subset(node.others().with(node.me))
+                && vote.peers.len() >= node.roster.quorum().size()
+                && vote.members.fits(streams)
+                && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
         });
-        if inventory.held.as_slice().len() == streams && standing_fits {
-            Ok(())
-        } else {
-            Err(Refusal::Malformed)
-        }
+        if inventory.fits(streams) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
+    }
+
+    /// How many agents are behind the streams at these ascending places.
+    fn agents(&self, node: &Node, places: impl Iterator<Item = usize>) -> u32 {
+        let streams = &node.roster.quantity(self.quantity).streams;
+        let mut agents: Vec<_> = places.map(|place| node.roster.bundle(streams[place].0).agent).collect();
+        agents.dedup();
+        agents.len() as u32
     }
 
     /// Goes on as far as what was heard and the time allow. `vote` is this peer's last vote on the quantity.
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp, vote: &mut Option<Standing>) {
         if let State::Gathering { epoch, deadline } = self.state
-            && (node.online.is_subset(self.inventories.voters()) || deadline <= now)
+            && (self.heard_enough(node) || deadline <= now)
         {
             self.plan(node, now, epoch, vote);
         }
@@ -170,6 +197,12 @@ impl Round {
         }
     }
 
+    /// Everybody who is there has spoken. Whoever knows of too few (it has just connected) waits for more.
+    fn heard_enough(&self, node: &Node) -> bool {
+        let heard = self.inventories.voters();
+        node.online.is_subset(heard) && heard.len() >= node.roster.quorum().size()
+    }
+
     /// 4.3: plans, and votes for the plan.
     fn plan(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: &mut Option<Standing>) {
         let streams = node.roster.quantity(self.quantity).streams.len();
@@ -179,6 +212,8 @@ impl Round {
             .map(|(peer, inventory)| Report {
                 peer,
                 held: inventory.held.as_slice(),
+                demands: &inventory.demands,
+                queries: &inventory.queries,
                 // A vote of an earlier epoch binds nobody any more.
                 standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
             })
@@ -202,11 +237,7 @@ impl Round {
     /// Freezing a cohort that no query may use would only lock everybody else out until the epoch ends.
     fn too_small(&self, node: &Node, plan: &Plan) -> Option<Reason> {
         let minimum = node.roster.minimum_cohort();
-        let streams = &node.roster.quantity(self.quantity).streams;
-        let mut agents: Vec<_> =
-            plan.cohort.iter().map(|member| node.roster.bundle(streams[member.stream].0).agent).collect();
-        agents.dedup();
-        let cohort = agents.len() as u32;
+        let cohort = self.agents(node, plan.cohort.iter().map(|member| member.stream));
         (cohort < minimum).then_some(Reason::Cohort { cohort, minimum })
     }
 
@@ -233,7 +264,14 @@ impl Round {
         };
         let digest = vote::digest(&subject, &plan);
         let members = plan.members(measured.streams.len());
-        let standing = Standing { epoch: epoch.index, window: self.window, peers: plan.peers, members };
+        let standing = Standing {
+            epoch: epoch.index,
+            window: self.window,
+            peers: plan.peers,
+            members,
+            frozen: plan.frozen,
+            roster: Digest(*node.roster.digest()),
+        };
         *last = Some(standing.clone());
         node.tell(Event::Persist { quantity: quantity.clone(), vote: standing });
         let vote = Vote { quantity, window: self.window, digest };
@@ -267,7 +305,12 @@ impl Round {
     fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>) {
         self.state = State::Agreed;
         node.tell(Event::Agreed { quantity: self.quantity, window: self.window, plan: Arc::clone(plan) });
-        let mut released = Atoms::new(node.roster.agents().len());
+        let streams = &node.roster.quantity(self.quantity).streams;
+        let mut fresh = vec![false; node.roster.agents().len()];
+        for member in plan.cohort.iter().filter(|member| member.window == self.window) {
+            fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
+        }
+        let mut released = Atoms::counting(fresh);
         for computation in &mut self.computations {
             computation.start(node, now, plan, &mut released);
         }

@@ -34,13 +34,26 @@ impl Track {
         self.quantity
     }
 
+    /// The window of this peer's last vote.
+    pub(super) fn last_vote(&self) -> Option<WindowIndex> {
+        self.vote.as_ref().map(|vote| vote.window)
+    }
+
     pub(super) fn timeout(&self) -> Option<Timestamp> {
         self.rounds.values().filter_map(Round::timeout).min()
     }
 
+    /// Ends the windows that are too old once `closing` closes; each says how.
+    pub(super) fn give_up(&mut self, node: &mut Node, closing: WindowIndex) {
+        let first = WindowIndex((closing.0 + 1).saturating_sub(OPEN_ROUNDS));
+        let open = self.rounds.split_off(&first);
+        for mut round in std::mem::replace(&mut self.rounds, open).into_values() {
+            round.give_up(node, &mut self.vote);
+        }
+    }
+
     /// Closes `window`: no more inputs; says what is held.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
-        self.rounds.retain(|&round, _| window.age_since(round).is_none_or(|age| age < OPEN_ROUNDS));
         // The inventory about to be sent reports the last vote: no vote in an earlier window may follow it.
         for round in self.rounds.range_mut(..window).map(|(_, round)| round) {
             round.overtake(node);

@@ -6,11 +6,16 @@ use super::inventory::Held;
 use crate::roster::{BundleIndex, Roster};
 use crate::time::WindowIndex;
 
+/// How many readings of a stream a plan may choose from.
+const READINGS: u8 = 2;
+
 /// Shares by bundle and window.
 #[derive(Debug)]
 pub struct Holdings {
     /// Per bundle, ascending by window.
     bundles: Vec<Vec<(WindowIndex, Input)>>,
+    /// Room to count in.
+    seen: Vec<u8>,
 }
 
 /// What became of an input.
@@ -27,7 +32,7 @@ pub enum Kept {
 impl Holdings {
     /// Nothing yet.
     pub fn new(roster: &Roster) -> Self {
-        Self { bundles: roster.bundles().iter().map(|_| Vec::new()).collect() }
+        Self { bundles: roster.bundles().iter().map(|_| Vec::new()).collect(), seen: Vec::new() }
     }
 
     /// Keeps the first input of each bundle and window. The caller bounds the windows.
@@ -50,24 +55,33 @@ impl Holdings {
         Some(&windows[at].1)
     }
 
-    /// What is held of the stream at `place` of `bundle` when `closing` closes, in an epoch that began at `first`.
-    pub fn held(&self, bundle: BundleIndex, place: usize, first: WindowIndex, closing: WindowIndex) -> Held {
+    /// What is held of the stream at `place` of `bundle` when `closing` closes, in an epoch that began at `first`; and
+    /// the larger of the cohorts that its agent demands with it.
+    pub fn held(
+        &self,
+        bundle: BundleIndex,
+        place: usize,
+        first: WindowIndex,
+        closing: WindowIndex,
+    ) -> (Held, u16) {
         let mut newest = self.readings(bundle, place, first, closing);
-        Held::at(closing, [newest.next(), newest.next()])
+        let newest = [newest.next(), newest.next()];
+        let demand = newest.iter().flatten().map(|(_, input)| input.terms().minimum_cohort).max();
+        (Held::at(closing, newest.map(|reading| Some(reading?.0))), demand.unwrap_or(0))
     }
 
-    /// The windows of the readings of one stream within `first..=last`, newest first.
+    /// The readings of one stream within `first..=last`, newest first.
     fn readings(
         &self,
         bundle: BundleIndex,
         place: usize,
         first: WindowIndex,
         last: WindowIndex,
-    ) -> impl Iterator<Item = WindowIndex> {
+    ) -> impl Iterator<Item = (WindowIndex, &Input)> {
         let windows = self.bundles[bundle.at()].iter().rev();
         let within =
             windows.skip_while(move |(window, _)| *window > last).take_while(move |(w, _)| *w >= first);
-        within.filter(move |(_, input)| input.has(place)).map(|&(window, _)| window)
+        within.filter(move |(_, input)| input.has(place)).map(|(window, input)| (*window, input))
     }
 
     /// Drops what no plan can refer to any more once `closed` is over, in an epoch that began at `first`; returns
@@ -79,15 +93,26 @@ impl Holdings {
         first: WindowIndex,
         closed: WindowIndex,
     ) -> Vec<WindowIndex> {
-        let streams = roster.bundle(bundle).streams.len();
-        let needed = |window: WindowIndex| {
-            window > closed
-                || (0..streams)
-                    .any(|place| self.readings(bundle, place, first, closed).take(2).any(|w| w == window))
-        };
-        let windows = self.bundles[bundle.at()].iter().map(|&(window, _)| window);
-        let dropped: Vec<_> = windows.filter(|&window| !needed(window)).collect();
-        self.bundles[bundle.at()].retain(|(window, _)| !dropped.contains(window));
+        let mut dropped = Vec::new();
+        let (windows, seen) = (&mut self.bundles[bundle.at()], &mut self.seen);
+        seen.clear();
+        seen.resize(roster.bundle(bundle).streams.len(), 0);
+        // From the newest on: an input is needed for each stream of which no two newer readings were seen.
+        for at in (0..windows.len()).rev().skip_while(|&at| windows[at].0 > closed) {
+            let (window, input) = &windows[at];
+            let mut needed = false;
+            for (_, seen) in seen.iter_mut().enumerate().filter(|&(place, _)| input.has(place)) {
+                needed |= *seen < READINGS && *window >= first;
+                *seen = seen.saturating_add(1);
+            }
+            if !needed {
+                dropped.push(*window);
+            }
+        }
+        dropped.reverse();
+        if !dropped.is_empty() {
+            windows.retain(|(window, _)| dropped.binary_search(window).is_err());
+        }
         dropped
     }
 

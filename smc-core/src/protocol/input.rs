@@ -135,6 +135,12 @@ impl Input {
         }
     }
 
+    /// Whether this is an input of `bundle`, or of one of the same form.
+    pub fn fits(&self, bundle: &Bundle) -> bool {
+        let bits = bundle.streams.last().map_or(0, |last| last.first_bit + last.bits as usize);
+        self.present.len() == bundle.streams.len() && self.shares.len() == bits
+    }
+
     /// What the agent demands.
     pub fn terms(&self) -> Terms {
         self.terms
@@ -216,6 +222,14 @@ mod tests {
             |reading| deal(&bundle, Terms::default(), &[reading], sharing(), &mut rng(2)).unwrap()[0].len();
         assert_eq!(len(None), len(Some(Steps(0))));
         assert_eq!(len(None), plaintext_len(&bundle));
+    }
+
+    #[test]
+    fn an_input_fits_no_bundle_of_another_form() {
+        let (one, other) = (bundle(&[4, 14]), bundle(&[14]));
+        let dealt = deal(&one, Terms::default(), &[None, None], sharing(), &mut rng(5)).unwrap();
+        let input = Input::read(&one, &dealt[0]).unwrap();
+        assert!(input.fits(&one) && !input.fits(&other) && !input.fits(&bundle(&[4, 13])));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::base64url;
 use crate::digest::Digest;
 use crate::document::Signable;
 use crate::name::QuantityName;
+use crate::roster::MAX_QUERIES;
 use crate::time::WindowIndex;
 
 /// The newest two windows of one stream that a peer holds, as ages in windows before the one that closes.
@@ -98,8 +99,24 @@ pub struct Inventory {
     pub roster: Digest,
     /// What the sender holds.
     pub held: HeldList,
+    /// The cohorts that agents demand with these readings, where they demand any: places of streams, ascending,
+    /// each with the fewest agents that a result with it may cover.
+    pub demands: Vec<(u32, u16)>,
     /// The sender's last vote in this cohort epoch.
     pub standing: Option<Standing>,
+    /// The definitions of all queries on this quantity that the sender computes, ascending.
+    pub queries: Vec<Digest>,
+}
+
+impl Inventory {
+    /// Whether all lists are of a quantity with `streams` streams, in order and of bounded length.
+    pub fn fits(&self, streams: usize) -> bool {
+        self.held.as_slice().len() == streams
+            && self.demands.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && self.demands.last().is_none_or(|&(place, _)| (place as usize) < streams)
+            && self.queries.len() <= MAX_QUERIES
+            && self.queries.windows(2).all(|pair| pair[0] < pair[1])
+    }
 }
 
 impl Signable for Inventory {

@@ -3,6 +3,7 @@
 
 use super::inventory::Held;
 use super::standing::{self, InDoubt, Members, Standing};
+use crate::digest::Digest;
 use crate::peers::PeerSet;
 use crate::roster::Quorum;
 use crate::shamir::PeerIndex;
@@ -15,8 +16,12 @@ pub struct Report<'a> {
     pub peer: PeerIndex,
     /// What it holds, per stream.
     pub held: &'a [Held],
+    /// The cohorts that agents demand with these readings, by stream, ascending.
+    pub demands: &'a [(u32, u16)],
     /// Its last vote of the cohort epoch.
     pub standing: Option<&'a Standing>,
+    /// The definitions of the queries that it computes, ascending.
+    pub queries: &'a [Digest],
 }
 
 /// Who computes on what.
@@ -26,6 +31,11 @@ pub struct Plan {
     pub peers: PeerSet,
     /// The cohort, ascending by stream.
     pub cohort: Vec<Member>,
+    /// Whether the epoch stood on this cohort before.
+    pub frozen: bool,
+    /// The definitions of the queries that all of P compute, ascending: what is released together has to be the same
+    /// everywhere, or results that no peer would release both could become known.
+    pub queries: Vec<Digest>,
 }
 
 /// A stream of the cohort.
@@ -35,6 +45,8 @@ pub struct Member {
     pub stream: usize,
     /// The window whose reading stands for it: the planned one (fresh) or an earlier one (carried).
     pub window: WindowIndex,
+    /// The fewest agents that a result with it may cover, as its agent demands: the strictest that any of P was told.
+    pub demand: u16,
 }
 
 /// Why there is no plan.
@@ -92,7 +104,7 @@ fn carry_on(
     loop {
         let missing = places.len() - covered(&peers, &places);
         if missing == 0 {
-            return Ok(agree(window, &peers, &places));
+            return Ok(agree(window, &peers, &places, true));
         }
         if peers.len() == quorum.size() {
             return Err(PlanError::Incomplete { missing });
@@ -123,7 +135,7 @@ fn start_afresh(
         }
         peers.remove(costly);
     }
-    Ok(agree(window, &peers, &places))
+    Ok(agree(window, &peers, &places, false))
 }
 
 /// The report whose absence leaves the most of `places` covered, and how many; of equals the last.
@@ -140,14 +152,17 @@ fn covered(peers: &[Report<'_>], places: &[usize]) -> usize {
     places.iter().filter(|&&place| common(peers, place).is_some()).count()
 }
 
-fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize]) -> Plan {
+fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize], frozen: bool) -> Plan {
     let member = |&stream: &usize| {
         let age = common(peers, stream)?;
-        Some(Member { stream, window: WindowIndex(window.0.checked_sub(u64::from(age))?) })
+        let window = WindowIndex(window.0.checked_sub(u64::from(age))?);
+        Some(Member { stream, window, demand: demanded(peers, stream) })
     };
     Plan {
         peers: peers.iter().map(|report| report.peer).collect(),
         cohort: places.iter().filter_map(member).collect(),
+        frozen,
+        queries: queries_of_all(peers),
     }
 }
 
@@ -156,6 +171,21 @@ fn common(peers: &[Report<'_>], place: usize) -> Option<u16> {
     let held = |report: &Report<'_>| report.held.get(place).copied().unwrap_or(Held::NOTHING);
     let (first, others) = peers.split_first()?;
     held(first).ages().find(|&age| others.iter().all(|other| held(other).has(age)))
+}
+
+/// The strictest demand of the agent whose stream is at `place`.
+fn demanded(peers: &[Report<'_>], place: usize) -> u16 {
+    let demand = |report: &Report<'_>| {
+        let at = report.demands.binary_search_by_key(&place, |&(place, _)| place as usize).ok()?;
+        Some(report.demands[at].1)
+    };
+    peers.iter().filter_map(demand).max().unwrap_or(0)
+}
+
+fn queries_of_all(peers: &[Report<'_>]) -> Vec<Digest> {
+    let Some((first, others)) = peers.split_first() else { return Vec::new() };
+    let shared = |query: &&Digest| others.iter().all(|other| other.queries.binary_search(query).is_ok());
+    first.queries.iter().filter(shared).copied().collect()
 }
 
 impl Plan {
@@ -190,8 +220,12 @@ mod tests {
             .collect();
         let streams = held[0].len();
         let reports: Vec<_> =
-            first(9).iter().zip(&held).map(|(peer, held)| Report { peer, held, standing }).collect();
+            first(9).iter().zip(&held).map(|(peer, held)| report(peer, held, standing)).collect();
         plan(quorum, W, streams, &reports)
+    }
+
+    fn report<'a>(peer: PeerIndex, held: &'a [Held], standing: Option<&'a Standing>) -> Report<'a> {
+        Report { peer, held, demands: &[], standing, queries: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
@@ -204,7 +238,23 @@ mod tests {
 
     fn voted(members: &[usize]) -> Standing {
         let members = Members::new(3, members.iter().copied());
-        Standing { epoch: 0, window: WindowIndex(W.0 - 1), peers: first(3), members }
+        let (window, roster) = (WindowIndex(W.0 - 1), Digest([0; 32]));
+        Standing { epoch: 0, window, peers: first(3), members, frozen: false, roster }
+    }
+
+    #[test]
+    fn the_strictest_demand_and_the_queries_of_all_count() {
+        let quorum = Quorum::new(Sharing::new(3, 1).unwrap(), Tolerate::Crash);
+        let held = [Held::at(W, [Some(W), None]); 3];
+        let [a, b, c] = [1, 2, 3].map(|byte| Digest([byte; 32]));
+        // The agent behind stream 1 told the peers different things.
+        let demands: [&[(u32, u16)]; 3] = [&[(1, 7)], &[(0, 5)], &[(1, 9)]];
+        let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[b, c]];
+        let report = |(peer, (demands, queries))| Report { demands, queries, ..report(peer, &held, None) };
+        let reports: Vec<_> = first(3).iter().zip(demands.into_iter().zip(queries)).map(report).collect();
+        let plan = plan(quorum, W, 3, &reports).unwrap();
+        assert_eq!(plan.cohort.iter().map(|member| member.demand).collect::<Vec<_>>(), [5, 9, 0]);
+        assert_eq!(plan.queries, [c]);
     }
 
     #[test]

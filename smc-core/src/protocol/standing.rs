@@ -2,12 +2,17 @@
 //!
 //! A cohort is frozen for an epoch, but no peer can know alone whether the window it voted in came to be agreed: the
 //! last vote that was missing at its own place may have reached another. So a **vote** binds: each inventory carries
-//! the sender's last vote of the epoch, and the plan goes on with the cohort that may have been agreed. Any two
-//! quorums share an honest peer, hence one of those heard was there.
+//! the sender's last vote of the epoch, and the plan goes on with the cohort that may have been agreed.
+//!
+//! Why that holds: let a cohort C have been agreed in window w. A peer that has sent the inventory of a later window
+//! votes in no earlier one, so every honest peer of that agreement reports its vote for C or a later vote; and any
+//! quorum heard has one of them. Hence every later plan of an honest peer goes on with C, and its vote says that C
+//! was frozen already. Whatever reports contradict that, refute that C was agreed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::digest::Digest;
 use crate::peers::PeerSet;
 use crate::roster::Quorum;
 use crate::shamir::PeerIndex;
@@ -25,9 +30,25 @@ pub struct Standing {
     pub peers: PeerSet,
     /// The cohort.
     pub members: Members,
+    /// Whether the cohort was frozen already: the epoch had come to stand on it before this vote.
+    pub frozen: bool,
+    /// The digest of the roster whose streams `members` counts.
+    pub roster: Digest,
 }
 
-/// A set of streams of one quantity, as bits in the order of the roster. On the wire: base64url.
+impl Standing {
+    /// Whether both are votes for the same agreement.
+    fn agrees_with(&self, other: &Self) -> bool {
+        (self.window, self.peers, &self.members) == (other.window, other.peers, &other.members)
+    }
+
+    /// Whether this vote goes on with a cohort of earlier windows, `members`.
+    fn goes_on_with(&self, members: &Members) -> bool {
+        self.frozen && self.members == *members
+    }
+}
+
+/// A set of streams of one quantity (or of agents), as bits in the order of the roster. On the wire: base64url.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Members(Vec<u8>);
@@ -91,39 +112,52 @@ impl From<Members> for String {
 #[error("the cohort of this epoch is in doubt until a missing peer returns or the epoch ends")]
 pub struct InDoubt;
 
+/// A peer that was heard, with its last vote of the epoch.
+type Heard<'a> = (PeerIndex, Option<&'a Standing>);
+
 /// The cohort that the epoch stands on, as far as the peers heard can tell; none if it is still open.
-///
-/// Only votes of the newest window count: whoever voted later knew of the earlier ones. A claim "I voted for C
-/// together with P in w" is refuted when enough members of P report something else, since C was then not agreed.
 ///
 /// # Errors
 /// [`InDoubt`] when several cohorts remain.
-pub fn frozen(
-    quorum: Quorum,
-    reports: &[(PeerIndex, Option<&Standing>)],
-) -> Result<Option<Members>, InDoubt> {
-    let Some(newest) = reports.iter().filter_map(|(_, report)| *report).map(|vote| vote.window).max() else {
-        return Ok(None);
-    };
-    let refuted = |vote: &Standing| {
-        let against = |&&(peer, report): &&(PeerIndex, Option<&Standing>)| {
-            vote.peers.contains(peer) && report != Some(vote)
-        };
-        reports.iter().filter(against).count() >= quorum.refuting()
-    };
-    let mut cohorts: Vec<&Members> = reports
-        .iter()
-        .filter_map(|(_, report)| *report)
-        .filter(|vote| vote.window == newest && !refuted(vote))
-        .map(|vote| &vote.members)
-        .collect();
+pub fn frozen(quorum: Quorum, reports: &[Heard<'_>]) -> Result<Option<Members>, InDoubt> {
+    let mut cohorts: Vec<&Members> = reports.iter().filter_map(|(_, vote)| Some(&(*vote)?.members)).collect();
     cohorts.sort();
     cohorts.dedup();
+    cohorts.retain(|members| may_be_agreed(quorum, members, reports));
     match cohorts[..] {
         [] => Ok(None),
         [members] => Ok(Some(members.clone())),
         _ => Err(InDoubt),
     }
+}
+
+/// Whether the reports allow that `members` was agreed in some window: all of a quorum but the liars would say so,
+/// and at least one vote is not refuted by others.
+fn may_be_agreed(quorum: Quorum, members: &Members, reports: &[Heard<'_>]) -> bool {
+    let votes: Vec<_> =
+        reports.iter().filter_map(|(_, vote)| *vote).filter(|vote| vote.members == *members).collect();
+    reports.len() - votes.len() <= quorum.dissenting()
+        && votes.iter().any(|vote| then(quorum, vote, reports) || before(quorum, vote, reports))
+}
+
+/// Whether the agreement that `vote` was for may have come about. It did not if a peer of it voted for another or for
+/// none, nor if somebody who voted later did not go on with it.
+fn then(quorum: Quorum, vote: &Standing, reports: &[Heard<'_>]) -> bool {
+    let refutes = |&&(peer, report): &&Heard<'_>| match report {
+        Some(report) if report.agrees_with(vote) => false,
+        Some(report) if report.window > vote.window => !report.goes_on_with(&vote.members),
+        _ => vote.peers.contains(peer),
+    };
+    reports.iter().filter(refutes).count() < quorum.refuting()
+}
+
+/// Whether the cohort of `vote` may have been agreed before it, as it says. It was not if anybody who voted then or
+/// later did not go on with it.
+fn before(quorum: Quorum, vote: &Standing, reports: &[Heard<'_>]) -> bool {
+    let refutes = |(_, report): &&Heard<'_>| {
+        report.is_some_and(|report| report.window >= vote.window && !report.goes_on_with(&vote.members))
+    };
+    vote.frozen && reports.iter().filter(refutes).count() < quorum.refuting()
 }
 
 #[cfg(test)]
@@ -142,7 +176,13 @@ mod tests {
             window: WindowIndex(window),
             peers: peers.iter().map(|&i| peer(i)).collect(),
             members: Members::new(8, members.iter().copied()),
+            frozen: false,
+            roster: Digest([0; 32]),
         }
+    }
+
+    fn later(window: u64, peers: &[u8], members: &[usize]) -> Standing {
+        Standing { frozen: true, ..vote(window, peers, members) }
     }
 
     fn crash(n: u8) -> Quorum {
@@ -170,11 +210,61 @@ mod tests {
     }
 
     #[test]
+    fn later_votes_that_contradict_each_other_do_not_set_an_agreed_cohort_free() {
+        // Agreed by all in window 6; in window 7 peer 2 did not hear peer 3, so their votes differ.
+        let (a, b) = (later(7, &[1, 2, 3], &[0, 1]), later(7, &[1, 2], &[0, 1]));
+        assert_eq!(
+            frozen(crash(3), &[(peer(1), Some(&a)), (peer(2), Some(&b))]),
+            Ok(Some(a.members.clone()))
+        );
+        let c = vote(6, &[1, 2, 3], &[0, 1]);
+        let reports = [(peer(1), Some(&a)), (peer(2), Some(&b)), (peer(3), Some(&c))];
+        assert_eq!(frozen(crash(3), &reports), Ok(Some(a.members.clone())));
+    }
+
+    #[test]
+    fn later_votes_for_two_cohorts_tell_that_neither_was_agreed_before() {
+        let (a, b) = (later(7, &[1, 2], &[0, 1]), later(7, &[2, 3], &[0, 2]));
+        assert_eq!(
+            frozen(crash(3), &[(peer(1), Some(&a)), (peer(2), Some(&b))]),
+            Ok(Some(b.members.clone()))
+        );
+        assert_eq!(frozen(crash(3), &[(peer(1), Some(&a)), (peer(2), None)]), Ok(Some(a.members.clone())));
+        let reports = [(peer(1), Some(&a)), (peer(2), Some(&a)), (peer(3), Some(&b))];
+        assert_eq!(frozen(crash(3), &reports), Ok(Some(a.members)));
+    }
+
+    #[test]
+    fn whoever_started_afresh_knew_that_nothing_had_been_agreed() {
+        // Peer 1 voted in window 5 and went down; the others knew that it was not agreed.
+        let (old, new) = (vote(5, &[1, 2], &[0, 1]), vote(6, &[2, 3], &[0, 2]));
+        assert_eq!(frozen(crash(3), &[(peer(1), Some(&old)), (peer(3), Some(&new))]), Ok(Some(new.members)));
+    }
+
+    #[test]
     fn a_contradiction_that_nobody_heard_can_resolve_is_a_doubt() {
         // n = 5: peer 3 is in both quorums and is not heard.
         let (a, b) = (vote(7, &[1, 2, 3], &[0]), vote(7, &[3, 4, 5], &[1]));
         let quorum = Quorum::new(Sharing::new(5, 2).unwrap(), Tolerate::Crash);
         let reports = [(peer(1), Some(&a)), (peer(2), Some(&a)), (peer(4), Some(&b)), (peer(5), Some(&b))];
+        assert_eq!(frozen(quorum, &reports), Err(InDoubt));
+    }
+
+    #[test]
+    fn one_liar_cannot_pass_off_another_cohort_as_newer() {
+        let (agreed, lie) = (vote(6, &[1, 2, 3, 4], &[0, 1]), later(7, &[1, 2, 4], &[0]));
+        for (n, t) in [(3, 1), (4, 1), (5, 2), (7, 3)] {
+            let quorum = Quorum::new(Sharing::new(n, t).unwrap(), Tolerate::Malicious);
+            let all = (1..=n).collect::<Vec<_>>();
+            let agreed = vote(6, &all, &[0, 1]);
+            let lie = later(7, &all[1..], &[0]);
+            let mut reports: Vec<_> = all.iter().map(|&i| (peer(i), Some(&agreed))).collect();
+            reports[usize::from(n) - 1].1 = Some(&lie);
+            assert_eq!(frozen(quorum, &reports), Ok(Some(agreed.members.clone())), "({n}, {t})");
+        }
+        // Of three heard, one honest report may be all that tells of an agreement: then there is a doubt, at worst.
+        let quorum = Quorum::new(Sharing::new(4, 1).unwrap(), Tolerate::Malicious);
+        let reports = [(peer(1), Some(&agreed)), (peer(2), Some(&agreed)), (peer(3), Some(&lie))];
         assert_eq!(frozen(quorum, &reports), Err(InDoubt));
     }
 

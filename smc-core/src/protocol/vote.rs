@@ -17,7 +17,7 @@ pub struct Vote {
     pub quantity: QuantityName,
     /// Which window.
     pub window: WindowIndex,
-    /// The digest of site, roster, quantity, window, P and the cohort.
+    /// The digest of site, roster, quantity, window and plan.
     pub digest: Digest,
 }
 
@@ -48,10 +48,16 @@ pub fn digest(subject: &Subject<'_>, plan: &Plan) -> Digest {
     hash.update(subject.quantity);
     hash.update(subject.window.0.to_be_bytes());
     hash.update(plan.peers.bits().to_be_bytes());
+    hash.update([u8::from(plan.frozen)]);
     hash.update((plan.cohort.len() as u64).to_be_bytes());
     for member in &plan.cohort {
         hash.update((member.stream as u64).to_be_bytes());
         hash.update(member.window.0.to_be_bytes());
+        hash.update(member.demand.to_be_bytes());
+    }
+    hash.update((plan.queries.len() as u64).to_be_bytes());
+    for query in &plan.queries {
+        hash.update(query.0);
     }
     Digest(hash.finalize().into())
 }

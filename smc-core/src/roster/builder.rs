@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::document::{AgentTable, QuantityTable, StreamTable};
+use super::document::{AgentTable, QuantityTable, Span, StreamTable};
 use super::{
     Agent, AgentIndex, Bundle, BundleIndex, MAX_STREAMS_PER_AGENT, Measured, Node, QuantityIndex,
     RosterError, Stream,
@@ -121,10 +121,15 @@ impl Builder {
 fn define(table: QuantityTable, site_period: Period) -> Result<Quantity, RosterError> {
     let QuantityTable { name, unit, minimum, maximum, resolution, period } = table;
     let period = match period {
-        Some(span) => Period::try_from(span)?,
+        Some(span) => self::period(&format!("the period of [[quantity]] `{name}`"), span)?,
         None => site_period,
     };
     Ok(Quantity::new(QuantityDocument { name, unit, minimum, maximum, resolution, period })?)
+}
+
+/// A window's length, as the file has it at `key`.
+pub(super) fn period(key: &str, span: Span) -> Result<Period, RosterError> {
+    Period::try_from(span).map_err(|error| RosterError::Period { key: key.to_owned(), error })
 }
 
 /// Notes a node's name.

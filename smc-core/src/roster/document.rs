@@ -127,7 +127,11 @@ pub struct AgentTable {
 
 /// One stream of an agent: `"co2"` when stream and quantity share a name, or `{ name = "desk", quantity = "co2" }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a stream is written \"co2\" or { name = \"desk\", quantity = \"co2\" }"
+)]
 pub enum StreamTable {
     /// The stream bears its quantity's name.
     Plain(QuantityName),

@@ -61,8 +61,13 @@ pub enum RosterError {
         minimum: u32,
     },
     /// A window's length is out of range.
-    #[error("site.period: {0}")]
-    Period(#[from] PeriodError),
+    #[error("{key}: {error}")]
+    Period {
+        /// Which key: `site.period`, or that of a quantity.
+        key: String,
+        /// What is allowed.
+        error: PeriodError,
+    },
     /// A quantity makes no sense.
     #[error("[[quantity]]: {0}")]
     Quantity(Box<QuantityError>),
@@ -80,25 +85,28 @@ pub enum RosterError {
         most: Duration,
     },
     /// More agents than a site may have.
-    #[error("{have} agents; a site has at most {max}", max = super::MAX_AGENTS)]
+    #[error("{have} agents; a site has at most {max}: make two sites of it", max = super::MAX_AGENTS)]
     TooManyAgents {
         /// How many the file has.
         have: usize,
     },
     /// More queries than a site may have.
-    #[error("{have} queries; a site has at most {max}", max = super::MAX_QUERIES)]
+    #[error("{have} queries; a site has at most {max}: remove some [[query]]", max = super::MAX_QUERIES)]
     TooManyQueries {
         /// How many the file has.
         have: usize,
     },
     /// The sum of so many readings could overflow the field, or one agent has too many streams.
-    #[error("too many streams of `{quantity}`: their sum could overflow, or one agent has more than {max}", max = super::MAX_STREAMS_PER_AGENT)]
+    #[error(
+        "too many streams of `{quantity}`: one agent has more than {max}, or the sum of all could overflow; use more agents, or a coarser resolution",
+        max = super::MAX_STREAMS_PER_AGENT
+    )]
     TooManyStreams {
         /// Of what.
         quantity: QuantityName,
     },
     /// A function that nobody knows.
-    #[error("query `{query}`: unknown function `{function}`; known are count, mean and sum")]
+    #[error("query `{query}`: unknown function `{function}`; write count, mean or sum")]
     UnknownFunction {
         /// Which query.
         query: QueryName,
@@ -107,7 +115,7 @@ pub enum RosterError {
     },
     /// A stream or query on a quantity that is neither known nor defined.
     #[error(
-        "`{user}` uses the quantity `{quantity}`, which is neither built in nor defined by a [[quantity]]"
+        "`{user}` uses the quantity `{quantity}`, which is neither built in nor defined; correct it or add a [[quantity]]"
     )]
     UnknownQuantity {
         /// The agent or query.

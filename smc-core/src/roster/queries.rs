@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest as _, Sha256};
+
 use super::document::QueryTable;
 use super::{AgentIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
+use crate::digest::Digest;
+use crate::document::canonical;
 use crate::function::{Function, Query};
 use crate::protocol::release::Atoms;
+use crate::protocol::standing::Members;
 
 /// Checks the queries against the roster and against each other, in the order of names.
 pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<Query>, RosterError> {
@@ -38,15 +43,30 @@ pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<
 }
 
 fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
-    let QueryTable { name, function, quantity, scope, minimum_cohort, purpose } = table;
+    let minimum_cohort = table.minimum_cohort.max(roster.minimum_cohort());
+    let digest = definition(QueryTable { minimum_cohort, purpose: String::new(), ..table.clone() });
+    let QueryTable { name, function, quantity, scope, minimum_cohort: _, purpose } = table;
     let Some(function) = Function::named(&function) else {
         return Err(RosterError::UnknownFunction { query: name, function });
     };
     let Some(quantity) = roster.quantity_named(quantity.as_str()) else {
         return Err(RosterError::UnknownQuantity { user: name.to_string(), quantity });
     };
-    let minimum_cohort = minimum_cohort.max(roster.minimum_cohort());
-    Ok(Query { name, function, quantity, scope, minimum_cohort, purpose })
+    Ok(Query { name, function, quantity, scope, minimum_cohort, purpose, digest })
+}
+
+/// Peers whose files differ here compute different things under one name.
+fn definition(table: QueryTable) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(b"murmuration/1/query\0");
+    hash.update(canonical(&table));
+    Digest(hash.finalize().into())
+}
+
+/// The agents that a query covers, whatever they measure.
+pub(super) fn scope(roster: &Roster, query: &Query) -> Members {
+    let covered = |agent: &usize| query.covers(&roster.agents()[*agent].labels);
+    Members::new(roster.agents().len(), (0..roster.agents().len()).filter(covered))
 }
 
 /// The agents of the site that a query would cover if all took part, ascending.

@@ -3,21 +3,24 @@
 use super::Tolerate;
 use crate::shamir::Sharing;
 
-/// q, and how many contradictions it takes to refute a claim.
+/// q, how many peers may not know of an agreement, how many contradictions it takes to refute a claim, and how many partial results to verify a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quorum {
     q: usize,
+    dissenting: usize,
     refuting: usize,
+    verifying: usize,
 }
 
 impl Quorum {
     /// The quorum of a site.
     pub fn new(sharing: Sharing, tolerate: Tolerate) -> Self {
         let (n, t) = (usize::from(sharing.peers()), usize::from(sharing.threshold().get()));
-        match tolerate {
-            Tolerate::Crash => Self { q: n / 2 + 1, refuting: 1 },
-            Tolerate::Malicious => Self { q: (n + t + 1).div_ceil(2), refuting: t + 1 },
-        }
+        let (q, liars) = match tolerate {
+            Tolerate::Crash => (n / 2 + 1, 0),
+            Tolerate::Malicious => ((n + t + 1).div_ceil(2), t),
+        };
+        Self { q, dissenting: n - q + liars, refuting: liars + 1, verifying: (t + liars + 1).max(t + 2) }
     }
 
     /// q: the fewest peers that may agree on a window. Any two sets of q peers share one that follows the protocol.
@@ -25,10 +28,21 @@ impl Quorum {
         self.q
     }
 
+    /// The most peers that may report no vote for a cohort that was agreed: those that took no part, and the liars.
+    pub fn dissenting(self) -> usize {
+        self.dissenting
+    }
+
     /// How many peers must contradict a claim about a vote before it counts as refuted: one of them at least is
     /// honest then.
     pub fn refuting(self) -> usize {
         self.refuting
+    }
+
+    /// How many partial results must fit together before a value counts as verified: one more than determine it
+    /// where peers only stop, or so many that t liars together can't move it unnoticed.
+    pub fn verifying(self) -> usize {
+        self.verifying
     }
 }
 
@@ -48,6 +62,14 @@ mod tests {
                 assert!(2 * malicious > n + t && malicious <= n, "n={n} t={t} q={malicious}");
             }
         }
+    }
+
+    #[test]
+    fn verified_means_that_the_expected_liars_would_have_been_found() {
+        let verifying = |n, t, tolerate| Quorum::new(Sharing::new(n, t).unwrap(), tolerate).verifying();
+        assert_eq!((verifying(3, 1, Tolerate::Crash), verifying(3, 1, Tolerate::Malicious)), (3, 3));
+        assert_eq!((verifying(5, 2, Tolerate::Crash), verifying(5, 2, Tolerate::Malicious)), (4, 5));
+        assert_eq!((verifying(9, 4, Tolerate::Crash), verifying(9, 4, Tolerate::Malicious)), (6, 9));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(super) struct Service {
     keys: EpochKeys,
     writer: Writer,
     batch: Batch,
+    /// Inputs to erase, once the window that made them superfluous is done.
+    forgotten: Vec<InputKey>,
     outbox: Outbox,
     publisher: Option<Publisher>,
     observer: Option<mpsc::Sender<Event>>,
@@ -98,6 +100,7 @@ impl Service {
             keys,
             writer,
             batch: Batch::default(),
+            forgotten: Vec::new(),
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
             observer,
@@ -226,10 +229,11 @@ impl Service {
 
     /// Events first, with every vote on disk; then the messages.
     async fn drain(&mut self) -> Result<(), PeerError> {
-        let mut results = Vec::new();
+        let (mut results, mut done) = (Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
             self.observe(&event);
+            done |= matches!(event, Event::Result { .. });
             match event {
                 Event::Forget(inputs) => {
                     let roster = &self.roster;
@@ -241,7 +245,7 @@ impl Service {
                             window,
                         }
                     };
-                    self.batch.forgotten.extend(inputs.into_iter().map(key));
+                    self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
                 Event::Result { result, publish: true } => results.push(result),
@@ -257,6 +261,10 @@ impl Service {
         for result in results {
             let json = serde_json::to_vec(&result).unwrap_or_default();
             self.publish(&Topic::Result { query: result.result.query.clone() }, json.into());
+        }
+        if done {
+            self.batch.forgotten.append(&mut self.forgotten);
+            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
         }
         Ok(())
     }

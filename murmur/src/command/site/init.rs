@@ -1,8 +1,10 @@
 //! `murmur site init`
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use broker::PasswordHashError;
 use clap::Args;
 use smc_core::name::{NodeName, QuantityName, SiteName};
 use smc_core::quantity::Quantity;
@@ -14,7 +16,6 @@ use smc_mqtt::settings::BrokerAddress;
 
 use super::folder::{self, FolderError};
 use super::names::{Names, NamesError};
-use super::password::HashError;
 use super::plan::{Plan, RESERVED, Rules};
 use super::{render, told};
 use crate::command::Outcome;
@@ -75,7 +76,7 @@ pub(crate) enum InitError {
     Folder(#[from] FolderError),
     /// A password could not be hashed.
     #[error(transparent)]
-    Hash(#[from] HashError),
+    Hash(#[from] PasswordHashError),
     /// What was asked for is no site.
     #[error("this makes no site: {0}")]
     NoSite(#[from] RosterError),
@@ -140,12 +141,13 @@ impl Init {
         let count = u8::try_from(peers.len()).unwrap_or(u8::MAX);
         let threshold = self.threshold.unwrap_or(count.saturating_sub(1) / 2);
         Sharing::new(count, threshold)?;
+        let mut seen = BTreeSet::new();
         let rules = Rules {
             broker: self.broker,
             minimum_cohort: self.minimum_cohort,
             name: self.name,
             period: Period::try_from(self.period)?,
-            quantities: self.quantities,
+            quantities: self.quantities.into_iter().filter(|name| seen.insert(name.clone())).collect(),
             threshold,
             tolerate: self.tolerate,
         };

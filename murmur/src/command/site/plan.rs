@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use broker::{Password, PasswordHash, PasswordHashError};
 use rand_core::CryptoRng;
 use smc_core::identity::NodeKeys;
 use smc_core::name::{NodeName, QuantityName, SiteName};
@@ -42,7 +43,7 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) password: Secret,
-    pub(super) hash: String,
+    pub(super) hash: PasswordHash,
 }
 
 /// The site.
@@ -65,13 +66,13 @@ impl Plan {
         peers: Vec<NodeName>,
         agents: Vec<NodeName>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Self, password::HashError> {
+    ) -> Result<Self, PasswordHashError> {
         Ok(Self {
             rules,
             peers: members(peers, rng)?,
             agents: members(agents, rng)?,
-            observer: Login::new(password::for_person(rng), rng)?,
-            home_assistant: Login::new(password::for_person(rng), rng)?,
+            observer: Login::new(password::for_person(rng))?,
+            home_assistant: Login::new(password::for_person(rng))?,
         })
     }
 }
@@ -87,23 +88,35 @@ impl Rules {
         Span::new(fifth.min(LONG_ENOUGH))
     }
 
+    /// The time between simulated readings: two per window, or one every five seconds.
+    pub(super) fn interval(&self) -> Duration {
+        let half = Duration::from_millis(self.period.as_millis() / 2);
+        half.clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
     /// How long a cohort stays frozen: an hour, or one window where that is longer.
     pub(super) fn cohort_epoch(&self) -> Span {
         Span::new(self.period.as_duration().max(Duration::from_secs(3600)))
     }
+
+    /// How long a peer's sealing key lives: a day, or two cohort epochs where those are longer, since it must outlive
+    /// the readings that may be carried.
+    pub(super) fn key_epoch(&self) -> Span {
+        Span::new((2 * self.cohort_epoch().get()).max(Duration::from_secs(24 * 3600)))
+    }
 }
 
 impl Login {
-    fn new(password: Secret, rng: &mut impl CryptoRng) -> Result<Self, password::HashError> {
-        let hash = password::hash(&password, rng)?;
+    fn new(password: Secret) -> Result<Self, PasswordHashError> {
+        let hash = PasswordHash::of_random_key(&Password::new(password.reveal().as_bytes()))?;
         Ok(Self { password, hash })
     }
 }
 
-fn members(names: Vec<NodeName>, rng: &mut impl CryptoRng) -> Result<Vec<Member>, password::HashError> {
+fn members(names: Vec<NodeName>, rng: &mut impl CryptoRng) -> Result<Vec<Member>, PasswordHashError> {
     let member = |name| {
         let keys = NodeKeys::generate(rng);
-        let login = Login::new(password::for_node(rng), rng)?;
+        let login = Login::new(password::for_node(rng))?;
         Ok(Member { name, keys, login })
     };
     names.into_iter().map(member).collect()

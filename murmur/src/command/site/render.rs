@@ -57,7 +57,7 @@ fn site_table(plan: &Plan) -> String {
         Tolerate::Malicious => "malicious",
     };
     format!(
-        "# The site `{name}`. Public, and the same for every node: who differs in a byte that matters is not understood.
+        "# The site `{name}`. Public, and the same for every node: nodes whose copies differ don't understand each other.
 
 [site]
 name = \"{name}\"
@@ -84,7 +84,7 @@ key_epoch = \"{key_epoch}\"
         period = Span::new(rules.period.as_duration()),
         grace = rules.grace(),
         cohort_epoch = rules.cohort_epoch(),
-        key_epoch = Span::from_secs(24 * 3600),
+        key_epoch = rules.key_epoch(),
     )
 }
 
@@ -113,9 +113,9 @@ site = \"{site}\"
 # Where retained messages are kept.
 state_dir = \"state/broker\"
 
-# Who may connect; a role decides to which topics. The passwords are random, 140 bits or more, and can't be guessed
-# at any speed, so their hashes are the cheapest that argon2 has. For a password that a person chose, make a hash with
-# the usual cost.
+# Who may connect; a role decides to which topics. These passwords are random, 140 bits or more, and can't be guessed
+# at any speed, so their hashes are cheap ones. `smc-broker passwd NAME` hashes a password that a person chose at the
+# cost which that takes.
 ",
         site = plan.rules.name,
         listen = listen(plan),
@@ -170,9 +170,9 @@ pub(super) fn agent(plan: &Plan, agent: &Member) -> String {
         "# The agent `{name}`.
 {node}# The owner's own terms: results over fewer agents than this do without this agent. 0 leaves it to the site.
 minimum_cohort = 0
-# How old a reading may be at its window's end; one period if not given.
+# How old a reading may be when it is shared; one period if not given.
 # maximum_age = \"5m\"
-# For logs on this machine; leaves it never.
+# What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 
 # Where the readings come from. This one invents a room with people in it; replace it by your sensors, see
@@ -180,8 +180,11 @@ minimum_cohort = 0
 [[source]]
 kind = \"simulated\"
 streams = {streams}
+# Seconds between readings: often enough that every window has a fresh one.
+interval_s = {interval}
 ",
         node = node(plan, agent),
+        interval = plan.rules.interval().as_secs_f64(),
         streams = quoted_list(&plan.rules.quantities),
     )
 }

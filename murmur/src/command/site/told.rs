@@ -14,8 +14,6 @@ const SPELLED_OUT: usize = 9;
 
 /// What was made, and what to run next.
 pub(super) fn report(folder: &Path, plan: &Plan, roster: &Roster) -> String {
-    let dir = folder.display();
-    let (name, agents) = (roster.site(), roster.agents().len());
     let mut text = format!(
         "Made the site {name} in {dir}: {peers} peers, {agents} agents.
 Any {threshold} of the peers together learn nothing; {quorum} must agree on a result.
@@ -25,29 +23,38 @@ Any {threshold} of the peers together learn nothing; {quorum} must agree on a re
   <node>.toml   one for each peer and agent
   keys/         secrets: a machine gets the key files of its own nodes and no others
 ",
+        name = roster.site(),
+        dir = folder.display(),
+        agents = roster.agents().len(),
         peers = roster.sharing().peers(),
         threshold = roster.sharing().threshold(),
         quorum = roster.quorum().size(),
     );
-    let minimum = roster.minimum_cohort();
-    if (agents as u64) < u64::from(minimum) {
-        text += &format!(
-            "\nNote: a result must cover {minimum} agents and there are {agents}, so every window will be withheld \
-             until more agents join or minimum_cohort is lowered (to 3 at the least).\n"
-        );
-    }
+    text += &note(roster);
     text += &format!(
-        "\nStart the broker, then the peers, then the agents (who comes later joins within {}):\n",
+        "\nStart the broker, then the agents, then the peers (an agent that comes later joins within {}):\n",
         Span::new(roster.timing().cohort_epoch)
     );
-    text += &format!("  smc-broker --config {}\n", folder.join("broker.toml").display());
-    text += &commands("smc-peer", folder, &plan.peers);
+    text += &format!("  smc-broker --config {}\n", path(folder, "broker.toml"));
     text += &commands("sensor-agent", folder, &plan.agents);
+    text += &commands("smc-peer", folder, &plan.peers);
     text + &watching(folder, plan, roster)
 }
 
+/// A site of too few agents has no results, and should not have to wonder why.
+fn note(roster: &Roster) -> String {
+    let (have, need) = (roster.agents().len() as u64, u64::from(roster.minimum_cohort()));
+    if have >= need {
+        return String::new();
+    }
+    format!(
+        "\nNote: a result must cover {need} agents and there are {have}, so every window will be withheld.\n\
+         Make the site with more agents, or with a lower --minimum-cohort (3 at the least).\n"
+    )
+}
+
 fn commands(program: &str, folder: &Path, members: &[Member]) -> String {
-    let line = |node: &NodeName| format!("  {program} --config {}\n", folder.join(config(node)).display());
+    let line = |node: &NodeName| format!("  {program} --config {}\n", path(folder, &config(node)));
     let mut text: String = members.iter().take(SPELLED_OUT).map(|member| line(&member.name)).collect();
     if members.len() > SPELLED_OUT {
         text += &format!("  ... and so on for the other {}\n", members.len() - SPELLED_OUT);
@@ -56,7 +63,7 @@ fn commands(program: &str, folder: &Path, members: &[Member]) -> String {
 }
 
 fn watching(folder: &Path, plan: &Plan, roster: &Roster) -> String {
-    let password = |login: &str| folder.join(format!("keys/{login}.password")).display().to_string();
+    let password = |login: &str| path(folder, &format!("keys/{login}.password"));
     format!(
         "
 Watch and check the results as `{OBSERVER}`:
@@ -68,7 +75,27 @@ Home Assistant logs in as `{HOME_ASSISTANT}`, with the password in {home_assista
         port = plan.rules.broker.port(),
         observer = password(OBSERVER),
         results = Topics::new(roster.site().clone()).results(),
-        site = folder.join("site.toml").display(),
+        site = path(folder, "site.toml"),
         home_assistant = password(HOME_ASSISTANT),
     )
+}
+
+/// A file of the site as a shell takes it.
+fn path(folder: &Path, name: &str) -> String {
+    let path = folder.join(name).display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_survives_the_shell() {
+        assert_eq!(path(Path::new("a/b"), "site.toml"), "a/b/site.toml");
+        assert_eq!(path(Path::new("Büro"), "site.toml"), "Büro/site.toml");
+        assert_eq!(path(Path::new("my site"), "x"), "'my site/x'");
+        assert_eq!(path(Path::new("it's"), "x"), "'it'\\''s/x'");
+    }
 }

@@ -1,0 +1,118 @@
+//! A role as a process of its own, and what the operating system knows of it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::role::Role;
+use super::setup::Setup;
+
+/// A process that plays one role. It ends when this end of its standard input closes, so none is ever left behind.
+pub(crate) struct Child {
+    role: Role,
+    process: tokio::process::Child,
+    stdin: Option<ChildStdin>,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+/// Why a role's process can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChildError {
+    #[error("the process of a role ended early; see above")]
+    Ended,
+    #[error("the process of a role said something unexpected")]
+    Garbled,
+    #[error("the process of a role could not be started: {0}")]
+    Start(std::io::Error),
+}
+
+/// How long a process may take to get ready or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Usage {
+    /// CPU time, user and system, in seconds.
+    pub(crate) cpu_s: f64,
+    /// The most memory it ever held, in MiB.
+    pub(crate) peak_rss_mib: f64,
+}
+
+impl Child {
+    /// Starts this very program in `role`.
+    pub(crate) async fn start(role: Role, setup: &Setup) -> Result<Self, ChildError> {
+        let program = std::env::current_exe().map_err(ChildError::Start)?;
+        let mut process = Command::new(program)
+            .args(["bench", "role", &role.to_string()])
+            // A role that is late while everybody connects would fill the screen.
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(ChildError::Start)?;
+        let (Some(mut stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(ChildError::Ended);
+        };
+        let mut line = serde_json::to_vec(setup).map_err(|_| ChildError::Garbled)?;
+        line.push(b'\n');
+        stdin.write_all(&line).await.map_err(ChildError::Start)?;
+        Ok(Self { role, process, stdin: Some(stdin), stdout: BufReader::new(stdout).lines() })
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Waits until it says that it is ready, and returns what it says.
+    pub(crate) async fn ready(&mut self) -> Result<String, ChildError> {
+        match timeout(PATIENCE, self.stdout.next_line()).await {
+            Ok(Ok(Some(line))) => Ok(line),
+            _ => Err(ChildError::Ended),
+        }
+    }
+
+    /// What it has used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        let Some(pid) = self.process.id() else { return Usage::default() };
+        Usage {
+            cpu_s: cpu_seconds(pid).unwrap_or(0.0),
+            peak_rss_mib: status_mib(pid, "VmHWM:").unwrap_or(0.0),
+        }
+    }
+
+    /// What it holds now, in MiB.
+    pub(crate) fn rss_mib(&self) -> f64 {
+        self.process.id().and_then(|pid| status_mib(pid, "VmRSS:")).unwrap_or(0.0)
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<(), ChildError> {
+        self.stdin = None;
+        match timeout(PATIENCE, self.process.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            _ => Err(ChildError::Ended),
+        }
+    }
+}
+
+/// Fields 14 and 15 of `/proc/<pid>/stat`, counted after the name in parentheses, in clock ticks of 10 ms.
+fn cpu_seconds(pid: u32) -> Option<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_SECOND)
+}
+
+fn status_mib(pid: u32, key: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: f64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024.0)
+}

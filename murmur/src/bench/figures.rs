@@ -1,0 +1,133 @@
+//! What comes out of a measurement.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::setup::Told;
+
+/// The whole report; `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) setup: Told,
+    pub(crate) machine: Machine,
+    pub(crate) murmuration: Figures,
+    pub(crate) plain: Figures,
+    pub(crate) ratios: Ratios,
+}
+
+/// Where it was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    processor: String,
+    cores: usize,
+}
+
+/// Figures of one half.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    /// Readings that made their window, per second.
+    pub(crate) readings_per_s: f64,
+    /// Readings that made their window, of all.
+    pub(crate) made_window: f64,
+    /// Windows that came to a result.
+    pub(crate) windows_with_result: u64,
+    /// From window end + grace to the result at an observer.
+    pub(crate) result_ms: Percentiles,
+    /// CPU time of all roles, while the windows were measured.
+    pub(crate) cpu_s: f64,
+    /// The broker with all agents connected and nothing sent yet.
+    pub(crate) connected_broker_rss_mib: f64,
+    pub(crate) roles: Vec<RoleUsage>,
+}
+
+/// What one process used while the windows were measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct RoleUsage {
+    pub(crate) role: String,
+    pub(crate) cpu_s: f64,
+    pub(crate) peak_rss_mib: f64,
+}
+
+/// Median and near-worst of a time in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+/// This system over plain MQTT.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ratios {
+    /// Readings per second.
+    pub(crate) readings_per_s: f64,
+    /// CPU time for the same number of readings offered.
+    pub(crate) cpu: f64,
+}
+
+impl Ratios {
+    pub(crate) fn of(murmuration: &Figures, plain: &Figures) -> Self {
+        Self {
+            readings_per_s: murmuration.readings_per_s / plain.readings_per_s,
+            cpu: murmuration.cpu_s / plain.cpu_s,
+        }
+    }
+}
+
+impl Machine {
+    pub(crate) fn here() -> Self {
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let named = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+        let processor = named.map_or("unknown", |name| name.trim_start_matches([' ', '\t', ':'])).to_owned();
+        Self { processor, cores: std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+/// By the nearest rank; sorts.
+pub(crate) fn percentiles(values: &mut [f64]) -> Percentiles {
+    values.sort_by(f64::total_cmp);
+    let rank = |share: f64| {
+        let rank = (share * values.len() as f64).ceil() as usize;
+        values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    };
+    Percentiles { p50: rank(0.5), p99: rank(0.99) }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<28}{:>14}{:>14}", "", "murmuration", "plain MQTT")?;
+        let mut row = |name: &str, value: fn(&Figures) -> f64, digits: usize| {
+            let (ours, plain) = (value(&self.murmuration), value(&self.plain));
+            writeln!(f, "{name:<28}{ours:>14.digits$}{plain:>14.digits$}")
+        };
+        row("readings per second", |figures| figures.readings_per_s, 0)?;
+        row("made their window, %", |figures| figures.made_window * 100.0, 3)?;
+        row("result after, p50 ms", |figures| figures.result_ms.p50, 1)?;
+        row("result after, p99 ms", |figures| figures.result_ms.p99, 1)?;
+        row("CPU of all roles, s", |figures| figures.cpu_s, 2)?;
+        for (name, figures) in [("murmuration", &self.murmuration), ("plain", &self.plain)] {
+            for role in &figures.roles {
+                let what = format!("{name}, {}", role.role);
+                writeln!(f, "{what:<28}{:>8.2} s CPU {:>8.1} MiB peak", role.cpu_s, role.peak_rss_mib)?;
+            }
+        }
+        write!(
+            f,
+            "ratios: {:.3} of the readings, {:.2} of the CPU",
+            self.ratios.readings_per_s, self.ratios.cpu
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_take_the_nearest_rank() {
+        let mut values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        let Percentiles { p50, p99 } = percentiles(&mut values);
+        assert_eq!((p50, p99), (50.0, 99.0));
+        assert!(percentiles(&mut []).p50.is_nan());
+    }
+}

@@ -1,0 +1,192 @@
+//! What a process of the measurement does: one role, until its standard input closes.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{Broker, BrokerConfig, Limits};
+use sensor_agent::source::{Happened, Observation, Reading};
+use sensor_agent::{AgentOptions, Feed};
+use smc_core::protocol::input::Terms;
+use smc_core::shamir::PeerIndex;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::settings::BrokerAddress;
+use smc_peer::PeerOptions;
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::setup::Setup;
+use super::{BenchError, plain};
+use crate::stage::{Cast, accounts};
+
+/// What a process plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    /// All agents.
+    Agents,
+    /// The broker.
+    Broker,
+    /// One peer.
+    Peer(PeerIndex),
+    /// All publishers of plain readings.
+    Publishers,
+    /// One subscriber that computes a plain mean.
+    Subscriber(PeerIndex),
+}
+
+/// No role of a measurement.
+#[derive(Debug, thiserror::Error)]
+#[error("not a role")]
+pub(crate) struct NoRole;
+
+impl FromStr for Role {
+    type Err = NoRole;
+    fn from_str(text: &str) -> Result<Self, NoRole> {
+        let index = |number: &str| number.parse().ok().and_then(|n| PeerIndex::new(n).ok()).ok_or(NoRole);
+        match text.split_once('-') {
+            None if text == "agents" => Ok(Self::Agents),
+            None if text == "broker" => Ok(Self::Broker),
+            None if text == "publishers" => Ok(Self::Publishers),
+            Some(("peer", number)) => index(number).map(Self::Peer),
+            Some(("subscriber", number)) => index(number).map(Self::Subscriber),
+            _ => Err(NoRole),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agents => f.write_str("agents"),
+            Self::Broker => f.write_str("broker"),
+            Self::Peer(peer) => write!(f, "peer-{peer}"),
+            Self::Publishers => f.write_str("publishers"),
+            Self::Subscriber(peer) => write!(f, "subscriber-{peer}"),
+        }
+    }
+}
+
+/// Plays `role` as the setup on standard input says.
+pub(crate) async fn play(role: Role) -> Result<(), BenchError> {
+    let mut lines = BufReader::new(stdin()).lines();
+    let told = lines.next_line().await.ok().flatten().unwrap_or_default();
+    let setup: Setup = serde_json::from_str(&told).map_err(|error| BenchError::Setup(error.to_string()))?;
+    let cast = setup.cast()?;
+    let (end, ended) = watch::channel(false);
+    tokio::spawn(async move {
+        // Nothing more is ever said: the other end closes when the measurement is over, or dies.
+        let _ = lines.next_line().await;
+        end.send_replace(true);
+    });
+    let over = Over(ended);
+    match role {
+        Role::Agents => agents(&setup, cast, &over).await,
+        Role::Broker => serve(&cast, &over).await,
+        Role::Peer(peer) => compute(&setup, cast, peer, &over).await,
+        Role::Publishers => plain::publish(&setup, cast, &over).await,
+        Role::Subscriber(peer) => plain::subscribe(&setup, cast, peer, &over).await,
+    }
+}
+
+/// Tells when the measurement is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Over(watch::Receiver<bool>);
+
+impl Over {
+    pub(crate) fn wait(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut over = self.0.clone();
+        async move {
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
+}
+
+/// Tells the measuring process that this one is ready.
+pub(crate) fn ready(what: &str) {
+    println!("{what}");
+}
+
+/// Where the broker of the measurement is.
+pub(crate) fn address(setup: &Setup) -> Result<BrokerAddress, BenchError> {
+    let unknown = || BenchError::Setup("no broker".to_owned());
+    let address = setup.broker.ok_or_else(unknown)?;
+    BrokerAddress::new(&address.ip().to_string(), address.port()).map_err(|_| unknown())
+}
+
+async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
+    let config = BrokerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        state_dir: None,
+        limits: Limits::default(),
+        accounts: accounts(&cast.roster, &cast.secrets, &cast.observer)?,
+        anonymous: None,
+        tap: None,
+    };
+    let broker = Broker::bind(config).await.map_err(crate::stage::StageError::from)?;
+    ready(&broker.local_addr().to_string());
+    Ok(broker.run(over.wait()).await.map_err(crate::stage::StageError::from)?)
+}
+
+async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) -> Result<(), BenchError> {
+    let missing = || BenchError::Setup("no such peer".to_owned());
+    let name = cast.roster.peer(peer).ok_or_else(missing)?.name.clone();
+    let options = PeerOptions {
+        secrets: cast.secrets.remove(&name).ok_or_else(missing)?,
+        roster: cast.roster,
+        broker: address(setup)?,
+        state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        discovery: false,
+    };
+    ready("peer");
+    let ran = smc_peer::run(options, Clock::system(), None, over.wait()).await;
+    Ok(ran.map_err(crate::stage::StageError::from)?)
+}
+
+/// All agents with constant readings: what is measured is the way of a reading, not its source.
+async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchError> {
+    let broker = address(setup)?;
+    let clock = Clock::system();
+    let mut tasks = JoinSet::new();
+    for (place, agent) in cast.roster.agents().iter().enumerate() {
+        let Some(secrets) = cast.secrets.remove(&agent.node.name) else { continue };
+        let (sender, feed) = mpsc::channel(setup.streams.max(1));
+        fill(&sender, setup.streams, &clock, place);
+        let options = AgentOptions {
+            roster: Arc::clone(&cast.roster),
+            secrets,
+            broker: broker.clone(),
+            display_name: None,
+            terms: Terms::default(),
+            maximum_age: Some(Duration::from_secs(86_400)),
+            feed: Feed::Channel(feed),
+        };
+        let (clock, ended) = (clock.clone(), over.wait());
+        tasks.spawn(async move { (sensor_agent::run(options, clock, None, ended).await, sender) });
+    }
+    ready("agents");
+    while let Some(ended) = tasks.join_next().await {
+        let (ran, _) = ended.map_err(|_| crate::stage::StageError::Task)?;
+        ran.map_err(crate::stage::StageError::from)?;
+    }
+    Ok(())
+}
+
+/// One reading per stream, there from the start.
+fn fill(sender: &mpsc::Sender<Happened>, streams: usize, clock: &Clock, place: usize) {
+    for number in 1..=streams {
+        let (Ok(stream), Some(value)) = (format!("s{number}").parse(), Reading::new(reading(place, number)))
+        else {
+            continue;
+        };
+        // The channel has room for exactly these.
+        let _ = sender.try_send(Happened::Observed(Observation { stream, at: clock.now(), value }));
+    }
+}
+
+/// Some plausible ppm.
+pub(crate) fn reading(agent: usize, stream: usize) -> f64 {
+    (400 + (agent * 31 + stream * 17) % 1200) as f64
+}

@@ -1,0 +1,141 @@
+//! What is measured; every process of the measurement is told the same.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use smc_core::envelope::{Binding, KeyEpoch, Sealer};
+use smc_core::name::NameError;
+use smc_core::protocol::input;
+use smc_core::roster::document::{QueryTable, SiteTable, StreamTable};
+use smc_core::roster::{BundleIndex, Roster, Span, Tolerate};
+
+use super::BenchError;
+use crate::stage::{Cast, Script, StageError, numbered, site_name};
+
+/// Name of the one query.
+pub(crate) const QUERY: &str = "co2-mean";
+
+/// A measurement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub(crate) agents: usize,
+    pub(crate) streams: usize,
+    pub(crate) peers: u8,
+    pub(crate) threshold: u8,
+    pub(crate) period: Span,
+    pub(crate) grace: Span,
+    pub(crate) windows: u64,
+    /// From which every process makes the same keys.
+    pub(crate) seed: u64,
+    /// Where the broker listens, once it does.
+    pub(crate) broker: Option<SocketAddr>,
+    /// Where the peers' stores are.
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// What the report repeats of a setup.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Told {
+    agents: usize,
+    streams_per_agent: usize,
+    peers: u8,
+    threshold: u8,
+    period_ms: u64,
+    grace_ms: u64,
+    windows: u64,
+    readings_per_window: usize,
+    messages_per_window: usize,
+    message_bytes: usize,
+}
+
+/// A seed that nobody else has.
+pub(crate) fn fresh_seed(rng: &mut ChaCha20Rng) -> u64 {
+    rng.next_u64()
+}
+
+impl Setup {
+    /// The site with everybody's keys.
+    pub(crate) fn cast(&self) -> Result<Cast, BenchError> {
+        let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
+        let script = self.script().map_err(|error| BenchError::Setup(error.to_string()))?;
+        script.cast(&mut rng).map_err(|error| match error {
+            StageError::Site(error) => BenchError::Site(error),
+            error => BenchError::Stage(error),
+        })
+    }
+
+    pub(crate) fn readings_per_window(&self) -> usize {
+        self.agents * self.streams
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        Told {
+            agents: self.agents,
+            streams_per_agent: self.streams,
+            peers: self.peers,
+            threshold: self.threshold,
+            period_ms: self.period.get().as_millis() as u64,
+            grace_ms: self.grace.get().as_millis() as u64,
+            windows: self.windows,
+            readings_per_window: self.readings_per_window(),
+            messages_per_window: self.agents * usize::from(self.peers),
+            message_bytes: self.cast().map_or(0, |cast| message_bytes(&cast)),
+        }
+    }
+
+    fn script(&self) -> Result<Script, NameError> {
+        let stream = |number: usize| -> Result<StreamTable, NameError> {
+            Ok(StreamTable::Named { name: format!("s{number}").parse()?, quantity: "co2".parse()? })
+        };
+        let streams: Vec<_> = (1..=self.streams).map(stream).collect::<Result<_, _>>()?;
+        let agents = numbered("agent", self.agents)?;
+        Ok(Script {
+            site: SiteTable {
+                name: site_name("bench")?,
+                threshold: self.threshold,
+                tolerate: Tolerate::Crash,
+                minimum_cohort: 5,
+                period: self.period,
+                grace: self.grace,
+                step: Span::new(self.period.get().max(Duration::from_secs(1))),
+                cohort_epoch: Span::from_secs(3600),
+                key_epoch: Span::from_secs(24 * 3600),
+            },
+            peers: numbered("peer", usize::from(self.peers))?,
+            agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
+            queries: vec![QueryTable {
+                name: QUERY.parse()?,
+                function: "mean".to_owned(),
+                quantity: "co2".parse()?,
+                scope: Default::default(),
+                minimum_cohort: 0,
+                purpose: "measurement".to_owned(),
+            }],
+        })
+    }
+}
+
+/// How long an agent's sealed message is: that of a message that was really sealed.
+pub(crate) fn message_bytes(cast: &Cast) -> usize {
+    sealed_len(&cast.roster, cast).unwrap_or(0)
+}
+
+fn sealed_len(roster: &Roster, cast: &Cast) -> Option<usize> {
+    let bundle = roster.bundles().first()?;
+    let agent = &roster.agent(bundle.agent).node;
+    let (_, peer) = roster.peers().next()?;
+    let now = smc_mqtt::clock::Clock::system().now();
+    let window = bundle.period.window_at(now);
+    let binding = Binding::Input { period: bundle.period, window, definition: bundle.digest };
+    let epoch = KeyEpoch(now.as_micros() / 86_400_000_000);
+    let own = &cast.secrets.get(&agent.name)?.keys.sealing;
+    let mut rng = ChaCha20Rng::seed_from_u64(0);
+    let mut sealer =
+        Sealer::new(roster.site(), &agent.name, &peer.name, own, &peer.sealing, epoch, &mut rng).ok()?;
+    let plaintext = vec![0; input::plaintext_len(roster.bundle(BundleIndex(0)))];
+    sealer.seal(&binding, &plaintext).ok().map(|sealed| sealed.len())
+}

@@ -1,0 +1,100 @@
+//! `murmur bench`
+
+use clap::{Args, Subcommand};
+use smc_core::roster::Span;
+
+use super::{Failure, Outcome, block_on};
+use crate::bench::{self, Role, Setup};
+
+const EXAMPLES: &str = "\
+Examples:
+  murmur bench ingest
+  murmur bench ingest --agents 100 --streams 100 --peers 3 --period 1s --windows 20
+  murmur bench ingest --agents 1000 --streams 1 --json > ingest.json
+
+Every role is a process of its own on this machine. The baseline is plain MQTT with as many messages of the
+same size, sent at the same times through the same broker, with one subscriber per peer that computes a mean.";
+
+/// `murmur bench ...`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure the way of readings to results, beside plain MQTT
+    #[command(after_help = EXAMPLES)]
+    Ingest(Ingest),
+    /// Play one role of a measurement, as told on standard input
+    #[command(hide = true)]
+    Role {
+        /// Which
+        role: Role,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Ingest {
+    /// How many agents
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(5..=12_000))]
+    agents: u32,
+    /// How many streams each agent has
+    #[arg(long, value_name = "M", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    streams: u32,
+    /// How many peers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=9))]
+    peers: u8,
+    /// How many peers together learn nothing; the most that the number of peers allows if left out
+    #[arg(long, value_name = "T")]
+    threshold: Option<u8>,
+    /// The length of a window
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    period: Span,
+    /// How long after a window's end its shares are still taken
+    #[arg(long, value_name = "TIME", default_value = "100ms")]
+    grace: Span,
+    /// How many windows to measure
+    #[arg(long, value_name = "W", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    windows: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        match self.what {
+            What::Ingest(ingest) => ingest.run(),
+            What::Role { role } => {
+                block_on(bench::play(role))??;
+                Ok(Outcome::Done)
+            }
+        }
+    }
+}
+
+impl Ingest {
+    fn run(self) -> Result<Outcome, Failure> {
+        let json = self.json;
+        let report = block_on(bench::ingest(Setup {
+            agents: self.agents as usize,
+            streams: self.streams as usize,
+            peers: self.peers,
+            threshold: self.threshold.unwrap_or((self.peers - 1) / 2),
+            period: self.period,
+            grace: self.grace,
+            windows: self.windows,
+            seed: 0,
+            broker: None,
+            state_dir: None,
+        }))??;
+        if json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
+    }
+}

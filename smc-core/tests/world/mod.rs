@@ -1,0 +1,392 @@
+//! Peers and agents of one site in one process, under one clock that only the test moves. No envelopes: each
+//! message arrives as what its sender would have been proven to have sent.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its part of the world")]
+
+pub mod network;
+pub mod plain;
+pub mod site;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use smc_core::agent::{Agent, GapReason};
+use smc_core::identity::SigningKey;
+use smc_core::message::PeerMessage;
+use smc_core::name::QuantityName;
+use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken};
+use smc_core::protocol::input::{Input, Terms};
+use smc_core::protocol::plan::Plan;
+use smc_core::protocol::standing::Standing;
+use smc_core::result::SignedResult;
+use smc_core::roster::{AgentIndex, BundleIndex, QuantityIndex, Roster};
+use smc_core::shamir::PeerIndex;
+use smc_core::time::{Period, Timestamp, WindowIndex};
+
+use self::network::Flights;
+pub use self::network::{Content, Fate, Packet, Sender, Step};
+use self::site::PERIOD;
+pub use self::site::Site;
+
+/// Noon, the first instant of a cohort epoch and of the worlds' window 0.
+const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
+
+type Readings = Box<dyn Fn(usize, u64) -> Option<f64>>;
+type Hook = Box<dyn FnMut(&mut Packet) -> Fate>;
+
+/// A site at work.
+pub struct World {
+    pub roster: Arc<Roster>,
+    pub now: Timestamp,
+    pub peers: Vec<Host>,
+    pub agents: Vec<Agent>,
+    pub log: Log,
+    pub readings: Readings,
+    hook: Hook,
+    flights: Flights,
+    pub rng: ChaCha20Rng,
+}
+
+/// The machine a peer runs on.
+pub struct Host {
+    pub index: PeerIndex,
+    /// None while it is down.
+    pub peer: Option<Peer>,
+    pub disk: Disk,
+    key: [u8; 32],
+    /// What this peer's site file says.
+    pub roster: Arc<Roster>,
+}
+
+/// What outlives a crash.
+#[derive(Default)]
+pub struct Disk {
+    pub votes: BTreeMap<QuantityName, Standing>,
+    pub inputs: BTreeMap<(BundleIndex, WindowIndex), Vec<u8>>,
+}
+
+/// All that came to pass.
+#[derive(Default)]
+pub struct Log {
+    pub agreed: Vec<(PeerIndex, QuantityIndex, WindowIndex, Arc<Plan>)>,
+    pub blamed: Vec<(PeerIndex, Blame)>,
+    pub results: Vec<Told>,
+    pub refused: Vec<(PeerIndex, Refusal)>,
+    pub sat_out: Vec<(PeerIndex, WindowIndex)>,
+    pub skipped: Vec<(PeerIndex, u64)>,
+    /// Everything sent, before the network had its way.
+    pub sent: Vec<(Timestamp, Packet)>,
+}
+
+/// A result as one peer told it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub peer: PeerIndex,
+    pub signed: SignedResult,
+    pub publish: bool,
+}
+
+pub fn peer(i: u8) -> PeerIndex {
+    PeerIndex::new(i).unwrap()
+}
+
+impl World {
+    /// All up, a quarter of a second before noon; everybody reads something different in every window.
+    pub fn new(site: Site) -> Self {
+        let roster = Arc::new(site.roster());
+        let now = NOON - PERIOD / 4;
+        let hosts = roster.sharing().indices().zip(&site.keys).map(|(index, keys)| Host {
+            index,
+            peer: None,
+            disk: Disk::default(),
+            key: *keys.signing.to_bytes(),
+            roster: Arc::clone(&roster),
+        });
+        let agent = |i| Agent::new(AgentIndex(i), Arc::clone(&roster), Terms::default(), None, now);
+        let mut world = Self {
+            now,
+            peers: hosts.collect(),
+            agents: (0..roster.agents().len() as u32).map(agent).collect(),
+            log: Log::default(),
+            readings: Box::new(|agent, window| Some((400 + 37 * agent as u64 + 11 * window) as f64)),
+            hook: Box::new(|_| Fate::Pass),
+            flights: Flights::default(),
+            rng: ChaCha20Rng::seed_from_u64(site.seed + 1),
+            roster,
+        };
+        for index in world.roster.sharing().indices() {
+            world.start(index, None);
+        }
+        world
+    }
+
+    /// What each agent reads in each window, counted from noon.
+    pub fn read(&mut self, readings: impl Fn(usize, u64) -> Option<f64> + 'static) {
+        self.readings = Box::new(readings);
+    }
+
+    /// Looks at every message as it is sent; may change it and decides what becomes of it.
+    pub fn intercept(&mut self, hook: impl FnMut(&mut Packet) -> Fate + 'static) {
+        self.hook = Box::new(hook);
+    }
+
+    /// The index of window `w` after noon.
+    pub fn window(&self, w: u64) -> WindowIndex {
+        WindowIndex(self.period().window_at(NOON).0 + w)
+    }
+
+    /// The window after noon with this index.
+    pub fn since_noon(&self, window: WindowIndex) -> u64 {
+        window.0 - self.window(0).0
+    }
+
+    fn period(&self) -> Period {
+        Period::from_millis(PERIOD.as_millis() as u64).unwrap()
+    }
+
+    /// An agent demands a larger cohort.
+    pub fn demand(&mut self, agent: usize, minimum_cohort: u16) {
+        let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
+        self.agents[agent] = Agent::new(index, roster, Terms { minimum_cohort }, None, self.now);
+    }
+
+    /// A peer stops, and all others are told.
+    pub fn crash(&mut self, index: PeerIndex) {
+        self.host(index).peer = None;
+        self.presence(index, false);
+    }
+
+    /// A peer comes back with what its disk holds.
+    pub fn restart(&mut self, index: PeerIndex) {
+        let host = self.host(index);
+        let inputs = host.disk.inputs.iter().map(|(&(bundle, window), plaintext)| {
+            (bundle, window, Input::read(host.roster.bundle(bundle), plaintext).unwrap())
+        });
+        let inputs = inputs.collect();
+        let votes = host.disk.votes.clone().into_iter().collect();
+        self.start(index, Some(Recovered { votes, inputs }));
+    }
+
+    /// A peer comes up and learns who else is; all others are told.
+    pub fn start(&mut self, index: PeerIndex, recovered: Option<Recovered>) {
+        let now = self.now;
+        let up: Vec<_> =
+            self.peers.iter().filter(|host| host.peer.is_some()).map(|host| host.index).collect();
+        let host = self.host(index);
+        let key = SigningKey::from_bytes(&host.key);
+        let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, now);
+        for other in up {
+            peer.handle_presence(now, other, true);
+        }
+        host.peer = Some(peer);
+        self.drain(index);
+        self.presence(index, true);
+    }
+
+    /// Tells all other peers whether one is there, true or not.
+    pub fn presence(&mut self, index: PeerIndex, up: bool) {
+        for other in self.roster.sharing().indices() {
+            self.presence_at(other, index, up);
+        }
+    }
+
+    /// Tells one peer whether another is there, true or not.
+    pub fn presence_at(&mut self, at: PeerIndex, index: PeerIndex, up: bool) {
+        let now = self.now;
+        if let Some(peer) = self.host(at).peer.as_mut() {
+            peer.handle_presence(now, index, up);
+            self.drain(at);
+        }
+    }
+
+    /// Until window `w` after noon is over and everything about it is said.
+    pub fn run(&mut self, w: u64) {
+        let end = self.period().end(self.window(w));
+        self.run_until(end + PERIOD - PERIOD / 20);
+    }
+
+    /// Until an instant within window `w` after noon.
+    pub fn run_into(&mut self, w: u64, millis: u64) {
+        self.run_until(self.period().start(self.window(w)) + std::time::Duration::from_millis(millis));
+    }
+
+    pub fn run_until(&mut self, end: Timestamp) {
+        while let Some(next) = self.next_event().filter(|&next| next <= end) {
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn next_event(&self) -> Option<Timestamp> {
+        let peers = self.peers.iter().filter_map(|host| host.peer.as_ref()?.poll_timeout());
+        let agents = self.agents.iter().filter_map(Agent::poll_timeout);
+        peers.chain(agents).chain(self.flights.next_arrival()).min()
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        for agent in 0..self.agents.len() {
+            if self.agents[agent].poll_timeout().is_some_and(|due| due <= now) {
+                self.speak(agent);
+            }
+        }
+        while let Some(packet) = self.flights.arrived(now) {
+            let to = packet.to;
+            if let Err(refusal) = self.deliver(packet) {
+                self.log.refused.push((to, refusal));
+            }
+        }
+        for index in self.roster.sharing().indices() {
+            if let Some(peer) = self.host(index).peer.as_mut()
+                && peer.poll_timeout().is_some_and(|due| due <= now)
+            {
+                peer.handle_timeout(now);
+                self.drain(index);
+            }
+        }
+    }
+
+    /// An agent reads its sensors and shares the window.
+    fn speak(&mut self, agent: usize) {
+        let (now, roster) = (self.now, Arc::clone(&self.roster));
+        let window = self.since_noon(self.period().window_at(now));
+        let reading = (self.readings)(agent, window);
+        let state = &mut self.agents[agent];
+        for &bundle in &roster.agent(AgentIndex(agent as u32)).bundles {
+            for stream in &roster.bundle(bundle).streams {
+                let noted = match reading {
+                    Some(value) => state.handle_reading(now, &stream.name, now, value),
+                    None => state.handle_gap(now, &stream.name, now, GapReason::Missing),
+                };
+                noted.unwrap();
+            }
+        }
+        state.handle_timeout(now, &mut self.rng);
+        while self.agents[agent].poll_event().is_some() {}
+        while let Some(dealt) = self.agents[agent].poll_transmit() {
+            for (to, plaintext) in roster.sharing().indices().zip(&dealt.plaintexts) {
+                let (bundle, window) = (dealt.bundle, dealt.window);
+                let content = Content::Input { bundle, window, plaintext: plaintext.as_bytes().to_vec() };
+                self.send(Packet { from: Sender::Agent(agent), to, content });
+            }
+        }
+    }
+
+    pub fn send(&mut self, mut packet: Packet) {
+        self.log.sent.push((self.now, packet.clone()));
+        let fate = (self.hook)(&mut packet);
+        if let Fate::Answered(answer) = &fate {
+            self.flights.send(self.now, (**answer).clone(), Fate::Pass);
+        }
+        self.flights.send(self.now, packet, fate);
+    }
+
+    /// Hands a message to its receiver; it is lost on one that is down.
+    pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {
+        let now = self.now;
+        let Packet { from, to, content } = packet;
+        let host = self.host(to);
+        let Some(peer) = host.peer.as_mut() else { return Ok(Taken::New) };
+        let (message, stored) = match (from, content) {
+            (_, Content::Input { bundle, window, plaintext }) => {
+                let input = Input::read(host.roster.bundle(bundle), &plaintext)?;
+                (Message::Input { bundle, window, input }, Some(((bundle, window), plaintext)))
+            }
+            (Sender::Peer(from), Content::Peer(message)) => {
+                (Message::Peer { from, message: Box::new(message) }, None)
+            }
+            (Sender::Agent(_), Content::Peer(_)) => return Err(Refusal::Unknown),
+        };
+        let taken = peer.handle_message(now, message);
+        if let (Ok(Taken::New), Some((key, plaintext))) = (taken, stored) {
+            host.disk.inputs.insert(key, plaintext);
+        }
+        self.drain(to);
+        taken
+    }
+
+    /// Does what a peer asks for: first what it tells, then what it sends.
+    fn drain(&mut self, index: PeerIndex) {
+        while let Some(event) = self.host(index).peer.as_mut().and_then(Peer::poll_event) {
+            self.note(index, event);
+        }
+        while let Some(transmit) = self.host(index).peer.as_mut().and_then(Peer::poll_transmit) {
+            self.assert_persisted(index, &transmit.message);
+            for to in transmit.to.iter() {
+                // Through its text form, as on the wire.
+                let message = PeerMessage::from_bytes(&transmit.message.to_bytes()).unwrap();
+                assert_eq!(message, *transmit.message);
+                self.send(Packet { from: Sender::Peer(index), to, content: Content::Peer(message) });
+            }
+        }
+    }
+
+    fn note(&mut self, at: PeerIndex, event: Event) {
+        let disk = &mut self.peers[at.offset()].disk;
+        match event {
+            Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
+            Event::Blamed(blame) => self.log.blamed.push((at, blame)),
+            Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
+            Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
+            Event::Result { result, publish } => {
+                self.log.results.push(Told { peer: at, signed: *result, publish });
+            }
+            Event::SatOut { window, .. } => self.log.sat_out.push((at, window)),
+            Event::Skipped { windows } => self.log.skipped.push((at, windows)),
+        }
+    }
+
+    /// A vote is on disk before it is sent.
+    fn assert_persisted(&mut self, index: PeerIndex, message: &PeerMessage) {
+        if let PeerMessage::Vote(vote) = message {
+            let stored = &self.host(index).disk.votes[&vote.document.quantity];
+            assert_eq!(stored.window, vote.document.window, "a vote was sent that is not on disk");
+        }
+    }
+
+    /// The key that a peer signs with, for those who lie in its name.
+    pub fn signing_key(&mut self, index: PeerIndex) -> SigningKey {
+        SigningKey::from_bytes(&self.host(index).key)
+    }
+
+    pub fn host(&mut self, index: PeerIndex) -> &mut Host {
+        &mut self.peers[index.offset()]
+    }
+
+    /// The result of a query in window `w` after noon, as published.
+    pub fn published(&self, query: &str, w: u64) -> Vec<&SignedResult> {
+        let told = self.told(query, w).into_iter();
+        told.filter(|told| told.publish).map(|told| &told.signed).collect()
+    }
+
+    /// What the peers said about a query in window `w` after noon.
+    pub fn told(&self, query: &str, w: u64) -> Vec<&Told> {
+        let of = |told: &&Told| {
+            told.signed.result.query.as_str() == query && told.signed.result.window.index == self.window(w)
+        };
+        self.log.results.iter().filter(of).collect()
+    }
+
+    /// The one published value of a query in window `w` after noon.
+    #[track_caller]
+    pub fn value(&self, query: &str, w: u64) -> f64 {
+        let published = self.published(query, w);
+        let [signed] = published[..] else { panic!("{} results of {query} in window {w}", published.len()) };
+        signed.verify(&self.roster).unwrap();
+        let value = signed.result.value;
+        value.unwrap_or_else(|| panic!("window {w}: {}", signed.result.reason.as_deref().unwrap_or(""))).get()
+    }
+
+    /// Why a query has no value in window `w` after noon: status and reason as published.
+    #[track_caller]
+    pub fn reason(&self, query: &str, w: u64) -> String {
+        let published = self.published(query, w);
+        let [signed] = published[..] else { panic!("{} results of {query} in window {w}", published.len()) };
+        signed.verify(&self.roster).unwrap();
+        let result = &signed.result;
+        assert_eq!(result.value, None);
+        format!("{}: {}", result.status, result.reason.as_deref().unwrap_or(""))
+    }
+}

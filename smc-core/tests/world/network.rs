@@ -1,0 +1,107 @@
+//! A network that does what the test says, in a fixed order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use smc_core::message::PeerMessage;
+use smc_core::roster::BundleIndex;
+use smc_core::shamir::PeerIndex;
+use smc_core::time::{Timestamp, WindowIndex};
+
+/// How long a message takes if the test does not say otherwise.
+pub const LATENCY: Duration = Duration::from_millis(2);
+
+/// A message on its way to a peer.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    pub from: Sender,
+    pub to: PeerIndex,
+    pub content: Content,
+}
+
+/// Who sent it, as the envelope would prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sender {
+    Agent(usize),
+    Peer(PeerIndex),
+}
+
+/// What was sent.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
+pub enum Content {
+    Input { bundle: BundleIndex, window: WindowIndex, plaintext: Vec<u8> },
+    Peer(PeerMessage),
+}
+
+impl Content {
+    pub fn window(&self) -> WindowIndex {
+        match self {
+            Self::Input { window, .. } => *window,
+            Self::Peer(message) => message.window(),
+        }
+    }
+
+    /// Which step of a window it belongs to.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Input { .. } => Step::Input,
+            Self::Peer(PeerMessage::Inventory(_)) => Step::Inventory,
+            Self::Peer(PeerMessage::Vote(_)) => Step::Vote,
+            Self::Peer(PeerMessage::Partial(_)) => Step::Partial,
+            Self::Peer(PeerMessage::Endorsement(_)) => Step::Endorsement,
+        }
+    }
+}
+
+/// The steps of a window, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Input,
+    Inventory,
+    Vote,
+    Partial,
+    Endorsement,
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone)]
+pub enum Fate {
+    /// It arrives, and at the same time another message is sent.
+    Answered(Box<Packet>),
+    Delay(Duration),
+    Drop,
+    Pass,
+    Twice(Duration),
+}
+
+/// Messages in flight, by arrival.
+#[derive(Debug, Default)]
+pub struct Flights {
+    packets: BTreeMap<(Timestamp, u64), Packet>,
+    sent: u64,
+}
+
+impl Flights {
+    pub fn send(&mut self, now: Timestamp, packet: Packet, fate: Fate) {
+        let (first, again) = match fate {
+            Fate::Drop => return,
+            Fate::Answered(_) | Fate::Pass => (LATENCY, None),
+            Fate::Delay(delay) => (LATENCY + delay, None),
+            Fate::Twice(later) => (LATENCY, Some(LATENCY + later)),
+        };
+        for latency in again.into_iter().chain([first]) {
+            self.sent += 1;
+            self.packets.insert((now + latency, self.sent), packet.clone());
+        }
+    }
+
+    pub fn next_arrival(&self) -> Option<Timestamp> {
+        self.packets.keys().next().map(|&(at, _)| at)
+    }
+
+    pub fn arrived(&mut self, now: Timestamp) -> Option<Packet> {
+        let (&(at, _), _) = self.packets.first_key_value()?;
+        if at > now { None } else { self.packets.pop_first().map(|(_, packet)| packet) }
+    }
+}

@@ -1,0 +1,124 @@
+//! Sites built in code.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use smc_core::identity::NodeKeys;
+use smc_core::name::StreamName;
+use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteTable, StreamTable};
+use smc_core::roster::{Roster, SiteDocument, Span, Tolerate};
+
+/// Windows of the tests last this long.
+pub const PERIOD: Duration = Duration::from_secs(1);
+/// Ten windows to a cohort epoch.
+pub const EPOCH_WINDOWS: u64 = 10;
+/// All waiting of one window fits into the next: four steps of 200 ms.
+pub const STEP: Duration = Duration::from_millis(200);
+/// How long after a window's end its shares are still taken.
+pub const GRACE: Duration = Duration::from_millis(200);
+
+/// A site in the making.
+pub struct Site {
+    pub document: SiteDocument,
+    pub keys: Vec<NodeKeys>,
+    pub seed: u64,
+    rng: ChaCha20Rng,
+}
+
+impl Site {
+    /// n peers with threshold t, no agents and no queries; at least five agents to a result.
+    pub fn of(n: u8, t: u8) -> Self {
+        Self::seeded(n, t, 1)
+    }
+
+    /// The same with other keys and shares.
+    pub fn seeded(n: u8, t: u8, seed: u64) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let keys: Vec<_> = (0..n).map(|_| NodeKeys::generate(&mut rng)).collect();
+        let peer = (1..).zip(&keys).map(|(i, keys)| PeerTable {
+            name: format!("peer-{i}").parse().unwrap(),
+            identity: keys.signing.verifying_key(),
+            sealing: *keys.sealing.public(),
+        });
+        let site = SiteTable {
+            name: "harbour-school".parse().unwrap(),
+            threshold: t,
+            tolerate: Tolerate::Crash,
+            minimum_cohort: 5,
+            period: Span::new(PERIOD),
+            grace: Span::new(GRACE),
+            step: Span::new(STEP),
+            cohort_epoch: Span::new(PERIOD * EPOCH_WINDOWS as u32),
+            key_epoch: Span::from_secs(24 * 3600),
+        };
+        let peer = peer.collect();
+        let document = SiteDocument { site, peer, agent: vec![], quantity: vec![], query: vec![] };
+        Self { document, keys, seed, rng }
+    }
+
+    /// Peers may lie.
+    pub fn malicious(mut self) -> Self {
+        self.document.site.tolerate = Tolerate::Malicious;
+        self
+    }
+
+    /// Changes anything else in `[site]`.
+    pub fn with(mut self, change: impl FnOnce(&mut SiteTable)) -> Self {
+        change(&mut self.document.site);
+        self
+    }
+
+    /// Adds agents that measure CO2, on floor 1 and floor 2 in turn.
+    pub fn agents(self, agents: usize) -> Self {
+        let first = self.document.agent.len();
+        (first..first + agents).fold(self, |site, i| {
+            let floor = if i % 2 == 0 { "1" } else { "2" };
+            site.agent(&[("floor", floor)], &["co2"])
+        })
+    }
+
+    /// Adds an agent with labels and one stream for each of `quantities`.
+    pub fn agent(mut self, labels: &[(&str, &str)], quantities: &[&str]) -> Self {
+        let keys = NodeKeys::generate(&mut self.rng);
+        let stream = |(place, quantity): (usize, &&str)| StreamTable::Named {
+            name: format!("s{place}").parse::<StreamName>().unwrap(),
+            quantity: quantity.parse().unwrap(),
+        };
+        self.document.agent.push(AgentTable {
+            name: format!("room-{}", 101 + self.document.agent.len()).parse().unwrap(),
+            identity: keys.signing.verifying_key(),
+            sealing: *keys.sealing.public(),
+            labels: map(labels),
+            streams: quantities.iter().enumerate().map(stream).collect(),
+        });
+        self
+    }
+
+    /// Adds a query on CO2 over all agents, called like its function.
+    pub fn query(self, function: &str) -> Self {
+        self.scoped(function, function, &[])
+    }
+
+    /// Adds a query on CO2.
+    pub fn scoped(mut self, name: &str, function: &str, scope: &[(&str, &str)]) -> Self {
+        self.document.query.push(QueryTable {
+            name: name.parse().unwrap(),
+            function: function.to_owned(),
+            quantity: "co2".parse().unwrap(),
+            scope: map(scope),
+            minimum_cohort: 0,
+            purpose: String::new(),
+        });
+        self
+    }
+
+    pub fn roster(&self) -> Roster {
+        Roster::try_from(self.document.clone()).unwrap()
+    }
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+}

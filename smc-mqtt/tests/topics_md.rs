@@ -1,0 +1,192 @@
+//! Holds `topics.md` against the code: every topic is described, every described topic is one, and every example is
+//! what the programs read and write.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use smc_core::card::Card;
+use smc_core::document::Signed;
+use smc_core::envelope::Envelope;
+use smc_core::message::PeerMessage;
+use smc_core::name::MAX_NAME;
+use smc_core::result::SignedResult;
+use smc_mqtt::status::presence;
+use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
+
+const PAGE: &str = include_str!("../../topics.md");
+/// The site of the page's examples.
+const SITE: &str = "demo";
+
+/// What a section calls its topic. A topic that is new to the code does not compile here before it has a name.
+fn pattern(topic: &Topic) -> &'static str {
+    match topic {
+        Topic::Card { .. } => "murmur/<site>/card/<node>",
+        Topic::Discovery { .. } => "homeassistant/sensor/murmur_<site>/<query>/config",
+        Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
+        Topic::Result { .. } => "murmur/<site>/result/<query>",
+        Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
+        Topic::Status { .. } => "murmur/<site>/status/<node>",
+    }
+}
+
+/// One of every topic.
+fn all() -> [Topic; 6] {
+    let node = || "peer-1".parse().unwrap();
+    let from = || "room-101".parse().unwrap();
+    let query = || "co2-mean".parse().unwrap();
+    [
+        Topic::Card { node: node() },
+        Topic::Discovery { query: query() },
+        Topic::Peer { to: node(), from: from() },
+        Topic::Result { query: query() },
+        Topic::Share { to: node(), from: from() },
+        Topic::Status { node: node() },
+    ]
+}
+
+fn topics() -> Topics {
+    Topics::new(SITE.parse().unwrap())
+}
+
+/// The text of each section by its topic.
+fn sections() -> BTreeMap<&'static str, &'static str> {
+    let section = |text: &'static str| text.strip_prefix('`')?.split_once("`\n");
+    PAGE.split("\n## ").filter_map(section).collect()
+}
+
+/// The example payloads of a section, by the fence that opens them.
+fn examples(text: &str, fence: &str) -> Vec<String> {
+    let mut examples: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        match (open, line) {
+            (false, line) if line == fence => examples.push(String::new()),
+            (true, "```") => {}
+            (true, line) => {
+                examples.last_mut().unwrap().push_str(line);
+                continue;
+            }
+            _ => continue,
+        }
+        open = !open;
+    }
+    examples
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn every_topic_of_the_code_is_described_and_no_other() {
+    let mut described: Vec<_> = sections().into_keys().collect();
+    let mut known: Vec<_> = all().iter().map(pattern).chain([HOME_ASSISTANT_STATUS]).collect();
+    known.sort_unstable();
+    described.sort_unstable();
+    assert_eq!(described, known);
+}
+
+#[test]
+fn the_table_has_every_topic_once() {
+    for topic in sections().into_keys() {
+        assert_eq!(PAGE.matches(&format!("\n| `{topic}` |")).count(), 1, "{topic}");
+    }
+}
+
+#[test]
+fn a_described_topic_is_spelled_and_parsed_as_described() {
+    for topic in all() {
+        let text = topics().spell(&topic);
+        let placeholders = [
+            ("<site>", SITE),
+            ("<node>", "peer-1"),
+            ("<to>", "peer-1"),
+            ("<peer>", "peer-1"),
+            ("<from>", "room-101"),
+            ("<agent>", "room-101"),
+            ("<query>", "co2-mean"),
+        ];
+        let filled =
+            placeholders.iter().fold(pattern(&topic).to_owned(), |text, (from, to)| text.replace(from, to));
+        assert_eq!(text, filled);
+        assert_eq!(topics().parse(&filled), Ok(topic));
+    }
+}
+
+#[test]
+fn names_are_as_long_as_the_page_says() {
+    assert!(PAGE.contains(&format!("1 to {MAX_NAME} characters")));
+}
+
+#[test]
+fn sealed_messages_are_envelopes() {
+    for (topic, is_share) in
+        [("murmur/<site>/share/<peer>/<agent>", true), ("murmur/<site>/peer/<to>/<from>", false)]
+    {
+        let examples = examples(sections()[topic], "```json");
+        assert_eq!(examples.len(), 1, "{topic}");
+        let envelope = Envelope::parse(examples[0].as_bytes(), 512 * 1024).unwrap();
+        assert_eq!((envelope.site(), envelope.window().is_some()), (SITE, is_share), "{topic}");
+    }
+}
+
+#[test]
+fn what_peers_say_to_each_other_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/peer/<to>/<from>"], "```json sealed");
+    let mut steps = Vec::new();
+    for example in &examples {
+        let message = PeerMessage::from_bytes(example.as_bytes()).unwrap_or_else(|_| panic!("{example}"));
+        assert_eq!(json(std::str::from_utf8(&message.to_bytes()).unwrap()), json(example));
+        steps.push(match message {
+            PeerMessage::Endorsement(_) => "endorsement",
+            PeerMessage::Inventory(_) => "inventory",
+            PeerMessage::Partial(_) => "partial",
+            PeerMessage::Vote(_) => "vote",
+        });
+    }
+    steps.sort_unstable();
+    assert_eq!(steps, ["endorsement", "inventory", "partial", "vote"]);
+}
+
+#[test]
+fn a_card_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/card/<node>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn results_read_back_as_they_stand() {
+    let examples = examples(sections()["murmur/<site>/result/<query>"], "```json");
+    assert_eq!(examples.len(), 2);
+    for example in &examples {
+        let result: SignedResult = serde_json::from_str(example).unwrap();
+        assert_eq!(serde_json::to_value(&result).unwrap(), json(example));
+    }
+}
+
+#[test]
+fn statuses_tell_who_is_there() {
+    let examples = examples(sections()["murmur/<site>/status/<node>"], "```json");
+    let states: Vec<_> = examples.iter().map(|example| json(example)["state"].clone()).collect();
+    assert_eq!(states, ["online", "offline"]);
+    assert!(examples.iter().all(|example| presence(example.as_bytes()).is_some()));
+}
+
+#[test]
+fn every_field_of_an_example_is_explained() {
+    for (topic, text) in sections() {
+        for example in examples(text, "```json").iter().chain(&examples(text, "```json sealed")) {
+            // Discovery is Home Assistant's own vocabulary, and `step` names the message.
+            let keys = json(example).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            let known = ["name", "step", "digest", "query", "share", "sig", "quantity", "window"];
+            let inherited = topic.contains("/peer/");
+            for key in keys.iter().filter(|key| !known.contains(&key.as_str()) && !inherited) {
+                assert!(text.contains(&format!("`{key}`")), "{topic}: {key}");
+            }
+        }
+    }
+}
