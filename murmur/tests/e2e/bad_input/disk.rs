@@ -1,0 +1,1 @@
+//! A full disk: who can't keep its promises stops, and the others go on.
