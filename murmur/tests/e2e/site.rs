@@ -147,6 +147,29 @@ fn results_go_on_without_a_killed_peer_and_are_verified_again_once_it_is_back() 
 }
 
 #[test]
+fn a_peer_that_hangs_is_waited_for_no_longer_than_a_step() {
+    let mut site = Site::quick("10s", &["--agents", "6"]);
+    site.set("site.toml", "step", "\"400ms\"");
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    let next = |what: &str, fits: &dyn Fn(&SignedResult) -> bool| {
+        await_outcome(&observer, "co2-mean", what, |signed| {
+            signed.result.status == Status::Ok && fits(signed)
+        })
+    };
+    next("a verified value", &|signed| signed.result.verified);
+    // It is connected, so nobody is told that it is gone.
+    site.process("peer-1").signal("STOP");
+    let without = next("a value of the others", &|signed| signed.result.peers.len() == 2);
+    let windows = without.result.window.index;
+    next("a value of the others, again", &|signed| signed.result.window.index.0 >= windows.0 + 3);
+    site.process("peer-1").signal("CONT");
+    next("a value of all", &|signed| signed.result.verified && signed.result.window.index > windows);
+    assert_eq!(site.process("peer-1").terminate().code(), Some(0));
+    site.assert_nobody_panicked();
+}
+
+#[test]
 fn a_silent_agent_is_carried_within_its_epoch_and_then_too_few_are_withheld() {
     const EPOCH: u64 = 12;
     let mut site = Site::quick("12s", &["--agents", "6"]);
