@@ -77,7 +77,7 @@ fn site(schedule: &Schedule) -> Site {
 
 /// As many as fit into a few seconds; more with `PROPTEST_CASES=1000 cargo test --release --test schedules`.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
 }
 
 /// A number that depends on the seed and on what it is for.

@@ -16,7 +16,7 @@ use super::child::{Child, Usage};
 use super::figures::{Figures, RoleUsage, percentiles};
 use super::plain::PlainResult;
 use super::role::{Role, address};
-use super::setup::Setup;
+use super::setup::{EPOCH_WINDOWS, Setup};
 use super::{BenchError, LIMIT};
 use crate::stage::observer;
 
@@ -29,8 +29,8 @@ pub(crate) enum Phase {
     Plain,
 }
 
-/// Windows that are not counted, after all nodes are there.
-const WARM_UP: u64 = 2;
+/// Windows that are not counted, after all nodes are there: in the first, everybody makes everybody's keys.
+const WARM_UP: u64 = 2 * EPOCH_WINDOWS as u64;
 
 /// A window's outcome as it was seen.
 struct Seen {

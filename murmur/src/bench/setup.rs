@@ -19,6 +19,10 @@ use crate::stage::{Cast, Script, StageError, numbered, site_name};
 /// Name of the one query.
 pub(crate) const QUERY: &str = "co2-mean";
 
+/// Windows of a cohort epoch: short, so that an agent that missed one's first window while all were connecting is not
+/// left out of what is measured.
+pub(crate) const EPOCH_WINDOWS: u32 = 5;
+
 /// A measurement.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Setup {
@@ -102,7 +106,7 @@ impl Setup {
                 period: self.period,
                 grace: self.grace,
                 step: Span::new(self.period.get().max(Duration::from_secs(1))),
-                cohort_epoch: Span::from_secs(3600),
+                cohort_epoch: Span::new(EPOCH_WINDOWS * self.period.get()),
                 key_epoch: Span::from_secs(24 * 3600),
             },
             peers: numbered("peer", usize::from(self.peers))?,
