@@ -12,6 +12,10 @@ use smc_mqtt::settings::BrokerAddress;
 use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
 
+/// What the environment may override.
+const OVERRIDABLE: [&str; 7] =
+    ["broker", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site"];
+
 /// `sensor-agent --config agent.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +48,7 @@ impl AgentConfig {
     /// # Errors
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<AgentOptions, ConfigError> {
-        let config: Self = load(path)?;
+        let config: Self = load(path, &OVERRIDABLE)?;
         let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
         let mut sources = config.source;
         for source in &mut sources {

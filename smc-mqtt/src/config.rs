@@ -1,11 +1,12 @@
 //! What every node reads when it starts: its own TOML file, the site file and its key file.
 //!
 //! A value may also come from the environment: `MURMUR_BROKER=mqtt://10.0.0.2` overrides the key `broker`, two
-//! underscores reach into a table (`MURMUR_LIMITS__CONNECTIONS`). Relative paths count from the file that names
-//! them.
+//! underscores reach into a table (`MURMUR_HOME_ASSISTANT__DISCOVERY`). Relative paths count from the file that
+//! names them.
 
 mod keyfile;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,12 +73,22 @@ pub enum ConfigError {
     },
 }
 
-/// Reads a TOML file, with overrides from the environment.
+/// Reads a TOML file; the environment may override `keys`. Variables that other programs of the site share the prefix
+/// with mean nothing here.
 ///
 /// # Errors
 /// If the file can't be read or does not fit.
-pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    read(path, Some(Environment::with_prefix("MURMUR").prefix_separator("_").separator("__")))
+pub fn load<T: DeserializeOwned>(path: &Path, keys: &[&str]) -> Result<T, ConfigError> {
+    let ours = |variable: &str| {
+        let key = variable.strip_prefix("MURMUR_").unwrap_or_default().to_ascii_lowercase();
+        let (table, _) = key.split_once("__").unwrap_or((&key, ""));
+        keys.contains(&table)
+    };
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let variables = std::env::vars_os().filter_map(text).filter(|(name, _)| ours(name)).collect();
+    let environment = Environment::with_prefix("MURMUR").prefix_separator("_").separator("__");
+    read(path, Some(environment.source(Some(variables))))
 }
 
 /// Reads and checks a site file. The environment has no say in it: all nodes must agree on every byte.

@@ -9,6 +9,9 @@ use smc_mqtt::settings::BrokerAddress;
 
 use crate::run::PeerOptions;
 
+/// What the environment may override.
+const OVERRIDABLE: [&str; 6] = ["broker", "home_assistant", "keys", "node", "site", "state_dir"];
+
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +56,7 @@ impl PeerConfig {
     /// # Errors
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<PeerOptions, ConfigError> {
-        let config: Self = load(path)?;
+        let config: Self = load(path, &OVERRIDABLE)?;
         let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
         Ok(PeerOptions {
             roster: membership.roster,

@@ -10,7 +10,7 @@ use smc_core::peer::Event;
 use smc_core::roster::Roster;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
-use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::Topics;
@@ -82,24 +82,34 @@ pub async fn run(
     let mut service = Service::new(options, topics, clock.clone(), observer)?;
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
-    tokio::pin!(shutdown);
-    loop {
-        let due = service.due();
-        tokio::select! {
-            () = &mut shutdown => break,
-            happening = incoming.next() => match happening {
-                Some(happening) => handle(&mut service, happening).await?,
-                None => break,
-            },
-            () = clock.sleep_until(due) => service.handle_timeout().await?,
-        }
-    }
+    let outcome = serve(&mut service, &mut incoming, &clock, shutdown).await;
+    // Whatever the reason: the others must not wait for this peer in every window.
     service.leave();
     let unsent = publisher.close().await;
     if unsent > 0 {
         warn!(%node, unsent, "left before the broker took all messages");
     }
-    Ok(())
+    outcome
+}
+
+async fn serve(
+    service: &mut Service,
+    incoming: &mut Incoming,
+    clock: &Clock,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), PeerError> {
+    tokio::pin!(shutdown);
+    loop {
+        let due = service.due();
+        tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            happening = incoming.next() => match happening {
+                Some(happening) => handle(service, happening).await?,
+                None => return Ok(()),
+            },
+            () = clock.sleep_until(due) => service.handle_timeout().await?,
+        }
+    }
 }
 
 async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerError> {

@@ -147,6 +147,29 @@ fn results_go_on_without_a_killed_peer_and_are_verified_again_once_it_is_back() 
 }
 
 #[test]
+fn a_peer_that_hangs_is_waited_for_no_longer_than_a_step() {
+    let mut site = Site::quick("10s", &["--agents", "6"]);
+    site.set("site.toml", "step", "\"400ms\"");
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    let next = |what: &str, fits: &dyn Fn(&SignedResult) -> bool| {
+        await_outcome(&observer, "co2-mean", what, |signed| {
+            signed.result.status == Status::Ok && fits(signed)
+        })
+    };
+    next("a verified value", &|signed| signed.result.verified);
+    // It is connected, so nobody is told that it is gone.
+    site.process("peer-1").signal("STOP");
+    let without = next("a value of the others", &|signed| signed.result.peers.len() == 2);
+    let windows = without.result.window.index;
+    next("a value of the others, again", &|signed| signed.result.window.index.0 >= windows.0 + 3);
+    site.process("peer-1").signal("CONT");
+    next("a value of all", &|signed| signed.result.verified && signed.result.window.index > windows);
+    assert_eq!(site.process("peer-1").terminate().code(), Some(0));
+    site.assert_nobody_panicked();
+}
+
+#[test]
 fn a_silent_agent_is_carried_within_its_epoch_and_then_too_few_are_withheld() {
     const EPOCH: u64 = 12;
     let mut site = Site::quick("12s", &["--agents", "6"]);
@@ -174,11 +197,16 @@ fn a_silent_agent_is_carried_within_its_epoch_and_then_too_few_are_withheld() {
     let carried = next("a reading carried", &|signed| signed.result.carried == 1);
     assert_eq!((carried.result.cohort, carried.result.fresh), (6, 5));
     assert_eq!(epoch(&carried), epoch(&whole), "nobody is carried into another epoch");
+    // With two of six carried, the four others would stand out in the difference to the window before.
     site.process("room-5").kill();
+    let stale = next("too few fresh readings", &|signed| signed.result.status == Status::Withheld);
+    assert!(stale.result.reason.as_ref().unwrap().starts_with("fresh 4 of 5: "), "{stale:?}");
+    assert_eq!(epoch(&stale), epoch(&whole));
 
     // In the next epoch they are gone: four are too few.
-    let withheld = next("too small a cohort", &|signed| signed.result.status == Status::Withheld);
-    assert_eq!(withheld.result.reason.as_deref(), Some("cohort 4 of 5"));
+    let too_few = Some("cohort 4 of 5".to_owned());
+    let withheld = next("too small a cohort", &|signed| signed.result.reason == too_few);
+    assert_eq!(withheld.result.status, Status::Withheld);
     assert_eq!(withheld.result.window.index.0 % EPOCH, 0, "the cohort changes at an epoch's boundary");
     assert_eq!(epoch(&withheld), epoch(&whole) + 1);
     let retained = site.subscribe("observer-2", &["murmur/hq/result/co2-mean"]);

@@ -30,7 +30,10 @@ pub(super) struct Column {
 /// Whether a window has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// The cohort is smaller than the minimum, so that it is none and not frozen.
     TooFew,
+    /// The cohort stands, but too few of it spoke in this window: the difference to the last one would tell of them.
+    TooFewFresh,
     Value,
 }
 
@@ -76,9 +79,13 @@ impl Table {
             let cohort = frozen.clone().unwrap_or_else(|| newest.keys().copied().collect());
             let fresh = cohort.iter().filter(|agent| of_window.is_some_and(|read| read.contains_key(*agent)));
             let (fresh, sum) = (fresh.count(), cohort.iter().map(|agent| newest[agent]).sum());
-            let kind = if cohort.len() < minimum { Kind::TooFew } else { Kind::Value };
+            let kind = match (cohort.len() < minimum, fresh < minimum) {
+                (true, _) => Kind::TooFew,
+                (false, true) => Kind::TooFewFresh,
+                (false, false) => Kind::Value,
+            };
             expected.insert(window, Expected { kind, cohort: cohort.len(), fresh, sum });
-            frozen = (kind == Kind::Value).then_some(cohort);
+            frozen = (kind != Kind::TooFew).then_some(cohort);
         }
         expected
     }

@@ -1,5 +1,6 @@
 //! Mosquitto's command line clients: what people look at a broker with.
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,11 +52,18 @@ impl Login {
 }
 
 /// A message that mosquitto_sub printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) retained: bool,
     pub(crate) topic: String,
     pub(crate) payload: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let retained = if self.retained { ", retained" } else { "" };
+        write!(f, "{} {}{retained}", self.topic, String::from_utf8_lossy(&self.payload))
+    }
 }
 
 impl Message {

@@ -33,18 +33,18 @@ impl Process {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Whether it has ended by itself.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
-    }
-
     /// Asks it to end (SIGTERM) and returns how it did.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         // A shell is everywhere; its `kill` needs no further package and no unsafe code here.
         let pid = self.child.id().to_string();
-        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        assert!(asked.success(), "{} is not there any more", self.name);
-        self.wait()
+        let sent = Command::new("sh").args(["-c", "kill -$0 $1", signal, &pid]).status().unwrap();
+        assert!(sent.success(), "{} is not there any more", self.name);
     }
 
     /// Waits for its end.

@@ -149,6 +149,11 @@ impl Site {
         self.processes.get_mut(node).unwrap()
     }
 
+    /// How many peers were started.
+    pub(crate) fn running_peers(&self) -> usize {
+        self.peers().iter().filter(|peer| self.processes.contains_key(*peer)).count()
+    }
+
     /// What a node wrote to standard error over all its lives.
     pub(crate) fn log_of(&self, node: &str) -> String {
         std::fs::read_to_string(self.log(node)).unwrap()

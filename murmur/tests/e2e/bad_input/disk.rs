@@ -1,0 +1,79 @@
+//! A full disk: whoever can't keep its promises stops and says why, and the others go on.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use smc_core::result::Status;
+
+use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
+use crate::support::site::Site;
+
+/// A small file system of its own; gone with its handle.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where that takes rights that this process lacks.
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&at).output();
+        mount.is_ok_and(|mount| mount.status.success()).then_some(Self(at))
+    }
+
+    /// Leaves not a byte.
+    fn fill(&self) {
+        let mut file = File::create(self.0.join("filler")).unwrap();
+        while file.write(&[0; 4_096]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, since whoever writes there may still be on its way out.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn mounted(folder: &Path) -> Option<SmallDisk> {
+    let disk = SmallDisk::mount(folder.to_owned());
+    if disk.is_none() {
+        println!("skipped: mounting a small file system takes the rights of root");
+    }
+    disk
+}
+
+#[test]
+fn a_peer_whose_disk_is_full_stops_before_it_votes_and_the_others_go_on() {
+    let mut site = Site::quick("10s", &["--agents", "5"]);
+    let Some(disk) = mounted(&site.path("state/peer-1")) else { return };
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_outcome(&observer, "co2-mean", "a verified value", |signed| signed.result.verified);
+    disk.fill();
+    let ended = site.process("peer-1").wait();
+    assert_eq!(ended.code(), Some(1), "{}", site.log_of("peer-1"));
+    let log = site.log_of("peer-1");
+    assert!(log.contains("full") && log.contains("state/peer-1"), "{log}");
+    await_outcome(&observer, "co2-mean", "a value of the others", |signed| {
+        signed.result.status == Status::Ok && signed.result.peers.len() == 2
+    });
+    site.assert_nobody_panicked();
+}
+
+#[test]
+fn a_broker_whose_disk_is_full_still_carries_messages() {
+    let mut site = Site::quick("10s", &["--agents", "5"]);
+    let Some(disk) = mounted(&site.path("state/broker")) else { return };
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    let before = await_outcome(&observer, "co2-mean", "a value", |signed| all_fresh(signed, 5));
+    disk.fill();
+    await_outcome(&observer, "co2-mean", "values go on", |signed| {
+        signed.result.status == Status::Ok && signed.result.window.index.0 > before.result.window.index.0 + 3
+    });
+    // Those who come later still find the last one.
+    let late = site.subscribe("observer-2", &["murmur/hq/result/co2-mean"]);
+    late.wait_for("a retained result", |message| message.retained.then_some(()));
+    site.assert_nobody_panicked();
+}
