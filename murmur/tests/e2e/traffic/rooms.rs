@@ -48,7 +48,10 @@ fn gaps() -> String {
 }
 
 const HEADER: &str = "time,co2,motion,temperature\n";
-const TABLES: [(&str, fn() -> String); 3] = [("room-1", empty), ("room-2", busy), ("room-3", gaps)];
+/// An agent and what writes its table.
+type Table = (&'static str, fn() -> String);
+
+const TABLES: [Table; 3] = [("room-1", empty), ("room-2", busy), ("room-3", gaps)];
 
 /// Gives three rooms a table, one no source at all, and leaves two as they are: simulated.
 pub(super) fn furnish(site: &mut Site) {
