@@ -69,7 +69,7 @@ impl Table {
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         let mut frozen: Option<BTreeSet<&str>> = None;
         for window in first..=last + AFTER {
-            if window * MINUTE % HOUR == 0 {
+            if (window * MINUTE).is_multiple_of(HOUR) {
                 (newest, frozen) = (BTreeMap::new(), None);
             }
             let of_window = readings.get(&window);
