@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use smc_core::name::NameError;
 use smc_mqtt::process;
+use tokio::runtime::Builder;
 
 use crate::bench::BenchError;
 use crate::demo::DemoError;
@@ -59,10 +60,18 @@ pub(crate) enum Failure {
     Verify(#[from] verify::VerifyFailure),
 }
 
-/// Runs `work` on a runtime of its own, with warnings and what `RUST_LOG` asks for on standard error.
+/// Runs `work` on a runtime of its own.
 pub(crate) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
+    run_on(Builder::new_multi_thread(), work)
+}
+
+/// Runs `work` on a runtime like those of the roles' own programs: on one thread.
+pub(crate) fn block_on_one_thread<F: Future>(work: F) -> Result<F::Output, Failure> {
+    run_on(Builder::new_current_thread(), work)
+}
+
+/// Warnings, and what `RUST_LOG` asks for, go to standard error.
+fn run_on<F: Future>(mut runtime: Builder, work: F) -> Result<F::Output, Failure> {
     process::start_log("warn", broker::QUIET_ROUTER);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
-    Ok(runtime.block_on(work))
+    Ok(runtime.enable_all().build().map_err(Failure::Runtime)?.block_on(work))
 }

@@ -19,7 +19,8 @@ where
     W: FnOnce(Shutdown) -> F,
 {
     start_log("info", "");
-    let outcome = tokio::runtime::Builder::new_multi_thread()
+    // One thread: a role is a loop beside its connection, and what they hand to each other stays on one core.
+    let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Into::into)

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use smc_core::roster::Span;
 
-use super::{Failure, Outcome, block_on};
+use super::{Failure, Outcome, block_on, block_on_one_thread};
 use crate::bench::{self, Role, Setup};
 
 const EXAMPLES: &str = "\
@@ -68,7 +68,11 @@ impl Bench {
         match self.what {
             What::Ingest(ingest) => ingest.run(),
             What::Role { role } => {
-                block_on(bench::play(role))??;
+                match role {
+                    // Many machines in one process, or what routes for them.
+                    Role::Agents | Role::Broker | Role::Publishers => block_on(bench::play(role))??,
+                    _ => block_on_one_thread(bench::play(role))??,
+                }
                 Ok(Outcome::Done)
             }
         }
