@@ -1,6 +1,7 @@
 //! Home Assistant finds every result by itself: what it is told to look at, and what it makes of it.
 
 mod jinja;
+mod real;
 
 use std::collections::BTreeMap;
 

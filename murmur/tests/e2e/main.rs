@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod demo;
 mod home_assistant;
 mod mqtt_source;
 mod replay;

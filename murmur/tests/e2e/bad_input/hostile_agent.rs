@@ -106,9 +106,10 @@ fn one_window_twice(site: &Site, sender: &mut Sender<'_>, forger: &mut Forger<'_
     let again = forger.seal("peer-1", &binding(site, next), &gap(site));
     let other = [&[0, 9], &gap(site)[2..]].concat();
     let otherwise = forger.seal("peer-1", &binding(site, next), &other);
-    sender.send(TOPIC, &first);
-    sender.send(TOPIC, &first);
+    // Out of order, and twice.
     sender.send(TOPIC, again);
+    sender.send(TOPIC, &first);
+    sender.send(TOPIC, &first);
     sender.send_bad("contradiction", TOPIC, otherwise);
 }
 

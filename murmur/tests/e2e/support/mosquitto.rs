@@ -15,7 +15,7 @@ const NEEDED: &str = "mosquitto_sub and mosquitto_pub are needed: apt-get instal
 /// Retained or not, topic, payload in hexadecimal: one line whatever the payload is.
 const FORMAT: &str = "%r %t %x";
 
-/// A login at a broker.
+/// A login at a broker; anonymous if `user` is empty.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
     pub(crate) broker: SocketAddr,
@@ -30,7 +30,9 @@ impl Login {
         let mut command = Command::new(tool);
         let (host, port) = (self.broker.ip().to_string(), self.broker.port().to_string());
         command.args(["-h", &host, "-p", &port, "-i", &self.client]);
-        command.args(["-u", &self.user, "-P", &self.password]);
+        if !self.user.is_empty() {
+            command.args(["-u", &self.user, "-P", &self.password]);
+        }
         command
     }
 

@@ -48,10 +48,10 @@ fn gaps() -> String {
 }
 
 const HEADER: &str = "time,co2,motion,temperature\n";
-/// An agent and what writes its table.
-type Table = (&'static str, fn() -> String);
-
-const TABLES: [Table; 3] = [("room-1", empty), ("room-2", busy), ("room-3", gaps)];
+/// The rooms that read a table, and what is in it.
+fn tables() -> [(&'static str, String); 3] {
+    [("room-1", empty()), ("room-2", busy()), ("room-3", gaps())]
+}
 
 /// Gives three rooms a table, one no source at all, and leaves two as they are: simulated.
 pub(super) fn furnish(site: &mut Site) {
@@ -63,8 +63,8 @@ pub(super) fn furnish(site: &mut Site) {
             text
         });
     }
-    for (room, table) in TABLES {
-        std::fs::write(site.path(&format!("{room}.csv")), table()).unwrap();
+    for (room, table) in tables() {
+        std::fs::write(site.path(&format!("{room}.csv")), table).unwrap();
         let columns = "columns = { co2 = \"co2\", motion = \"motion\", temperature = \"temperature\" }";
         let source = format!("kind = \"csv\"\npath = \"{room}.csv\"\ntime_column = \"time\"\n{columns}\n");
         site.set_source(room, &source);
@@ -73,10 +73,9 @@ pub(super) fn furnish(site: &mut Site) {
 }
 
 /// All readings of the tables, as text; but for motion's, which are as short as anything.
-pub(super) fn readings(site: &Site) -> Vec<String> {
+pub(super) fn readings() -> Vec<String> {
     let mut readings = Vec::new();
-    for (room, _) in TABLES {
-        let table = std::fs::read_to_string(site.path(&format!("{room}.csv"))).unwrap();
+    for (_, table) in tables() {
         let cells =
             table.lines().skip(1).flat_map(|row| row.split(',').skip(1)).filter(|cell| cell.len() > 3);
         readings.extend(cells.map(str::to_owned));
@@ -88,7 +87,7 @@ pub(super) fn readings(site: &Site) -> Vec<String> {
 
 /// What nobody but its owner may learn: readings, display names, passwords and keys.
 pub(super) fn secrets(site: &Site) -> Vec<String> {
-    let mut secrets = readings(site);
+    let mut secrets = readings();
     secrets.extend(DISPLAY_NAMES.map(str::to_owned));
     for node in site.agents().into_iter().chain(site.peers()) {
         let file = std::fs::read_to_string(site.path(&format!("keys/{node}.key"))).unwrap();
