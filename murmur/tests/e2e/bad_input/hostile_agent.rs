@@ -40,7 +40,7 @@ fn whatever_an_agent_sends_is_counted_and_harms_nobody() {
     }
     let mut forger = Forger::new(&site, HOSTILE);
     sealed_nonsense(&site, &mut sender, &mut forger);
-    await_value(&site, &observer, "a value in between");
+    await_value(&site, &observer, window(&site), "a value in between");
     one_window_twice(&site, &mut sender, &mut forger);
     beyond_its_rights(&site, &sender);
 

@@ -107,6 +107,9 @@ fn documents(site: &Site) -> Vec<(&'static str, PeerMessage)> {
             "malformed",
             signed(Inventory { standing: standing(WindowIndex(w.0 - 1), two_bytes), ..inventory(w) }),
         ),
+        ("malformed", signed(Inventory { demands: vec![(6, 5)], ..inventory(w) })),
+        ("malformed", signed(Inventory { demands: vec![(1, 5), (1, 5)], ..inventory(w) })),
+        ("malformed", signed(Inventory { queries: vec![Digest([7; 32]); 2], ..inventory(w) })),
         (
             "unknown_quantity_or_query",
             signed(Inventory { quantity: "radon".parse().unwrap(), ..inventory(w) }),
