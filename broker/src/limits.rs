@@ -38,7 +38,7 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// QoS 1 messages that a client may leave unacknowledged before it gets no more.
     pub inflight: u16,
-    /// Retained messages.
+    /// Retained messages; every node has one for its status, so there must be more than nodes.
     pub retained_messages: usize,
     /// Bytes of retained messages.
     pub retained_bytes: usize,
@@ -65,7 +65,7 @@ impl Default for Limits {
             queue_messages: 65_536,
             queue_bytes: 32 << 20,
             inflight: 512,
-            retained_messages: 10_000,
+            retained_messages: 32_768,
             retained_bytes: 16 << 20,
             log_bytes: 512 << 10,
         }
