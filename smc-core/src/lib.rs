@@ -17,6 +17,7 @@ pub mod name;
 pub mod peer;
 pub mod peers;
 pub mod polynomial;
+pub mod prss;
 pub mod protocol;
 pub mod quantity;
 pub mod result;
