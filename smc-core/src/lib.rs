@@ -3,6 +3,7 @@
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
 pub mod agent;
+pub mod arithmetic;
 mod base64url;
 pub mod card;
 pub mod decimal;
