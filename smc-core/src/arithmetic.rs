@@ -94,6 +94,12 @@ impl Arithmetic {
         Opening::double(self.clone(), products)
     }
 
+    /// Hides the factors of products from whoever gets to see all peers' shares.
+    pub(crate) fn mask(&self, mut products: Products) -> Products {
+        self.desk().randomness.add_zeros(products.as_mut_slice());
+        products
+    }
+
     /// Shares of `count` random numbers that nobody knows.
     pub(crate) fn random(&self, count: usize) -> Shares {
         let mut shares = Shares::zeros(count);
@@ -143,11 +149,10 @@ mod tests {
     {
         let mut columns: Vec<Option<_>> =
             share_bits(sharing, numbers, bits, &mut rng(5)).unwrap().into_iter().map(Some).collect();
-        let Outcome { mut outputs, cost, .. } =
-            run(sharing, &mut rng(6), |peer: PeerIndex, arithmetic| {
-                function(arithmetic, columns[peer.offset()].take().unwrap())
-            })
-            .unwrap();
+        let Outcome { mut outputs, cost, .. } = run(sharing, &mut rng(6), |peer: PeerIndex, arithmetic| {
+            function(arithmetic, columns[peer.offset()].take().unwrap())
+        })
+        .unwrap();
         let first = outputs.remove(0);
         assert!(outputs.iter().all(|other| *other == first));
         (first, cost)

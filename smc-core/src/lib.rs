@@ -18,13 +18,14 @@ pub mod name;
 pub mod peer;
 pub mod peers;
 pub mod polynomial;
-pub mod prss;
 pub mod protocol;
+pub mod prss;
 pub mod quantity;
 pub mod result;
 pub mod roster;
 pub mod shamir;
 pub mod time;
+pub mod value;
 
 #[cfg(test)]
 mod testing;

@@ -24,9 +24,9 @@ const DRAWS: usize = 128;
 /// All sets of n - t peers, in an order of their own.
 pub fn subsets(sharing: Sharing) -> impl Iterator<Item = PeerSet> {
     let (n, t) = (u32::from(sharing.peers()), u32::from(sharing.threshold().get()));
-    (0u16..1 << n).filter(move |bits| bits.count_ones() == n - t).map(move |bits| {
-        sharing.indices().filter(|peer| bits >> peer.offset() & 1 == 1).collect()
-    })
+    (0u16..1 << n)
+        .filter(move |bits| bits.count_ones() == n - t)
+        .map(move |bits| sharing.indices().filter(|peer| bits >> peer.offset() & 1 == 1).collect())
 }
 
 /// One session's shared randomness: each draw is gone once it is drawn, and whoever draws in the same order holds
@@ -185,8 +185,7 @@ mod tests {
             let sets: Vec<_> = subsets(sharing).collect();
             let all: PeerSet = sharing.indices().collect();
             for bits in 0u16..1 << sharing.peers() {
-                let some: PeerSet =
-                    sharing.indices().filter(|peer| bits >> peer.offset() & 1 == 1).collect();
+                let some: PeerSet = sharing.indices().filter(|peer| bits >> peer.offset() & 1 == 1).collect();
                 let missed = sets.iter().any(|set| set.intersection(some).is_empty());
                 assert_eq!(missed, some.len() <= t, "{some:?} of {all:?}");
             }

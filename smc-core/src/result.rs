@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::decimal::Decimal;
 use crate::document::{self, Signable};
 use crate::identity::Signature;
 use crate::name::{NodeName, QuantityName, QueryName, SiteName};
@@ -13,6 +12,7 @@ use crate::protocol::plan::PlanError;
 use crate::roster::Roster;
 use crate::shamir::OpenError;
 use crate::time::{Period, WindowIndex};
+use crate::value::Value;
 
 /// The version of the protocol and of all its documents.
 pub const VERSION: u8 = 1;
@@ -91,36 +91,6 @@ impl fmt::Display for Status {
             Self::Ok => "ok",
             Self::Withheld => "withheld",
         })
-    }
-}
-
-/// A number as JSON has it: whole numbers without a fraction, all others in their shortest form.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct Value(f64);
-
-impl Value {
-    /// The number.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl From<Decimal> for Value {
-    fn from(decimal: Decimal) -> Self {
-        Self(decimal.to_f64())
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Beyond 2^53 not every whole number is a float.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if self.0.fract() == 0.0 && self.0.abs() < EXACT {
-            serializer.serialize_i64(self.0 as i64)
-        } else {
-            serializer.serialize_f64(self.0)
-        }
     }
 }
 

@@ -44,11 +44,8 @@ impl Descent {
             join_all(digits.iter().map(|digit| Test::new(arithmetic, rank, lanes, (1 << digit.len()) - 1))),
         )
         .await;
-        let mut descent = Self {
-            value: 0,
-            equal: Shares::public(Fp::ONE, lanes),
-            above: Shares::zeros(lanes),
-        };
+        let mut descent =
+            Self { value: 0, equal: Shares::public(Fp::ONE, lanes), above: Shares::zeros(lanes) };
         for (i, (marks, test)) in thermometers.into_iter().zip(tests).enumerate() {
             descent.next(arithmetic, test?, marks, i == 0).await?;
         }

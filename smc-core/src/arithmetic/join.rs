@@ -12,7 +12,10 @@ pub(crate) async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Out
     let (mut a, mut b) = (Branch::Running(Box::pin(a)), Branch::Running(Box::pin(b)));
     std::future::poll_fn(move |context| {
         let (one, other) = (a.poll(context), b.poll(context));
-        if one && other && let (Some(a), Some(b)) = (a.take(), b.take()) {
+        if one
+            && other
+            && let (Some(a), Some(b)) = (a.take(), b.take())
+        {
             return Poll::Ready((a, b));
         }
         Poll::Pending

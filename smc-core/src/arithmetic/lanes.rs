@@ -50,6 +50,10 @@ impl<D> Lanes<D> {
         &self.0
     }
 
+    pub(crate) fn into_elements(self) -> Zeroizing<Vec<Fp>> {
+        self.0
+    }
+
     pub(super) fn as_mut_slice(&mut self) -> &mut [Fp] {
         &mut self.0
     }

@@ -7,13 +7,13 @@ use super::ballot::{Ballot, Cast};
 use super::event::{Blame, Event};
 use crate::document::Signable;
 use crate::field::Fp;
-use crate::function::{Evidence, Opens};
+use crate::function::{Facts, Reads, Subject};
 use crate::identity::Signature;
 use crate::message::{Endorsement, OutputShare, Partial, PeerMessage};
 use crate::peers::PeerSet;
 use crate::protocol::plan::{Member, Plan};
 use crate::protocol::release::Atoms;
-use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, Value, WindowDocument};
+use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
 use crate::roster::{AgentIndex, QueryIndex};
 use crate::shamir::{PeerIndex, Share, recompose};
 use crate::time::{Timestamp, WindowIndex};
@@ -84,9 +84,9 @@ impl Computation {
         let fresh = members.iter().filter(|member| member.window == self.window).count() as u32;
         let carried = members.len() as u32 - fresh;
         let cohort = Cohort { peers: plan.peers, agents: agents.len() as u32, fresh, carried };
-        match node.roster.query(self.query).function.opens() {
-            Opens::Nothing => self.state_result(node, now, cohort, Fp::ZERO, true),
-            Opens::Sum => {
+        match node.roster.query(self.query).function.reads() {
+            Reads::Nothing => self.state_result(node, now, cohort, Fp::ZERO, true),
+            _ => {
                 let Some(sum) = self.sum(node, &members) else {
                     return self.fail(node, plan.peers, &Reason::Lost);
                 };
@@ -200,14 +200,12 @@ impl Computation {
         let query = node.roster.query(self.query);
         let quantity = &node.roster.quantity(query.quantity).quantity;
         let readings = u64::from(cohort.fresh + cohort.carried);
-        let sum = opened.to_u64();
-        let evidence = Evidence { quantity, readings, sum };
-        let in_range = sum <= readings.saturating_mul((1 << quantity.bits()) - 1);
-        let Some(value) = query.function.evaluate(&evidence).filter(|_| in_range) else {
+        let facts = Facts { quantity, with: None, readings, agents: &[] };
+        let Some(value) = query.function.conclude(&facts, &[opened]) else {
             return self.fail(node, cohort.peers, &Reason::Range);
         };
         let result = ResultDocument {
-            value: Some(Value::from(value)),
+            value: Some(value),
             cohort: cohort.agents,
             fresh: cohort.fresh,
             carried: cohort.carried,
@@ -281,9 +279,9 @@ impl Computation {
             v: VERSION,
             site: node.roster.site().clone(),
             query: query.name.clone(),
-            function: query.function.name().to_owned(),
+            function: query.function.entry().name.to_owned(),
             quantity: quantity.name().clone(),
-            unit: query.function.unit(quantity).to_owned(),
+            unit: query.function.shape(&Subject { quantity, with: None }).unit,
             window: WindowDocument::new(quantity.period(), self.window),
             value: None,
             cohort: 0,

@@ -235,8 +235,7 @@ mod tests {
 
     fn peers(sharing: Sharing) -> Vec<Seeds> {
         let root = |peer: PeerIndex| Zeroizing::new([peer.get(); 32]);
-        let mut all: Vec<_> =
-            sharing.indices().map(|peer| Seeds::new(sharing, peer, root(peer))).collect();
+        let mut all: Vec<_> = sharing.indices().map(|peer| Seeds::new(sharing, peer, root(peer))).collect();
         for from in 0..all.len() {
             for to in (0..all.len()).filter(|&to| to != from) {
                 let batch = all[from].batch_for(all[to].me, EPOCH);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::function::FunctionError;
 use crate::name::{NodeName, QuantityName, QueryName, StreamName};
 use crate::quantity::QuantityError;
 use crate::shamir::SharingError;
@@ -37,6 +38,14 @@ pub enum RosterError {
         agent: NodeName,
         /// The name.
         stream: StreamName,
+    },
+    /// A query's function can't be computed as asked.
+    #[error("query `{query}`: {error}")]
+    Function {
+        /// Which query.
+        query: QueryName,
+        /// Why.
+        error: FunctionError,
     },
     /// The site would allow results over so few agents that members learn each other's readings.
     #[error(
@@ -104,14 +113,6 @@ pub enum RosterError {
     TooManyStreams {
         /// Of what.
         quantity: QuantityName,
-    },
-    /// A function that nobody knows.
-    #[error("query `{query}`: unknown function `{function}`; write count, mean or sum")]
-    UnknownFunction {
-        /// Which query.
-        query: QueryName,
-        /// What the file says.
-        function: String,
     },
     /// A stream or query on a quantity that is neither known nor defined.
     #[error(

@@ -55,8 +55,11 @@ impl Sharing {
         let (first, rest) = partials.split_at(need);
         let at = |x| lagrange_at(&xs[..need], x).ok_or(OpenError::DuplicatePeer(partials[0].0));
         let at_zero = at(Fp::ZERO)?;
-        let checks: Vec<_> =
-            rest.iter().zip(&xs[need..]).map(|(other, &x)| Ok((at(x)?, other.1))).collect::<Result<_, _>>()?;
+        let checks: Vec<_> = rest
+            .iter()
+            .zip(&xs[need..])
+            .map(|(other, &x)| Ok((at(x)?, other.1)))
+            .collect::<Result<_, _>>()?;
         let mut batch = OpenedBatch { values: Vec::with_capacity(len), corrected: PeerSet::EMPTY };
         for i in 0..len {
             let through = |coefficients: &[Fp]| dot(coefficients, first, i);
@@ -107,10 +110,8 @@ mod tests {
             let lists = dealt(sharing);
             let batch = sharing.open_batch(Degree::Single, &slices(&lists)).unwrap();
             assert_eq!(batch.values, (0..20u32).map(Fp::from).collect::<Vec<_>>());
-            let squares: Vec<_> = lists
-                .iter()
-                .map(|(peer, list)| (*peer, list.iter().map(|&x| x * x).collect()))
-                .collect();
+            let squares: Vec<_> =
+                lists.iter().map(|(peer, list)| (*peer, list.iter().map(|&x| x * x).collect())).collect();
             let batch = sharing.open_batch(Degree::Double, &slices(&squares)).unwrap();
             assert_eq!(batch.values, (0..20u32).map(|x| Fp::from(x * x)).collect::<Vec<_>>());
         }
