@@ -136,6 +136,12 @@ impl Shares {
         Products::new(products.collect())
     }
 
+    /// The products with a single lane.
+    pub(crate) fn scaled_by(&self, factor: &Self) -> Products {
+        let factor = factor.0.first().copied().unwrap_or_default();
+        Products::new(self.0.iter().map(|&a| a * factor).collect())
+    }
+
     /// The sum of the products lane by lane, as one lane.
     pub(crate) fn dot(&self, other: &Self) -> Products {
         Products::new(vec![self.0.iter().zip(other.0.iter()).map(|(&a, &b)| a * b).sum()])

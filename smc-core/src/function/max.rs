@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
-use crate::arithmetic::{Arithmetic, Descent, Rank};
+use crate::arithmetic::{Arithmetic, Descent, Rank, Target};
 use crate::field::Fp;
 use crate::value::Value;
 
@@ -46,8 +46,8 @@ impl Function for Max {
 
     fn compute(&self, arithmetic: Arithmetic, inputs: Inputs) -> Computing {
         Box::pin(async move {
-            let max = Descent::find(&arithmetic, &inputs.columns, Rank(1)).await?;
-            Ok(Output::Known(vec![Fp::reduce(max.value)]))
+            let max = Descent::find(&arithmetic, &inputs.columns, &[Target::FromAbove(Rank(1))]).await?;
+            Ok(Output::Known(vec![Fp::reduce(max[0].value)]))
         })
     }
 
