@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Node;
 use super::event::{Event, Refusal, Taken};
 use super::track::Track;
+use crate::card;
 use crate::message::PeerMessage;
 use crate::name::QuantityName;
 use crate::protocol::standing::Standing;
@@ -113,6 +114,9 @@ impl Rhythm {
     fn close(&mut self, node: &mut Node, now: Timestamp) {
         let closing = self.closing;
         self.closing = closing.next();
+        // Contributions to the keys of the next epoch are there before its first window.
+        let ahead = self.period.end(closing.next());
+        node.contribute_to_all(card::epoch_at(&node.roster, ahead));
         for track in &mut self.tracks {
             track.give_up(node, closing);
         }
@@ -152,7 +156,9 @@ impl Rhythm {
         message: PeerMessage,
     ) -> Result<Taken, Refusal> {
         // Another peer's clock may be ahead of ours, by half a period at most.
-        if message.window() > self.period.window_at(now + self.period.as_duration() / 2) {
+        if message.window().ok_or(Refusal::Unknown)?
+            > self.period.window_at(now + self.period.as_duration() / 2)
+        {
             return Err(Refusal::Early);
         }
         let track =
