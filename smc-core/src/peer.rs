@@ -9,6 +9,7 @@
 
 mod ballot;
 mod check;
+mod cohort;
 mod computation;
 mod event;
 mod exchange;

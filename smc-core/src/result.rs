@@ -254,6 +254,9 @@ pub enum Reason {
     /// The next window closed before there was a plan for this one.
     #[error("the next window closed before enough peers had answered")]
     Overtaken,
+    /// There is no agreement on the second quantity.
+    #[error("no agreement on the second quantity")]
+    Partner,
     /// Shares of the output were missing at the deadline.
     #[error("{have} of {need} peers gave their share of the output in time")]
     PartialsMissing {

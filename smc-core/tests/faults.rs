@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smc_core::message::PeerMessage;
+use smc_core::message::{PeerMessage, Purpose};
 use smc_core::peer::{Message, Recovered, Refusal, Taken};
 use smc_core::protocol::input::{Input, plaintext_len};
 use smc_core::roster::{BundleIndex, Roster};
@@ -397,7 +397,7 @@ fn strangers_and_unknown_names_are_refused() {
     assert_eq!(world.deliver(partial.clone()), Err(Refusal::Unknown), "from itself");
     partial.from = Sender::Peer(peer(2));
     if let Content::Peer(PeerMessage::Partial(partial)) = &mut partial.content {
-        partial.query = "unheard-of".parse().unwrap();
+        partial.of = Purpose::Query("unheard-of".parse().unwrap());
     }
     assert_eq!(world.deliver(partial), Err(Refusal::Unknown));
     let mut inventory = captured(&world, Step::Inventory);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use smc_core::document::Signed;
 use smc_core::field::Fp;
 use smc_core::identity::SigningKey;
-use smc_core::message::{OutputShare, PeerMessage};
+use smc_core::message::PeerMessage;
 use smc_core::peer::{Blame, Refusal};
 use smc_core::protocol::inventory::HeldList;
 use smc_core::protocol::standing::{Members, Standing};
@@ -28,7 +28,7 @@ fn liar(world: &mut World, step: Step, mut lie: impl FnMut(&mut Packet, &Signing
 
 fn false_share(packet: &mut Packet, _: &SigningKey) {
     if let Content::Peer(PeerMessage::Partial(partial)) = &mut packet.content {
-        partial.share = OutputShare(partial.share.0 + Fp::ONE);
+        partial.shares.0.iter_mut().for_each(|share| *share += Fp::ONE);
     }
 }
 
@@ -71,7 +71,7 @@ fn an_agent_that_demands_different_things_cannot_make_peers_release_different_re
         if let (Sender::Peer(from), Content::Peer(PeerMessage::Partial(partial))) =
             (packet.from, &packet.content)
         {
-            partials[from.offset()].insert((partial.query.clone(), partial.window));
+            partials[from.offset()].insert((partial.of.clone(), partial.window));
         }
     }
     assert!(partials.iter().all(|released| *released == partials[0]), "{partials:?}");

@@ -192,7 +192,7 @@ fn quantities_with_other_periods_run_beside_each_other() {
     let ok = world.log.results.iter().filter(|told| told.publish && told.signed.result.value.is_some());
     let doors: Vec<_> = ok.filter(|told| told.signed.result.query.as_str() == "doors").collect();
     assert_eq!(doors.len(), 2, "of 0 to 3 s and of 3 to 6 s after noon");
-    assert!(doors.iter().all(|told| told.signed.result.value.unwrap().get() == 150.0));
+    assert!(doors.iter().all(|told| told.signed.result.value.as_ref().unwrap().as_number() == Some(150.0)));
 }
 
 #[test]

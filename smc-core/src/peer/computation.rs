@@ -1,27 +1,25 @@
 //! One query in one agreed window: restrict, open, state, sign (docs/protocol.md, 4.7 and 4.8).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Node;
 use super::ballot::{Ballot, Cast};
+use super::cohort::{self, Agreed, Cohort};
 use super::event::{Blame, Event, Refusal};
 use super::exchange::Exchange;
-use crate::arithmetic::{Batch, Fault, Progress, Session, Shares};
-use crate::digest::Digest;
+use crate::arithmetic::{Batch, Fault, Progress, Session};
 use crate::document::Signable;
-use crate::envelope::KeyEpoch;
 use crate::field::Fp;
-use crate::function::{self, Facts, Final, Inputs, Reads, Subject};
+use crate::function::{self, Facts, Final, Subject};
 use crate::identity::Signature;
 use crate::message::{Endorsement, Partial, PeerMessage, Purpose};
-use crate::name::NodeName;
 use crate::peers::PeerSet;
-use crate::protocol::plan::{Member, Plan};
 use crate::protocol::release::Atoms;
 use crate::prss::{Label, Randomness, SeedError};
 use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
-use crate::roster::{AgentIndex, QueryIndex, Roster};
-use crate::shamir::{Degree, PeerIndex, Share, recompose};
+use crate::roster::{QuantityIndex, QueryIndex, Roster};
+use crate::shamir::{Degree, PeerIndex};
 use crate::time::{Timestamp, WindowIndex};
 
 /// A query in one window.
@@ -47,31 +45,6 @@ enum State {
 }
 
 type Running = Session<Result<Final, Fault>>;
-
-/// What the peers agreed on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Agreed<'a> {
-    /// Who computes on what.
-    pub(super) plan: &'a Plan,
-    /// The digest that all of P voted for.
-    pub(super) digest: Digest,
-    /// Whose common keys they use.
-    pub(super) epoch: KeyEpoch,
-}
-
-/// The agreed cohort within the query's scope.
-#[derive(Debug)]
-struct Cohort {
-    peers: PeerSet,
-    agents: u32,
-    fresh: u32,
-    carried: u32,
-    /// Whose reading lies in which lane.
-    lanes: Vec<AgentIndex>,
-    validated: bool,
-    /// Whether redundant shares confirmed all that was opened so far.
-    verified: bool,
-}
 
 impl Computation {
     pub(super) fn new(roster: &Roster, query: QueryIndex, window: WindowIndex) -> Self {
@@ -99,6 +72,14 @@ impl Computation {
         self.endorsements.cast(from, signature)
     }
 
+    /// Whether the cohort of a second quantity is needed, too, and of which.
+    pub(super) fn waits_for(&self, roster: &Roster) -> Option<QuantityIndex> {
+        match self.state {
+            State::Waiting => roster.query(self.query).with,
+            _ => None,
+        }
+    }
+
     /// 4.7: restricts the agreed cohort to the scope and, if policy allows, computes on it: here and nowhere else, so at
     /// most once.
     pub(super) fn start(
@@ -106,112 +87,43 @@ impl Computation {
         node: &mut Node,
         now: Timestamp,
         agreed: Agreed<'_>,
-        released: &mut Atoms,
+        released: &mut [&mut Atoms],
     ) {
-        let plan = agreed.plan;
-        let members = self.scoped(node, plan);
-        let session = self.allow(node, plan, &members, released).and_then(|()| {
-            let randomness = self.randomness(node, agreed)?;
-            let inputs = self.inputs(node, &members).ok_or(Reason::Lost)?;
-            let function = &node.roster.query(self.query).function;
-            Ok(function::session(function, node.roster.sharing(), randomness, inputs, false))
+        let roster = Arc::clone(&node.roster);
+        let query = roster.query(self.query);
+        let lanes = cohort::lanes(node, self.query, &agreed);
+        let session = cohort::allow(query, &agreed, &lanes, self.window, released).and_then(|()| {
+            let randomness = self.randomness(node, &agreed)?;
+            let inputs = cohort::inputs(node, query, &lanes).ok_or(Reason::Lost)?;
+            Ok(function::session(&query.function, roster.sharing(), randomness, inputs, false))
         });
-        let session = match session {
-            Ok(session) => session,
-            Err(reason) => return self.fail(node, plan.peers, &reason),
-        };
-        let fresh = members.iter().filter(|member| member.window == self.window).count() as u32;
-        let cohort = Cohort {
-            peers: plan.peers,
-            agents: self.agents(node, &members).len() as u32,
-            fresh,
-            carried: members.len() as u32 - fresh,
-            lanes: members.iter().map(|member| self.agent(node, member)).collect(),
-            validated: plan.validated,
-            verified: true,
-        };
-        self.go_on(node, now, cohort, session);
+        match session {
+            Ok(session) => {
+                let cohort = Cohort::new(node, &agreed, &lanes, self.window);
+                self.go_on(node, now, cohort, session);
+            }
+            Err(reason) => self.fail(node, agreed.peers(), &reason),
+        }
     }
 
     /// The randomness of this window's computation; none where nothing is multiplied.
-    fn randomness(&self, node: &mut Node, agreed: Agreed<'_>) -> Result<Randomness, Reason> {
-        let Agreed { plan, digest, epoch } = agreed;
+    fn randomness(&self, node: &mut Node, agreed: &Agreed<'_>) -> Result<Randomness, Reason> {
         let query = node.roster.query(self.query);
-        if !query.function.multiplies() {
-            return Ok(Randomness::none());
-        }
-        let (have, need) = (plan.peers.len(), node.roster.sharing().needed(Degree::Double));
+        let (peers, sharing) = (agreed.peers(), node.roster.sharing());
+        let multiplies = query.function.multiplies();
+        let (have, need) =
+            (peers.len(), sharing.needed(if multiplies { Degree::Double } else { Degree::Single }));
         if have < need {
             return Err(Reason::Products { have, need });
         }
-        if plan.keys.is_empty() {
+        if !multiplies {
+            return Ok(Randomness::none());
+        }
+        if !agreed.keyed() {
             return Err(Reason::Keys(SeedError::Missing));
         }
-        let label = Label { subject: query.digest, window: self.window, plan: digest };
-        node.seeds.session(epoch, plan.peers, &label).map_err(Reason::Keys)
-    }
-
-    /// This peer's shares of the readings, as the function takes them. None, if a reading is not there.
-    fn inputs(&self, node: &Node, members: &[Member]) -> Option<Inputs> {
-        let query = node.roster.query(self.query);
-        let measured = node.roster.quantity(query.quantity);
-        let own = query.agent.and_then(|own| members.iter().position(|m| self.agent(node, m) == own));
-        let bits_of = |member: &Member| {
-            let (bundle, place) = measured.streams[member.stream];
-            let stream = &node.roster.bundle(bundle).streams[place];
-            node.holdings.get(bundle, member.window)?.bits(place, stream)
-        };
-        let columns = match query.function.reads() {
-            Reads::Bits => columns(measured.quantity.bits(), members.iter().map(bits_of))?,
-            Reads::Nothing => Vec::new(),
-            Reads::Sum => vec![sum(members.iter().map(bits_of))?],
-        };
-        Some(Inputs { columns, with: Vec::new(), readings: members.len() as u64, own })
-    }
-
-    fn scoped(&self, node: &Node, plan: &Plan) -> Vec<Member> {
-        let covered = |member: &&Member| node.roster.covers(self.query, self.agent(node, member));
-        plan.cohort.iter().filter(covered).copied().collect()
-    }
-
-    fn agent(&self, node: &Node, member: &Member) -> AgentIndex {
-        let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
-        node.roster.bundle(streams[member.stream].0).agent
-    }
-
-    /// The agents behind `members`, ascending.
-    fn agents(&self, node: &Node, members: &[Member]) -> Vec<AgentIndex> {
-        let mut agents: Vec<_> = members.iter().map(|member| self.agent(node, member)).collect();
-        agents.dedup();
-        agents
-    }
-
-    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results, of
-    /// this window and of earlier ones.
-    fn allow(
-        &self,
-        node: &Node,
-        plan: &Plan,
-        members: &[Member],
-        released: &mut Atoms,
-    ) -> Result<(), Reason> {
-        let agents = self.agents(node, members);
-        let query = node.roster.query(self.query);
-        if plan.queries.binary_search(&query.digest).is_err() {
-            return Err(Reason::NotShared);
-        }
-        let demand = members.iter().map(|member| u32::from(member.demand)).max();
-        let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
-        let cohort = agents.len() as u32;
-        if cohort < minimum {
-            return Err(Reason::Cohort { cohort, minimum });
-        }
-        let fresh: Vec<_> = members.iter().filter(|member| member.window == self.window).copied().collect();
-        let fresh = self.agents(node, &fresh).len() as u32;
-        if fresh < minimum {
-            return Err(Reason::Fresh { fresh, minimum });
-        }
-        released.admit(&agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })
+        let label = Label { subject: query.digest, window: self.window, plan: agreed.digest };
+        node.seeds.session(agreed.epoch, peers, &label).map_err(Reason::Keys)
     }
 
     /// Goes on as far as what was heard and the time allow.
@@ -288,13 +200,11 @@ impl Computation {
     fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, elements: &[Fp]) {
         let query = node.roster.query(self.query);
         let quantity = |index| &node.roster.quantity(index).quantity;
-        let names: Vec<NodeName> =
-            cohort.lanes.iter().map(|&agent| node.roster.agent(agent).node.name.clone()).collect();
         let facts = Facts {
             quantity: quantity(query.quantity),
             with: query.with.map(quantity),
             readings: u64::from(cohort.fresh + cohort.carried),
-            agents: &names,
+            agents: &cohort.names,
         };
         let Some(value) = query.function.conclude(&facts, elements) else {
             return self.fail(node, cohort.peers, &Reason::Range);
@@ -391,27 +301,4 @@ impl Computation {
             reason: None,
         }
     }
-}
-
-/// Readings bit by bit: one column for each of `bits` bits, one lane per reading.
-fn columns<'a>(
-    bits: u32,
-    readings: impl ExactSizeIterator<Item = Option<&'a [Share]>>,
-) -> Option<Vec<Shares>> {
-    let mut columns: Vec<_> = (0..bits).map(|_| Shares::with_capacity(readings.len())).collect();
-    for reading in readings {
-        columns.iter_mut().zip(reading?).for_each(|(column, bit)| column.push(bit));
-    }
-    Some(columns)
-}
-
-/// The sum of readings: v = sum 2^i b_i is linear, hence free (2.2).
-fn sum<'a>(mut readings: impl Iterator<Item = Option<&'a [Share]>>) -> Option<Shares> {
-    let sum = readings.try_fold(Share::default(), |mut sum, bits| {
-        sum += &recompose(bits?);
-        Some(sum)
-    })?;
-    let mut lane = Shares::with_capacity(1);
-    lane.push(&sum);
-    Some(lane)
 }

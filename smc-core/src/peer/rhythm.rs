@@ -39,7 +39,9 @@ impl Rhythm {
                 .filter(|(_, query)| query.quantity == index)
                 .map(|(query, _)| query)
                 .collect();
-            if !queries.is_empty() {
+            // A quantity that is only ever the second one is agreed on as well.
+            let second = roster.queries().any(|(_, query)| query.with == Some(index));
+            if !queries.is_empty() || second {
                 let vote = votes.remove(measured.quantity.name());
                 by_period
                     .entry(measured.quantity.period())
@@ -145,6 +147,20 @@ impl Rhythm {
         for track in &mut self.tracks {
             track.advance(node, now);
         }
+        self.pair(node, now);
+    }
+
+    /// Brings the windows of two quantities together, for queries of both.
+    fn pair(&mut self, node: &mut Node, now: Timestamp) {
+        for at in 0..self.tracks.len() {
+            for (window, quantity) in self.tracks[at].waiting(node) {
+                let other = self.tracks.iter().position(|track| track.quantity() == quantity);
+                if let Some(Ok([track, other])) = other.map(|other| self.tracks.get_disjoint_mut([at, other]))
+                {
+                    track.pair(node, now, window, other);
+                }
+            }
+        }
     }
 
     pub(super) fn handle_peer(
@@ -163,7 +179,9 @@ impl Rhythm {
         }
         let track =
             self.tracks.iter_mut().find(|track| track.quantity() == quantity).ok_or(Refusal::Unknown)?;
-        track.handle_peer(node, now, self.closing, from, message)
+        let taken = track.handle_peer(node, now, self.closing, from, message)?;
+        self.pair(node, now);
+        Ok(taken)
     }
 }
 

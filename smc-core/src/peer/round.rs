@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::Node;
 use super::ballot::{Ballot, Cast};
 use super::check::{self, Check, Verdict};
-use super::computation::{Agreed, Computation};
+use super::cohort::Agreed;
+use super::computation::Computation;
 use super::event::{Blame, Event, Refusal, Taken};
 use super::exchange::Exchange;
 use super::rhythm::Epoch;
@@ -15,6 +18,7 @@ use crate::card;
 use crate::digest::Digest;
 use crate::document::{Signable, Signed};
 use crate::envelope::KeyEpoch;
+use crate::function::Query;
 use crate::message::{PeerMessage, Purpose};
 use crate::peers::PeerSet;
 use crate::protocol::inventory::{Held, HeldList, Inventory};
@@ -51,9 +55,25 @@ enum State {
     /// Waiting for the votes of all of P.
     Voting { plan: Arc<Plan>, digest: Digest, deadline: Timestamp },
     /// All of P voted alike: the computations run.
-    Agreed,
+    Agreed(Box<Agreement>),
     /// No agreement, or without this peer.
     Over,
+}
+
+/// What a window was agreed on, and what it has told so far.
+#[derive(Debug)]
+pub(super) struct Agreement {
+    plan: Arc<Plan>,
+    digest: Digest,
+    released: Atoms,
+}
+
+/// How far the window of a second quantity is, for those who wait for it.
+#[derive(Debug)]
+pub(super) enum Partner<'a> {
+    Agreed(&'a mut Agreement),
+    Gone,
+    Pending,
 }
 
 impl Round {
@@ -80,7 +100,7 @@ impl Round {
         match self.state {
             State::Gathering { deadline, .. } | State::Voting { deadline, .. } => Some(deadline),
             State::Checking { .. } => self.checks.deadline(),
-            State::Agreed => self.computations.iter().filter_map(Computation::timeout).min(),
+            State::Agreed(_) => self.computations.iter().filter_map(Computation::timeout).min(),
             State::Open | State::Over => None,
         }
     }
@@ -105,11 +125,9 @@ impl Round {
         };
         let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
         let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
-        let mut queries: Vec<_> = self
-            .computations
-            .iter()
-            .map(|computation| node.roster.query(computation.query()).digest)
-            .collect();
+        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
+        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
+        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
         queries.sort_unstable();
         let roster = Digest(*node.roster.digest());
         let inventory = Inventory {
@@ -144,6 +162,11 @@ impl Round {
     ) {
         self.overtake(node);
         self.advance(node, Timestamp::from_micros(u64::MAX), vote, excluded);
+        if let State::Agreed(agreement) = &self.state {
+            let roster = Arc::clone(&node.roster);
+            let waiting = self.computations.iter_mut().filter(|c| c.waits_for(&roster).is_some());
+            waiting.for_each(|computation| computation.fail(node, agreement.plan.peers, &Reason::Partner));
+        }
     }
 
     pub(super) fn handle_peer(
@@ -247,7 +270,7 @@ impl Round {
             let plan = Arc::clone(plan);
             self.count_votes(node, now, &plan, digest, deadline);
         }
-        if let State::Agreed = self.state {
+        if let State::Agreed(_) = self.state {
             for computation in &mut self.computations {
                 computation.advance(node, now);
             }
@@ -421,17 +444,68 @@ impl Round {
     }
 
     fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>, digest: Digest) {
-        self.state = State::Agreed;
-        node.tell(Event::Agreed { quantity: self.quantity, window: self.window, plan: Arc::clone(plan) });
+        let window = self.window;
+        node.tell(Event::Agreed { quantity: self.quantity, window, plan: Arc::clone(plan) });
         let streams = &node.roster.quantity(self.quantity).streams;
         let mut fresh = vec![false; node.roster.agents().len()];
-        for member in plan.cohort.iter().filter(|member| member.window == self.window) {
+        for member in plan.cohort.iter().filter(|member| member.window == window) {
             fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
         }
         let mut released = Atoms::counting(fresh);
-        let agreed = Agreed { plan, digest, epoch: self.key_epoch(node) };
+        let agreed = Agreed { plan, with: None, digest, epoch: self.key_epoch(node) };
         for computation in &mut self.computations {
-            computation.start(node, now, agreed, &mut released);
+            if computation.waits_for(&node.roster).is_none() {
+                computation.start(node, now, agreed, &mut [&mut released]);
+            }
+        }
+        self.state = State::Agreed(Box::new(Agreement { plan: Arc::clone(plan), digest, released }));
+    }
+
+    /// The other quantities that computations of this window wait for.
+    pub(super) fn waits_for(&self, node: &Node) -> impl Iterator<Item = QuantityIndex> {
+        let agreed = matches!(self.state, State::Agreed(_));
+        let waiting = self.computations.iter().filter(move |_| agreed);
+        waiting.filter_map(|computation| computation.waits_for(&node.roster))
+    }
+
+    /// How far this window is, for a computation on this and another quantity.
+    pub(super) fn partner(&mut self) -> Partner<'_> {
+        match &mut self.state {
+            State::Agreed(agreement) => Partner::Agreed(agreement),
+            State::Over => Partner::Gone,
+            State::Checking { .. } | State::Gathering { .. } | State::Open | State::Voting { .. } => {
+                Partner::Pending
+            }
+        }
+    }
+
+    /// Starts what has waited for the window of `quantity`, or gives it up.
+    pub(super) fn pair(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        quantity: QuantityIndex,
+        partner: Partner<'_>,
+    ) {
+        let epoch = self.key_epoch(node);
+        let State::Agreed(own) = &mut self.state else { return };
+        let roster = Arc::clone(&node.roster);
+        let waiting = self.computations.iter_mut();
+        let waiting = waiting.filter(|computation| computation.waits_for(&roster) == Some(quantity));
+        match partner {
+            Partner::Agreed(other) => {
+                let digest = Digest(Sha256::digest([own.digest.0, other.digest.0].concat()).into());
+                let agreed = Agreed { plan: &own.plan, with: Some(&other.plan), digest, epoch };
+                for computation in waiting {
+                    computation.start(node, now, agreed, &mut [&mut own.released, &mut other.released]);
+                }
+            }
+            Partner::Gone => {
+                for computation in waiting {
+                    computation.fail(node, own.plan.peers, &Reason::Partner);
+                }
+            }
+            Partner::Pending => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Node;
 use super::event::{Refusal, Taken};
 use super::rhythm::Epoch;
-use super::round::Round;
+use super::round::{Partner, Round};
 use crate::message::PeerMessage;
 use crate::protocol::standing::Standing;
 use crate::roster::{QuantityIndex, QueryIndex};
@@ -70,6 +70,22 @@ impl Track {
         let new = || Round::new(&roster, quantity, window, queries);
         let round = self.rounds.entry(window).or_insert_with(new);
         round.close(node, now, epoch, self.vote.as_ref(), &self.excluded.1);
+    }
+
+    /// The windows in which something waits for another quantity, and for which.
+    pub(super) fn waiting(&self, node: &Node) -> Vec<(WindowIndex, QuantityIndex)> {
+        let of = |(&window, round): (&WindowIndex, &Round)| {
+            round.waits_for(node).map(move |quantity| (window, quantity)).collect::<Vec<_>>()
+        };
+        self.rounds.iter().flat_map(of).collect()
+    }
+
+    /// Starts or gives up what has waited in `window` for the quantity of `other`.
+    pub(super) fn pair(&mut self, node: &mut Node, now: Timestamp, window: WindowIndex, other: &mut Self) {
+        let partner = other.rounds.get_mut(&window).map_or(Partner::Gone, Round::partner);
+        if let Some(round) = self.rounds.get_mut(&window) {
+            round.pair(node, now, other.quantity, partner);
+        }
     }
 
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {

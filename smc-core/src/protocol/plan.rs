@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn report<'a>(peer: PeerIndex, held: &'a [Held], standing: Option<&'a Standing>) -> Report<'a> {
-        Report { peer, held, demands: &[], standing, queries: &[] }
+        Report { peer, held, demands: &[], standing, queries: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
