@@ -196,6 +196,14 @@ pub enum Reason {
         /// How many there are.
         of: usize,
     },
+    /// Not all of P took part in the check of the inputs: they may have planned differently.
+    #[error("{have} of {need} peers checked the inputs in time")]
+    ChecksMissing {
+        /// How many did.
+        have: usize,
+        /// |P|.
+        need: usize,
+    },
     /// Fewer agents than the minimum.
     #[error("cohort {cohort} of {minimum}")]
     Cohort {

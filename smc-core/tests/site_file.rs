@@ -238,7 +238,10 @@ fn what_nobody_defined_is_refused() {
     let refused = error(|document| document.query[0].quantity = "wind".parse().unwrap());
     assert!(refused.to_string().starts_with("`air` uses the quantity `wind`"));
     let refused = error(|document| document.query[0].function = "guess".to_owned());
-    assert_eq!(refused.to_string(), "query `air`: unknown function `guess`; write count, mean or sum");
+    assert_eq!(
+        refused.to_string(),
+        "query `air`: there is no function `guess`; `murmur functions` lists them all"
+    );
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Check {
         }
         if exchange.deadline().is_some_and(|deadline| deadline <= now) {
             let (have, need) = (exchange.have(), exchange.peers().len());
-            return Verdict::Failed(Reason::PartialsMissing { have, need });
+            return Verdict::Failed(Reason::ChecksMissing { have, need });
         }
         Verdict::Waiting
     }

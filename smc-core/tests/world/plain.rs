@@ -30,6 +30,7 @@ impl World {
         match function {
             "count" => readings.len() as f64,
             "sum" => sum,
+            "max" => readings.iter().copied().fold(f64::MIN, f64::max),
             "mean" => (sum / readings.len() as f64 * 100.0).round_ties_even() / 100.0,
             other => panic!("{other}"),
         }
