@@ -61,12 +61,8 @@ fn document(agents: usize, streams: usize, rng: &mut ChaCha20Rng) -> (SiteDocume
         streams: (0..streams).map(stream).collect(),
     };
     let query = |(name, floor): (&str, Option<&str>)| QueryTable {
-        name: name.parse().unwrap(),
-        function: "mean".to_owned(),
-        quantity: "co2".parse().unwrap(),
         scope: floor.map(|floor| ("floor".to_owned(), floor.to_owned())).into_iter().collect(),
-        minimum_cohort: 0,
-        purpose: String::new(),
+        ..QueryTable::new(name.parse().unwrap(), "mean", "co2".parse().unwrap())
     };
     let site = SiteTable {
         name: "bench".parse().unwrap(),

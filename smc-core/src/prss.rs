@@ -62,6 +62,16 @@ impl Randomness {
         Self { streams: keys.into_iter().map(stream).collect() }
     }
 
+    /// No randomness at all, for functions that need none.
+    pub(crate) fn none() -> Self {
+        Self { streams: Vec::new() }
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_none(&self) -> bool {
+        self.streams.is_empty()
+    }
+
     /// Adds to each element this peer's share, of degree t, of a random number.
     pub fn add_random(&mut self, elements: &mut [Fp]) {
         for stream in &mut self.streams {

@@ -36,6 +36,9 @@ const MAX_THRESHOLD: usize = 4;
 pub struct PeerIndex(NonZeroU8);
 
 impl PeerIndex {
+    /// The first peer.
+    pub const FIRST: Self = Self(NonZeroU8::MIN);
+
     /// The peer number `index`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use zeroize::Zeroizing;
 
 use crate::field::Fp;
+use crate::shamir::Share;
 
 /// One peer's shares of many numbers. Erased when dropped, never printed, never cloned.
 ///
@@ -130,6 +131,16 @@ impl<D> Lanes<D> {
 }
 
 impl Shares {
+    /// No lanes, with room for `capacity`.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self::new(Vec::with_capacity(capacity))
+    }
+
+    /// Adds a lane.
+    pub(crate) fn push(&mut self, share: &Share) {
+        self.0.push(share.reveal());
+    }
+
     /// The products, lane by lane.
     pub(crate) fn times(&self, other: &Self) -> Products {
         let products = self.0.iter().zip(other.0.iter()).map(|(&a, &b)| a * b);

@@ -107,6 +107,14 @@ pub enum Blame {
         /// Which window.
         window: WindowIndex,
     },
+    /// An agent's input is not what it claims to be: something that is no bit, or shares of no one number. The agent is
+    /// left out until the cohort epoch ends.
+    InvalidInput {
+        /// Who.
+        agent: NodeName,
+        /// Which window.
+        window: WindowIndex,
+    },
     /// A peer's signature is not under the result that its own partial led to.
     OtherResult {
         /// Who.

@@ -96,7 +96,7 @@ impl Seeds {
     /// What `me` sends to `peer` for `epoch`.
     pub fn batch_for(&self, peer: PeerIndex, epoch: KeyEpoch) -> SeedBatch {
         let contributions = self.common(peer).map(|set| self.contribution(epoch, set)).collect();
-        SeedBatch { epoch, name: self.own_name(epoch), contributions }
+        SeedBatch { epoch, name: self.name(epoch), contributions }
     }
 
     /// Takes the contributions of `from`; newer ones replace older ones, for a peer that restarts has new secrets.
@@ -120,11 +120,16 @@ impl Seeds {
         Ok(new)
     }
 
+    /// The name of this peer's own batches.
+    pub fn name(&self, epoch: KeyEpoch) -> Digest {
+        Digest(self.epoch_hash(b"murmuration/1/prss/name\0", epoch).finalize().into())
+    }
+
     /// The names of the batches that this peer would use in `epoch`, by peer.
     pub fn names(&self, epoch: KeyEpoch) -> Vec<Option<Digest>> {
         let name = |peer: PeerIndex| {
             if peer == self.me {
-                return Some(self.own_name(epoch));
+                return Some(self.name(epoch));
             }
             Some(self.epochs.get(&epoch)?[peer.offset()].as_ref()?.name)
         };
@@ -199,10 +204,6 @@ impl Seeds {
         let mut hash = self.epoch_hash(b"murmuration/1/prss/contribution\0", epoch);
         hash.update(set.bits().to_be_bytes());
         Contribution(hash.finalize().into())
-    }
-
-    fn own_name(&self, epoch: KeyEpoch) -> Digest {
-        Digest(self.epoch_hash(b"murmuration/1/prss/name\0", epoch).finalize().into())
     }
 
     fn epoch_hash(&self, domain: &[u8], epoch: KeyEpoch) -> Sha256 {

@@ -209,6 +209,28 @@ pub struct QueryTable {
     pub with: Option<QuantityName>,
 }
 
+impl QueryTable {
+    /// `function` without parameters, of `quantity`, over all agents.
+    pub fn new(name: QueryName, function: &str, quantity: QuantityName) -> Self {
+        Self {
+            name,
+            function: function.to_owned(),
+            quantity,
+            scope: BTreeMap::new(),
+            minimum_cohort: 0,
+            purpose: String::new(),
+            above: None,
+            agent: None,
+            at_least: None,
+            below: None,
+            edges: None,
+            k: None,
+            q: None,
+            with: None,
+        }
+    }
+}
+
 /// A length of time as people write it: `500ms`, `60s`, `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

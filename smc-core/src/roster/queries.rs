@@ -53,6 +53,11 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
     let quantity = quantity_named(&table.name, &table.quantity)?;
     let with = table.with.as_ref().map(|with| quantity_named(&table.name, with)).transpose()?;
     let refused = |error| RosterError::Function { query: table.name.clone(), error };
+    let period = |quantity| roster.quantity(quantity).quantity.period();
+    if with.is_some_and(|with| with == quantity || period(with) != period(quantity)) {
+        let must = "another quantity with the same period".to_owned();
+        return Err(refused(FunctionError::OutOfRange { parameter: "with", must }));
+    }
     let agent = match &table.agent {
         Some(agent) => Some(roster.agent_named(agent.as_str()).ok_or_else(|| {
             refused(FunctionError::OutOfRange {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
 use smc_core::identity::{SealingSecret, SigningKey};
@@ -22,6 +23,7 @@ use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
+use zeroize::Zeroizing;
 
 use super::{PeerError, PeerOptions, log};
 use crate::discovery;
@@ -83,7 +85,9 @@ impl Service {
         let keys = EpochKeys::load(&roster, now, &mut store, &mut opener, &mut rng)?;
         let recovered = if store.is_fresh() { None } else { Some(recover(&roster, &mut opener, &store)?) };
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
-        let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, now);
+        let mut root = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *root);
+        let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let writer = Writer::start(store).map_err(|_| PeerError::StoreThread)?;
         Ok(Self {
@@ -209,8 +213,13 @@ impl Service {
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             return self.refuse("card_of_no_peer", node.as_str());
         };
-        if peer != self.me && self.recipients.handle_card(self.clock.now(), peer, payload).is_err() {
-            self.refuse("bad_card", node.as_str());
+        if peer == self.me {
+            return;
+        }
+        let now = self.clock.now();
+        match self.recipients.handle_card(now, peer, payload) {
+            Ok(()) => self.peer.handle_reachable(now, peer),
+            Err(_) => self.refuse("bad_card", node.as_str()),
         }
     }
 
