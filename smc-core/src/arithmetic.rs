@@ -9,6 +9,7 @@ mod bits;
 mod compare;
 mod descent;
 mod digits;
+mod edges;
 mod hidden;
 mod join;
 mod lanes;
@@ -27,8 +28,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::compare::{bits_above, bits_above_each, less_than};
+pub(crate) use self::compare::less_than;
 pub(crate) use self::descent::{Descent, Rank, Target};
+pub(crate) use self::edges::{count_above_each, products_above_each};
 pub(crate) use self::hidden::HiddenDescent;
 pub(crate) use self::join::{join, join_all};
 pub use self::lanes::{Lanes, Products, Shares};

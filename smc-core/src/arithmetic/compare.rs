@@ -14,16 +14,10 @@ struct Stretch {
     equal: Option<Shares>,
 }
 
-/// In each lane whether the number with these shared bits, the least significant first, is above a public one.
+/// In each lane whether the number with these shared bits, the least significant first, is above the public constant.
 ///
 /// For k bits and N lanes: ceil(log2 k) - 1 rounds and at most 3k/2 N products; the last level is left to the caller,
 /// who may add up and open at once, or reduce.
-pub(crate) async fn bits_above(arithmetic: &Arithmetic, bits: &[Shares], constant: u64) -> Products {
-    let lanes = bits.first().map_or(0, Shares::len);
-    bits_above_each(arithmetic, &bits.iter().collect::<Vec<_>>(), &vec![constant; lanes]).await
-}
-
-/// As [`bits_above`], with a constant for each lane.
 pub(crate) async fn bits_above_each(
     arithmetic: &Arithmetic,
     bits: &[&Shares],

@@ -6,7 +6,7 @@
 //! output does not say. With digits of several bits there are fewer rounds and more products. Ranks that count from
 //! below descend on the digits upside down.
 
-use super::digits::{Price, cheapest};
+use super::digits::{Price, cut, total};
 use super::reach::{Sums, Test};
 use super::thermometer::{thermometer, upside_down};
 use super::{Arithmetic, Fault, Products, Shares, join, join_all};
@@ -74,7 +74,7 @@ impl Descent {
     ) -> Result<Vec<Self>, Fault> {
         let lanes = bits.first().map_or(0, Shares::len);
         let price = |marks: u64| price(targets, lanes as u64, marks);
-        let mut digits = cheapest(bits, price).map(|bits| Digit::new(arithmetic, bits, targets));
+        let mut digits = cut(bits, price).map(|bits| Digit::new(arithmetic, bits, targets));
         let mut descents: Vec<_> = targets.iter().map(|_| Self::start(lanes)).collect();
         let Some(first) = digits.next() else { return Ok(descents) };
         let first = first.await?;
@@ -91,6 +91,11 @@ impl Descent {
             }
         }
         Ok(descents)
+    }
+
+    /// The most products that it takes.
+    pub(crate) fn products(bits: u32, readings: u64, targets: &[Target]) -> u64 {
+        total(bits as usize, |marks| price(targets, readings, marks))
     }
 
     fn start(lanes: usize) -> Self {

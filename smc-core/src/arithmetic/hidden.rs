@@ -2,7 +2,7 @@
 //!
 //! Where the open descent takes a digit that it knows, this one takes all of them, each times whether it is the digit.
 
-use super::digits::{Price, cheapest};
+use super::digits::{Price, cut, total};
 use super::reach::Reach;
 use super::thermometer::thermometer;
 use super::{Arithmetic, Fault, Products, Rank, Shares, Target, join, join_all};
@@ -17,12 +17,6 @@ pub(crate) struct HiddenDescent {
     pub(crate) equal: Products,
 }
 
-/// A digit of all readings.
-struct Digit {
-    marks: Vec<Shares>,
-    reach: Reach,
-}
-
 /// A digit that is decided.
 struct Decided {
     /// The candidates before.
@@ -34,68 +28,92 @@ struct Decided {
 }
 
 impl HiddenDescent {
-    /// Finds the reading of `target` among those with these bits, the least significant first; there are at least as
-    /// many as the rank says, and fewer than 2^32. Opens nothing.
+    /// Finds the readings of all targets among those with these bits, the least significant first; there are at least as
+    /// many as the ranks say, and fewer than 2^32. Opens nothing.
     pub(crate) async fn find(
         arithmetic: &Arithmetic,
         bits: &[Shares],
+        targets: &[Target],
+    ) -> Result<Vec<Self>, Fault> {
+        let lanes = bits.first().map_or(0, Shares::len) as u64;
+        let digits: Vec<_> = cut(bits, |marks| price(lanes, marks)).collect();
+        let reaches = |_: &Target| {
+            join_all(digits.iter().map(|bits| Reach::new(arithmetic, lanes, (1 << bits.len()) - 1)))
+        };
+        let thermometers = join_all(digits.iter().map(|bits| thermometer(arithmetic, bits)));
+        let (marks, reaches) = join(thermometers, join_all(targets.iter().map(reaches))).await;
+        let searches = targets.iter().zip(reaches);
+        let searches = searches.map(|(&target, reaches)| Self::search(arithmetic, &marks, reaches, target));
+        join_all(searches).await.into_iter().collect()
+    }
+
+    /// One target, given the marks of all digits.
+    async fn search(
+        arithmetic: &Arithmetic,
+        digits: &[Vec<Shares>],
+        reaches: Vec<Result<Reach, Fault>>,
         target: Target,
     ) -> Result<Self, Fault> {
-        let lanes = bits.first().map_or(0, Shares::len);
-        let price = |marks: u64| price(lanes as u64, marks);
-        let digits = cheapest(bits, price).map(|bits| Digit::new(arithmetic, bits, target));
-        let mut value = Shares::zeros(1);
+        let lanes = digits.first().and_then(|marks| marks.first()).map_or(0, Shares::len);
+        let (mut value, mut most) = (Shares::zeros(1), Fp::ONE);
         let mut beyond = Products::zeros(1);
         let mut last: Option<Decided> = None;
-        for digit in join_all(digits).await {
+        for (marks, reach) in digits.iter().zip(reaches) {
+            let marks = target.seen(marks);
             let candidates = match last {
-                Some(last) => arithmetic.reduce(last.candidates()).await,
-                None => Shares::public(Fp::ONE, lanes),
+                Some(last) => Some(arithmetic.reduce(last.candidates()).await),
+                None => None,
             };
-            let decided = digit?.decide(arithmetic, candidates, &beyond, target.rank()).await?;
+            let decided = Decided::new(arithmetic, candidates, marks, &beyond, reach?, target.rank()).await?;
             let values = Fp::reduce(decided.reached.len() as u64 + 1);
             value = decided.reached.iter().fold(value.times_public(values), Shares::plus);
+            most *= values;
             beyond = beyond.plus(&decided.beyond());
             last = Some(decided);
         }
         if let Target::FromBelow(_) = target {
-            value = Shares::public(Fp::reduce((1 << bits.len()) - 1), 1).minus(&value);
+            value = Shares::public(most - Fp::ONE, 1).minus(&value);
         }
         let equal = last.as_ref().map_or_else(|| Products::zeros(lanes), Decided::candidates);
         Ok(Self { value, equal })
     }
-}
 
-impl Digit {
-    async fn new(arithmetic: &Arithmetic, bits: &[Shares], target: Target) -> Result<Self, Fault> {
-        let lanes = bits.first().map_or(0, Shares::len);
-        let reach = Reach::new(arithmetic, lanes as u64, (1 << bits.len()) - 1);
-        let (marks, reach) = join(thermometer(arithmetic, bits), reach).await;
-        Ok(Self { marks: target.seen(&marks), reach: reach? })
-    }
-
-    /// Which values reach the rank.
-    async fn decide(
-        self,
-        arithmetic: &Arithmetic,
-        candidates: Shares,
-        beyond: &Products,
-        rank: Rank,
-    ) -> Result<Decided, Fault> {
-        let lanes = candidates.len();
-        let marked: Vec<_> = self.marks.iter().map(|mark| candidates.times(mark)).collect();
-        let sums: Vec<_> = marked.iter().map(|marked| marked.sum().plus(beyond)).collect();
-        let sums = Products::concat(&sums);
-        let reached = async {
-            let reached = self.reach.reached(arithmetic, &sums, rank.0).await?;
-            Ok(arithmetic.reduce(reached).await)
-        };
-        let (marked, reached) = join(arithmetic.reduce(Products::concat(&marked)), reached).await;
-        Ok(Decided { candidates, marked: marked.chunks(lanes), reached: reached?.chunks(1) })
+    /// The most products that it takes.
+    pub(crate) fn products(bits: u32, readings: u64, targets: usize) -> u64 {
+        (total(bits as usize, |marks| price(readings, marks)) + readings) * targets as u64
     }
 }
 
 impl Decided {
+    /// Which values reach the rank. Without candidates everybody is one.
+    async fn new(
+        arithmetic: &Arithmetic,
+        candidates: Option<Shares>,
+        marks: Vec<Shares>,
+        beyond: &Products,
+        reach: Reach,
+        rank: Rank,
+    ) -> Result<Self, Fault> {
+        let lanes = marks.first().map_or(0, Shares::len);
+        let mut marked = Vec::new();
+        let mut sums: Vec<_> = marks.iter().map(|mark| mark.sum().as_products()).collect();
+        if let Some(candidates) = &candidates {
+            marked = marks.iter().map(|mark| candidates.times(mark)).collect();
+            sums = marked.iter().map(|marked| marked.sum().plus(beyond)).collect();
+        }
+        let sums = Products::concat(&sums);
+        let reached = async {
+            let reached = reach.reached(arithmetic, &sums, rank.0).await?;
+            Ok(arithmetic.reduce(reached).await)
+        };
+        let (marked, reached) = join(arithmetic.reduce(Products::concat(&marked)), reached).await;
+        let reached = reached?.chunks(1);
+        Ok(match candidates {
+            Some(candidates) => Self { candidates, marked: marked.chunks(lanes), reached },
+            None => Self { candidates: Shares::public(Fp::ONE, lanes), marked: marks, reached },
+        })
+    }
+
     /// Whether the digit is v: v is reached, as 0 always is, and v + 1 is not.
     fn is(&self, v: usize) -> Shares {
         let at_least = if v == 0 { Shares::public(Fp::ONE, 1) } else { self.reached[v - 1].duplicate() };

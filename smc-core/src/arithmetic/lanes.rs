@@ -116,6 +116,11 @@ impl<D> Lanes<D> {
         self.0.chunks(len.max(1)).map(|chunk| Self::new(chunk.to_vec())).collect()
     }
 
+    /// The lane `i` alone; no lane if there is none.
+    pub(crate) fn lane(&self, i: usize) -> Self {
+        Self::new(self.0.get(i).copied().into_iter().collect())
+    }
+
     /// A single lane, `len` times.
     pub(crate) fn repeat(&self, len: usize) -> Self {
         let mut all = Vec::with_capacity(self.len() * len);

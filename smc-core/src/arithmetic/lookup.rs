@@ -21,17 +21,12 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// For so many numbers below 2^`width`. [`Lookup::preparation`] rounds.
+    /// For so many numbers below 2^`width`: 1 + ceil(log2 ceil(width / 2)) rounds.
     pub(crate) async fn new(arithmetic: &Arithmetic, lanes: usize, width: u32) -> Result<Self, Fault> {
         let masks = Masks::new(arithmetic, lanes).await?;
         let (low, high) = masks.bits()[..width as usize].split_at(width.div_ceil(2) as usize);
         let (low, high) = join(one_hot(arithmetic, low, lanes), one_hot(arithmetic, high, lanes)).await;
         Ok(Self { width, mask: masks.number(), high, low })
-    }
-
-    /// How many rounds it takes to make one.
-    pub(crate) const fn preparation(width: u32) -> u64 {
-        1 + width.div_ceil(2).next_power_of_two().ilog2() as u64
     }
 
     /// How many products it takes to make one and to use it: for each number, local ones left out.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::compare::{Masks, at_least};
+use super::compare::{Masks, at_least, bits_above_each};
 use super::local::{Outcome, run, share_bits};
 use super::*;
 use crate::shamir::PeerIndex;
@@ -105,6 +105,33 @@ proptest! {
     }
 
     #[test]
+    fn counts_above_constants_are_exact(
+        sharing in sharings(),
+        bits in 1u32..=14,
+        numbers in prop::collection::vec(any::<u64>(), 1..12),
+        constants in prop::collection::vec((any::<u64>(), any::<prop::sample::Index>(), any::<bool>()), 1..12),
+    ) {
+        let cut = |x: u64| x & ((1 << bits) - 1);
+        let numbers: Vec<u64> = numbers.into_iter().map(cut).collect();
+        // Equal ones, too.
+        let constant = |(x, i, equal): (u64, prop::sample::Index, bool)| if equal { *i.get(&numbers) } else { cut(x) };
+        let constants: Vec<u64> = constants.into_iter().map(constant).collect();
+        let public = constants.clone();
+        let (counts, cost) = compute(sharing, &numbers, bits, move |arithmetic, bits| {
+            let public = public.clone();
+            async move {
+                let counts = count_above_each(&arithmetic, &bits, &public).await;
+                arithmetic.open_products(counts).await
+            }
+        });
+        let above = |c: &u64| Fp::reduce(numbers.iter().filter(|&x| x > c).count() as u64);
+        prop_assert_eq!(counts, constants.iter().map(above).collect::<Vec<_>>());
+        let products = products_above_each(bits, &constants) * numbers.len() as u64;
+        prop_assert_eq!(cost.products, products + constants.len() as u64);
+        prop_assert!(cost.rounds <= bits.next_power_of_two().ilog2().max(2));
+    }
+
+    #[test]
     fn shared_bits_compare_with_shared_bits(
         sharing in sharings(),
         numbers in prop::collection::vec(0u64..64, 2..20),
@@ -205,7 +232,7 @@ proptest! {
         let rank = rank.index(numbers.len());
         let target = Target::ascending(rank as u64 + 1, numbers.len() as u64);
         let ((value, equal), _) = compute(sharing, &numbers, bits, move |arithmetic, bits| async move {
-            let found = HiddenDescent::find(&arithmetic, &bits, target).await.unwrap();
+            let found = HiddenDescent::find(&arithmetic, &bits, &[target]).await.unwrap().remove(0);
             join(arithmetic.open(found.value), arithmetic.open_products(found.equal)).await
         });
         let mut sorted = numbers.clone();
@@ -231,7 +258,7 @@ proptest! {
             arithmetic.open_products(found).await
         });
         prop_assert_eq!(found, numbers.iter().map(|x| Fp::reduce(x * x)).collect::<Vec<_>>());
-        prop_assert_eq!(u64::from(cost.rounds), Lookup::preparation(width) + 2);
+        prop_assert_eq!(cost.rounds, 1 + width.div_ceil(2).next_power_of_two().ilog2() + 2);
         prop_assert_eq!(cost.products, lanes as u64 * (Lookup::products(width) + 1));
     }
 
