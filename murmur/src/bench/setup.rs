@@ -112,12 +112,8 @@ impl Setup {
             peers: numbered("peer", usize::from(self.peers))?,
             agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
             queries: vec![QueryTable {
-                name: QUERY.parse()?,
-                function: "mean".to_owned(),
-                quantity: "co2".parse()?,
-                scope: Default::default(),
-                minimum_cohort: 0,
                 purpose: "measurement".to_owned(),
+                ..QueryTable::new(QUERY.parse()?, "mean", "co2".parse()?)
             }],
         })
     }

@@ -159,12 +159,8 @@ fn queries(quantities: &[QuantityName], period: Period) -> Result<Vec<QueryTable
         };
         for function in functions {
             queries.push(QueryTable {
-                name: format!("{quantity}-{function}").parse()?,
-                function: (*function).to_owned(),
-                quantity: quantity.clone(),
-                scope: Default::default(),
-                minimum_cohort: 0,
                 purpose: "demonstration".to_owned(),
+                ..QueryTable::new(format!("{quantity}-{function}").parse()?, function, quantity.clone())
             });
         }
     }
