@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::{PeerError, PeerOptions, log};
+use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
 use crate::keys::EpochKeys;
 use crate::post;
@@ -58,7 +58,9 @@ pub(super) struct Service {
     forgotten: Vec<InputKey>,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    observer: Option<mpsc::Sender<Event>>,
+    /// Bytes of messages to other peers so far.
+    sent: u64,
+    observer: Option<mpsc::Sender<Observed>>,
     refused: Tally,
     since: Timestamp,
     housekeeping: Timestamp,
@@ -70,7 +72,7 @@ impl Service {
         options: PeerOptions,
         topics: Topics,
         clock: Clock,
-        observer: Option<mpsc::Sender<Event>>,
+        observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let PeerOptions { roster, secrets, broker: _, state_dir, discovery } = options;
         let name = secrets.node;
@@ -107,6 +109,7 @@ impl Service {
             forgotten: Vec::new(),
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
+            sent: 0,
             observer,
             refused: Tally::default(),
             since: now,
@@ -292,6 +295,7 @@ impl Service {
 
     fn send(&mut self, to: NodeName, sealed: Bytes) {
         let Some(publisher) = &self.publisher else { return };
+        self.sent += sealed.len() as u64;
         let now = self.clock.now();
         let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
         let expires = now + 2 * self.roster.timing().step;
@@ -301,9 +305,9 @@ impl Service {
     }
 
     fn observe(&mut self, event: &Event) {
-        if let Some(observer) = &self.observer
-            && observer.try_send(event.clone()).is_err()
-        {
+        let Some(observer) = &self.observer else { return };
+        let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
+        if observer.try_send(observed).is_err() {
             self.refused.count("observer_too_slow");
         }
     }
