@@ -74,6 +74,7 @@ impl Scene {
             site,
             peers: numbered("peer", usize::from(options.peers))?,
             agents: cast(agents, &quantities),
+            quantities: Vec::new(),
             queries: queries(&quantities, Period::try_from(period)?)?,
         };
         let time = match recording {
