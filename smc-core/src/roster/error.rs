@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::function::Function;
 use crate::name::{NodeName, QuantityName, QueryName, StreamName};
 use crate::quantity::QuantityError;
 use crate::shamir::SharingError;
@@ -90,6 +91,25 @@ pub enum RosterError {
         /// How many the file has.
         have: usize,
     },
+    /// An agent's readings are larger than can be sent and held in a window.
+    #[error(
+        "agent `{agent}`: its readings have {have} bits in all; at most {max}: give its [[quantity]] fewer `elements` or a \
+         coarser `resolution`, or make several agents of it",
+        max = super::MAX_BITS_PER_AGENT
+    )]
+    TooManyBits {
+        /// Whose readings.
+        agent: NodeName,
+        /// How many bits they have.
+        have: usize,
+    },
+    /// The vectors of all agents together are cut into too many messages.
+    #[error(
+        "the vectors of all agents take more than {max} messages per window: give their [[quantity]] fewer `elements` \
+         or a coarser `resolution`, or make two sites of it",
+        max = super::MAX_PARTS
+    )]
+    TooManyParts,
     /// More queries than a site may have.
     #[error("{have} queries; a site has at most {max}: remove some [[query]]", max = super::MAX_QUERIES)]
     TooManyQueries {
@@ -112,6 +132,21 @@ pub enum RosterError {
         query: QueryName,
         /// What the file says.
         function: String,
+    },
+    /// A function of single numbers is asked of vectors.
+    #[error(
+        "query `{query}`: `{function}` is computed on single numbers, and `{quantity}` has {elements} elements; ask for \
+         another function, or for another quantity"
+    )]
+    Vector {
+        /// Which query.
+        query: QueryName,
+        /// What it asks for.
+        function: Function,
+        /// Of what.
+        quantity: QuantityName,
+        /// How many elements that has.
+        elements: u32,
     },
     /// A stream or query on a quantity that is neither known nor defined.
     #[error(

@@ -52,7 +52,21 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
     let Some(quantity) = roster.quantity_named(quantity.as_str()) else {
         return Err(RosterError::UnknownQuantity { user: name.to_string(), quantity });
     };
+    let measured = &roster.quantity(quantity).quantity;
+    if measured.is_vector() && !takes_vectors(function) {
+        let (quantity, elements) = (measured.name().clone(), measured.elements());
+        return Err(RosterError::Vector { query: name, function, quantity, elements });
+    }
     Ok(Query { name, function, quantity, scope, minimum_cohort, purpose, digest })
+}
+
+/// Whether a function makes sense of readings with several elements.
+const fn takes_vectors(function: Function) -> bool {
+    match function {
+        // It counts readings, whatever they are.
+        Function::Count => true,
+        Function::Mean | Function::Sum => false,
+    }
 }
 
 /// Peers whose files differ here compute different things under one name.
