@@ -102,7 +102,7 @@ impl Site {
             peer
         });
         let peers = peers.collect();
-        let readings: Vec<_> = (0..streams).map(|i| Some(Steps(400 + i as u64))).collect();
+        let readings: Vec<_> = (0..streams).map(|i| Some(Steps::One(400 + i as u32))).collect();
         let dealt = |bundle| {
             let dealt = deal(bundle, Terms::default(), &readings, roster.sharing(), &mut rng).unwrap();
             dealt.into_iter().map(|plaintext| plaintext.to_vec()).collect()

@@ -132,6 +132,7 @@ fn load() -> Result<QuantityTable, NameError> {
         minimum: 0.into(),
         maximum: 65_535.into(),
         resolution: 1.into(),
+        elements: 1,
         period: None,
     })
 }
@@ -147,7 +148,7 @@ fn sealed_len(roster: &Roster, cast: &Cast) -> Option<usize> {
     let (_, peer) = roster.peers().next()?;
     let now = smc_mqtt::clock::Clock::system().now();
     let window = bundle.period.window_at(now);
-    let binding = Binding::Input { period: bundle.period, window, definition: bundle.digest };
+    let binding = Binding::Input { period: bundle.period, window, part: 0, definition: bundle.digest };
     let epoch = KeyEpoch(now.as_micros() / 86_400_000_000);
     let own = &cast.secrets.get(&agent.name)?.keys.sealing;
     let mut rng = ChaCha20Rng::seed_from_u64(0);

@@ -50,7 +50,10 @@ impl Ledger {
         let tell = |(stream, reading): (&smc_core::roster::Stream, &Result<Steps, GapReason>)| {
             let quantity = &self.roster.quantity(stream.quantity).quantity;
             match reading {
-                Ok(Steps(v)) => format!("{} {} {}", stream.name, quantity.decode(*v), quantity.unit()),
+                Ok(Steps::Many(elements)) => format!("{} of {} elements", stream.name, elements.len()),
+                Ok(Steps::One(v)) => {
+                    format!("{} {} {}", stream.name, quantity.decode((*v).into()), quantity.unit())
+                }
                 Err(reason) => format!("{} {reason}", stream.name),
             }
         };
@@ -68,8 +71,11 @@ impl Ledger {
         let mut sum = 0.0;
         for member in &plan.cohort {
             let (bundle, place) = measured.streams[member.stream];
-            let Ok(Steps(v)) = self.readings.get(&(member.window, bundle))?[place] else { return None };
-            sum += measured.quantity.decode(v).to_f64();
+            let reading = self.readings.get(&(member.window, bundle))?[place].as_ref().ok()?;
+            // No function of single numbers is computed on vectors: they are counted, no more.
+            if let &Steps::One(v) = reading {
+                sum += measured.quantity.decode(v.into()).to_f64();
+            }
         }
         let count = plan.cohort.len() as f64;
         Some(match result.function.as_str() {

@@ -34,6 +34,8 @@ use crate::writer::{WriteError, Writer};
 
 /// How many inputs may wait in memory before they are handed to the store.
 const INPUTS_PER_BATCH: usize = 128;
+/// How many bytes of them, where a part of a vector alone is a third of a mebibyte.
+const BYTES_PER_BATCH: usize = 2 << 20;
 /// How many bytes of messages to other peers are kept for a broker that restarts.
 const OUTBOX_BYTES: usize = 4 << 20;
 /// How often keys, card and status are looked after.
@@ -160,7 +162,7 @@ impl Service {
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             _ => self.refuse("foreign_topic", topic),
         }
-        if self.batch.inputs.len() >= INPUTS_PER_BATCH {
+        if self.batch.inputs.len() >= INPUTS_PER_BATCH || self.batch.bytes() >= BYTES_PER_BATCH {
             self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
         }
         self.drain().await
@@ -248,15 +250,7 @@ impl Service {
             done |= matches!(event, Event::Result { .. });
             match event {
                 Event::Forget(inputs) => {
-                    let roster = &self.roster;
-                    let key = |(bundle, window)| {
-                        let bundle = roster.bundle(bundle);
-                        InputKey {
-                            agent: roster.agent(bundle.agent).node.name.clone(),
-                            period: bundle.period,
-                            window,
-                        }
-                    };
+                    let key = |(bundle, window)| post::key(&self.roster, bundle, window);
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
@@ -379,14 +373,16 @@ fn identify(
 
 /// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
 fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, PeerError> {
-    let stored = store.inputs()?;
-    let open = |stored: &StoredInput| {
-        let opened = post::open_input(roster, opener, &stored.key.agent, &stored.envelope).ok()?;
-        Some((opened.bundle, opened.window, opened.input))
-    };
-    let inputs: Vec<_> = stored.iter().filter_map(open).collect();
-    if inputs.len() < stored.len() {
-        warn!(lost = stored.len() - inputs.len(), "stored inputs that do not open any more");
+    let (mut inputs, mut lost) = (Vec::new(), 0);
+    // One after the other: all envelopes together would take more memory than the shares in them.
+    store.each_input(|stored| {
+        match post::open_input(roster, opener, &stored.key.agent, &stored.envelope) {
+            Ok(opened) => inputs.push((opened.bundle, opened.window, opened.input)),
+            Err(_) => lost += 1,
+        }
+    })?;
+    if lost > 0 {
+        warn!(lost, "stored inputs that do not open any more");
     }
     Ok(Recovered { votes: store.votes()?, inputs })
 }
