@@ -373,8 +373,7 @@ fn functions_of_numbers_are_not_asked_of_vectors() {
     let refused = error(|document| document.quantity[0].elements = 12);
     assert_eq!(
         refused.to_string(),
-        "query `quiet`: `sum` is computed on single numbers, and `noise` has 12 elements; ask for another function, or for \
-         another quantity"
+        "query `quiet`: `sum` is computed on single numbers, and the quantity has 12 elements; try `vector_sum`"
     );
     let mut count = document();
     count.quantity[0].elements = 12;
