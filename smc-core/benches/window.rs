@@ -12,13 +12,14 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::identity::NodeKeys;
-use smc_core::message::PeerMessage;
+use smc_core::message::{Partial, PeerMessage, Purpose};
 use smc_core::peer::{Event, Message, Peer};
 use smc_core::protocol::input::{Input, Steps, Terms, deal};
 use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{BundleIndex, Roster, SiteDocument, Span, Tolerate};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
+use zeroize::Zeroizing;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -37,6 +38,7 @@ struct Spent {
     keep: Duration,
     close: Duration,
     agree: Duration,
+    check: Duration,
     open: Duration,
 }
 
@@ -61,12 +63,8 @@ fn document(agents: usize, streams: usize, rng: &mut ChaCha20Rng) -> (SiteDocume
         streams: (0..streams).map(stream).collect(),
     };
     let query = |(name, floor): (&str, Option<&str>)| QueryTable {
-        name: name.parse().unwrap(),
-        function: "mean".to_owned(),
-        quantity: "co2".parse().unwrap(),
         scope: floor.map(|floor| ("floor".to_owned(), floor.to_owned())).into_iter().collect(),
-        minimum_cohort: 0,
-        purpose: String::new(),
+        ..QueryTable::new(name.parse().unwrap(), "mean", "co2".parse().unwrap())
     };
     let site = SiteTable {
         name: "bench".parse().unwrap(),
@@ -96,7 +94,8 @@ impl Site {
         let roster = Arc::new(Roster::try_from(document).unwrap());
         let now = Timestamp::from_secs(1_767_268_800);
         let peers = roster.sharing().indices().zip(keys).map(|(me, keys)| {
-            let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, now);
+            let root = Zeroizing::new([me.get(); 32]);
+            let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, root, now);
             for other in roster.sharing().indices() {
                 peer.handle_presence(now, other, true);
             }
@@ -158,7 +157,8 @@ impl Site {
             }
             let Some((from, to, message)) = queue.pop_front() else { break };
             let part = match &*message {
-                PeerMessage::Inventory(_) | PeerMessage::Vote(_) => &mut spent.agree,
+                PeerMessage::Inventory(_) | PeerMessage::Seeds(_) | PeerMessage::Vote(_) => &mut spent.agree,
+                PeerMessage::Partial(Partial { of: Purpose::Check(_), .. }) => &mut spent.check,
                 PeerMessage::Partial(_) | PeerMessage::Endorsement(_) => &mut spent.open,
             };
             let message = Message::Peer { from, message: Box::new((*message).clone()) };
@@ -184,12 +184,13 @@ fn window(c: &mut Criterion) {
     group.sample_size(20);
     for (agents, streams) in [(10_000, 1), (100, 100)] {
         let mut site = Site::new(agents, streams);
-        let parts: [(&str, Part); 5] = [
+        let parts: [(&str, Part); 6] = [
             ("keep", |spent| spent.keep),
             ("close", |spent| spent.close),
             ("agree", |spent| spent.agree),
+            ("check", |spent| spent.check),
             ("open", |spent| spent.open),
-            ("all", |spent| spent.keep + spent.close + spent.agree + spent.open),
+            ("all", |spent| spent.keep + spent.close + spent.agree + spent.check + spent.open),
         ];
         for (name, part) in parts {
             group.bench_function(BenchmarkId::new(name, format!("{agents}x{streams}")), |b| {

@@ -88,6 +88,21 @@ impl Fp {
         Self::from_canonical(bits >> 3)
     }
 
+    /// The element congruent to `sum`, a sum of at most 64 products of elements.
+    pub(crate) const fn reduce_wide(sum: u128) -> Self {
+        // Each product is < 2^122, so the sum is < 2^128. As 2^61 = 1 (mod P), three limbs of 61 bits add up to it:
+        // two below 2^61 and one below 2^6.
+        let low = sum as u64 & Self::P;
+        let middle = (sum >> 61) as u64 & Self::P;
+        let high = (sum >> 122) as u64;
+        Self(subtract_p_once(subtract_p_once(low + middle) + high))
+    }
+
+    /// The product, not reduced: for sums of at most 64 of them that are reduced once.
+    pub(crate) const fn widening_mul(self, other: Self) -> u128 {
+        self.0 as u128 * other.0 as u128
+    }
+
     /// The canonical little-endian encoding.
     pub const fn to_bytes(self) -> [u8; Self::BYTES] {
         self.0.to_le_bytes()

@@ -1,28 +1,52 @@
-//! What may be computed on the readings of a cohort. One file per function; each says what has to be opened, how
-//! the value follows from it, and what it reveals.
+//! What may be computed on the readings of a cohort.
+//!
+//! One file per function. Each states its parameters, what its output reveals and how it is computed; the
+//! [catalogue](catalogue()) lists them. A function is made once, when a site file is read, and all that can be wrong with
+//! it is found then.
 
+mod catalogue;
 mod count;
+mod error;
+mod inputs;
+mod max;
 mod mean;
+mod output;
+mod parameters;
 mod sum;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 
-use crate::decimal::Decimal;
+pub use self::catalogue::{Entry, catalogue};
+pub use self::error::FunctionError;
+pub use self::inputs::{Inputs, Reads};
+pub use self::output::{Facts, Final, Kind, Meaning, Output, Shape};
+pub use self::parameters::Parameters;
+use crate::arithmetic::{Arithmetic, Fault, Session};
 use crate::digest::Digest;
+use crate::field::Fp;
 use crate::name::QueryName;
+use crate::prss::Randomness;
 use crate::quantity::Quantity;
-use crate::roster::QuantityIndex;
+use crate::roster::{AgentIndex, QuantityIndex};
+use crate::shamir::Sharing;
+use crate::value::Value;
 
 /// A standing query, checked against its site.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Query {
     /// Its name, part of its result's topic.
     pub name: QueryName,
     /// What is computed.
-    pub function: Function,
+    pub function: Arc<dyn Function>,
     /// Of what.
     pub quantity: QuantityIndex,
+    /// The second quantity, of functions of two.
+    pub with: Option<QuantityIndex>,
+    /// The agent whose own reading it is about, of functions that are.
+    pub agent: Option<AgentIndex>,
     /// Which agents: every label given here must match; empty means all.
     pub scope: BTreeMap<String, String>,
     /// The fewest agents that a result may cover, the site's minimum included.
@@ -40,84 +64,69 @@ impl Query {
     }
 }
 
-/// The functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// How many readings there are.
-    Count,
-    /// Their arithmetic mean.
-    Mean,
-    /// Their sum.
-    Sum,
+impl PartialEq for Query {
+    fn eq(&self, other: &Self) -> bool {
+        // The digest covers the function with its parameters.
+        (&self.name, &self.digest, &self.purpose) == (&other.name, &other.digest, &other.purpose)
+    }
 }
 
-/// What has to be opened for a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opens {
-    /// Nothing: the agreed cohort says it all.
-    Nothing,
-    /// The sum of the cohort's readings.
-    Sum,
-}
-
-/// What the peers know when a function is to be evaluated.
+/// What a function is computed of.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub struct Subject<'a> {
     /// What was measured.
     pub quantity: &'a Quantity,
-    /// How many readings the cohort has; at least one.
-    pub readings: u64,
-    /// The opened sum of the readings' steps v above the quantity's minimum; 0 where nothing is opened.
-    pub sum: u64,
+    /// The second quantity, of functions of two.
+    pub with: Option<&'a Quantity>,
 }
 
-impl Function {
-    /// All functions, in the order of names.
-    pub const ALL: [Self; 3] = [Self::Count, Self::Mean, Self::Sum];
+/// A function on its way to an output.
+pub type Computing = Pin<Box<dyn Future<Output = Result<Output, Fault>> + Send>>;
 
-    /// The function called `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|function| function.name() == name)
+/// A function with its parameters, checked.
+pub trait Function: fmt::Debug + Send + Sync {
+    /// Its entry in the catalogue.
+    fn entry(&self) -> &'static Entry;
+
+    /// What its values look like.
+    fn shape(&self, subject: &Subject<'_>) -> Shape;
+
+    /// How it takes the readings.
+    fn reads(&self) -> Reads;
+
+    /// Whether it makes sense of readings with several elements.
+    fn takes_vectors(&self) -> bool {
+        false
     }
 
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Count => count::NAME,
-            Self::Mean => mean::NAME,
-            Self::Sum => sum::NAME,
-        }
-    }
+    /// Whether it multiplies shares, which takes 2t + 1 peers.
+    fn multiplies(&self) -> bool;
 
-    /// What has to be opened.
-    pub const fn opens(self) -> Opens {
-        match self {
-            Self::Count => count::OPENS,
-            Self::Mean => mean::OPENS,
-            Self::Sum => sum::OPENS,
-        }
-    }
+    /// Whether nobody learns anything before the output: only then can the output be for one client alone.
+    fn keeps_peers_blind(&self) -> bool;
 
-    /// The unit of its values; empty for a plain number.
-    pub fn unit(self, quantity: &Quantity) -> &str {
-        match self {
-            Self::Count => count::UNIT,
-            Self::Mean | Self::Sum => quantity.unit(),
-        }
-    }
+    /// The largest number that can come about from so many readings, at either side of zero; it must stay below p, or
+    /// below p/2 where there are negative ones.
+    fn largest(&self, subject: &Subject<'_>, readings: u64) -> u128;
 
-    /// The value; none of no readings.
-    pub fn evaluate(self, evidence: &Evidence<'_>) -> Option<Decimal> {
-        match self {
-            Self::Count => count::evaluate(evidence),
-            Self::Mean => mean::evaluate(evidence),
-            Self::Sum => sum::evaluate(evidence),
-        }
-    }
+    /// The steps.
+    fn compute(&self, arithmetic: Arithmetic, inputs: Inputs) -> Computing;
+
+    /// The value that the opened elements of the output stand for; none if no honest computation yields them.
+    fn conclude(&self, facts: &Facts<'_>, elements: &[Fp]) -> Option<Value>;
 }
 
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
+/// Computes `function` at one peer; for all to see, or for one client's eyes alone.
+pub fn session(
+    function: &Arc<dyn Function>,
+    sharing: Sharing,
+    randomness: Randomness,
+    inputs: Inputs,
+    sealed: bool,
+) -> Session<Result<Final, Fault>> {
+    let function = Arc::clone(function);
+    Session::new(sharing, randomness, async move |arithmetic| {
+        let output = function.compute(arithmetic.clone(), inputs).await?;
+        Ok(output.finish(&arithmetic, sealed).await)
+    })
 }

@@ -3,6 +3,7 @@
 //! Time, entropy and messages are arguments; what is to be sent, stored or told is returned.
 
 pub mod agent;
+pub mod arithmetic;
 mod base64url;
 pub mod card;
 pub mod decimal;
@@ -18,11 +19,13 @@ pub mod peer;
 pub mod peers;
 pub mod polynomial;
 pub mod protocol;
+pub mod prss;
 pub mod quantity;
 pub mod result;
 pub mod roster;
 pub mod shamir;
 pub mod time;
+pub mod value;
 
 #[cfg(test)]
 mod testing;

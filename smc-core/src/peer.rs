@@ -8,8 +8,11 @@
 //! window a `Round` that agrees on a cohort, and in it a `Computation` per query.
 
 mod ballot;
+mod check;
+mod cohort;
 mod computation;
 mod event;
+mod exchange;
 mod rhythm;
 mod round;
 mod track;
@@ -17,15 +20,20 @@ mod track;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 pub use self::event::{Blame, Event, Message, Refusal, Taken, Transmit};
 use self::rhythm::Rhythm;
+use crate::card;
+use crate::envelope::KeyEpoch;
 use crate::identity::SigningKey;
-use crate::message::PeerMessage;
+use crate::message::{PeerMessage, Purpose};
 use crate::name::QuantityName;
 use crate::peers::PeerSet;
 use crate::protocol::holdings::{Holdings, Kept};
 use crate::protocol::input::Input;
 use crate::protocol::standing::Standing;
+use crate::prss::{SeedBatch, SeedError, Seeds};
 use crate::roster::{BundleIndex, QuantityIndex, QueryIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Timestamp, WindowIndex};
@@ -53,6 +61,9 @@ pub(crate) struct Node {
     pub(crate) key: SigningKey,
     pub(crate) roster: Arc<Roster>,
     pub(crate) holdings: Holdings,
+    pub(crate) seeds: Seeds,
+    /// The newest key epoch that this peer has contributed to without being asked.
+    contributed: KeyEpoch,
     /// Who is connected, as far as is known; always this peer itself.
     pub(crate) online: PeerSet,
     transmits: VecDeque<Transmit>,
@@ -64,6 +75,22 @@ impl Node {
         let to = to.without(self.me);
         if !to.is_empty() {
             self.transmits.push_back(Transmit { to, message: Arc::new(message) });
+        }
+    }
+
+    /// Sends this peer's contributions to the common keys of `epoch`, to each what concerns it.
+    pub(crate) fn contribute(&mut self, to: PeerSet, epoch: KeyEpoch) {
+        for peer in to.without(self.me).iter() {
+            let batch = self.seeds.batch_for(peer, epoch);
+            self.say(PeerSet::EMPTY.with(peer), PeerMessage::Seeds(batch));
+        }
+    }
+
+    /// The same to all, once for each epoch.
+    pub(crate) fn contribute_to_all(&mut self, epoch: KeyEpoch) {
+        if epoch > self.contributed {
+            self.contributed = epoch;
+            self.contribute(self.others(), epoch);
         }
     }
 
@@ -79,12 +106,14 @@ impl Node {
 
 impl Peer {
     /// The peer `me` of a site. Without a memory of an earlier life it takes no part in the window that is running:
-    /// it can't know whether it voted there.
+    /// it can't know whether it voted there. From `root` it draws what it contributes to the peers' common keys: 32
+    /// uniform bytes, others in each life.
     pub fn new(
         me: PeerIndex,
         key: SigningKey,
         roster: Arc<Roster>,
         recovered: Option<Recovered>,
+        root: Zeroizing<[u8; 32]>,
         now: Timestamp,
     ) -> Self {
         let mut holdings = Holdings::new(&roster);
@@ -97,8 +126,17 @@ impl Peer {
         }
         let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
         let online = PeerSet::EMPTY.with(me);
-        let node =
-            Node { me, key, roster, holdings, online, transmits: VecDeque::new(), events: VecDeque::new() };
+        let node = Node {
+            me,
+            key,
+            seeds: Seeds::new(roster.sharing(), me, root),
+            contributed: card::epoch_at(&roster, now),
+            roster,
+            holdings,
+            online,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        };
         Self { node, rhythms }
     }
 
@@ -118,11 +156,24 @@ impl Peer {
         if peer == self.node.me || !self.node.roster.sharing().contains(peer) {
             return;
         }
+        if up {
+            self.handle_reachable(now, peer);
+        }
         let online = self.node.online;
         self.node.online = if up { online.with(peer) } else { online.without(peer) };
         // Somebody's absence may be all that a window waited for.
         for rhythm in &mut self.rhythms {
             rhythm.advance(&mut self.node, now);
+        }
+    }
+
+    /// Notes that a peer can be sent messages now, which may not have been so before: it gets this peer's contributions
+    /// to the common keys.
+    pub fn handle_reachable(&mut self, now: Timestamp, peer: PeerIndex) {
+        let (to, running) = (PeerSet::EMPTY.with(peer), card::epoch_at(&self.node.roster, now));
+        self.node.contribute(to, running);
+        if self.node.contributed > running {
+            self.node.contribute(to, self.node.contributed);
         }
     }
 
@@ -192,6 +243,9 @@ impl Peer {
         if from == self.node.me || !self.node.roster.sharing().contains(from) {
             return Err(Refusal::Unknown);
         }
+        if let PeerMessage::Seeds(batch) = message {
+            return self.handle_seeds(now, from, batch);
+        }
         let quantity = self.quantity_of(&message).ok_or(Refusal::Unknown)?;
         let rhythm = self.rhythms.iter_mut().find(|rhythm| rhythm.tracks_quantity(quantity));
         let rhythm = rhythm.ok_or(Refusal::Unknown)?;
@@ -201,6 +255,21 @@ impl Peer {
         Ok(taken)
     }
 
+    /// Whoever contributes anew may have forgotten what this peer contributed.
+    fn handle_seeds(&mut self, now: Timestamp, from: PeerIndex, batch: SeedBatch) -> Result<Taken, Refusal> {
+        let running = card::epoch_at(&self.node.roster, now);
+        let epoch = batch.epoch;
+        match self.node.seeds.take(running, from, batch) {
+            Ok(true) => {
+                self.node.contribute(PeerSet::EMPTY.with(from), epoch);
+                Ok(Taken::New)
+            }
+            Ok(false) => Ok(Taken::Duplicate),
+            Err(SeedError::NotNow) => Err(Refusal::Early),
+            Err(SeedError::Malformed | SeedError::Missing | SeedError::Spent) => Err(Refusal::Malformed),
+        }
+    }
+
     fn quantity_of(&self, message: &PeerMessage) -> Option<QuantityIndex> {
         let roster = &self.node.roster;
         let of_query =
@@ -208,7 +277,11 @@ impl Peer {
         match message {
             PeerMessage::Endorsement(endorsement) => of_query(&endorsement.query),
             PeerMessage::Inventory(inventory) => roster.quantity_named(inventory.document.quantity.as_str()),
-            PeerMessage::Partial(partial) => of_query(&partial.query),
+            PeerMessage::Partial(partial) => match &partial.of {
+                Purpose::Check(quantity) => roster.quantity_named(quantity.as_str()),
+                Purpose::Query(query) => of_query(query),
+            },
+            PeerMessage::Seeds(_) => None,
             PeerMessage::Vote(vote) => roster.quantity_named(vote.document.quantity.as_str()),
         }
     }

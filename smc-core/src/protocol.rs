@@ -6,6 +6,7 @@ pub mod inventory;
 pub mod plan;
 pub mod release;
 pub mod standing;
+pub mod validity;
 pub mod vote;
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::decimal::Decimal;
+use crate::arithmetic::Fault;
 use crate::document::{self, Signable};
 use crate::identity::Signature;
 use crate::name::{NodeName, QuantityName, QueryName, SiteName};
 use crate::protocol::plan::PlanError;
+use crate::prss::SeedError;
 use crate::roster::Roster;
 use crate::shamir::OpenError;
 use crate::time::{Period, WindowIndex};
+use crate::value::Value;
 
 /// The version of the protocol and of all its documents.
 pub const VERSION: u8 = 1;
@@ -45,7 +47,10 @@ pub struct ResultDocument {
     pub carried: u32,
     /// The peers that computed.
     pub peers: Vec<NodeName>,
-    /// Whether redundant shares confirmed the value: needs t+2 peers, or 2t+1 where t of them may lie together.
+    /// Whether the peers checked that all inputs are what they claim to be: needs 2t+1 peers, and t+2.
+    pub validated: bool,
+    /// Whether redundant shares confirmed the value: needs t+2 peers, or 2t+1 where t of them may lie together; t more
+    /// where shares are multiplied.
     pub verified: bool,
     /// Whether there is a value.
     pub status: Status,
@@ -91,36 +96,6 @@ impl fmt::Display for Status {
             Self::Ok => "ok",
             Self::Withheld => "withheld",
         })
-    }
-}
-
-/// A number as JSON has it: whole numbers without a fraction, all others in their shortest form.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct Value(f64);
-
-impl Value {
-    /// The number.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl From<Decimal> for Value {
-    fn from(decimal: Decimal) -> Self {
-        Self(decimal.to_f64())
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Beyond 2^53 not every whole number is a float.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if self.0.fract() == 0.0 && self.0.abs() < EXACT {
-            serializer.serialize_i64(self.0 as i64)
-        } else {
-            serializer.serialize_f64(self.0)
-        }
     }
 }
 
@@ -213,6 +188,22 @@ impl SignedResult {
 /// Why a window has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
+    /// Most inputs did not pass the check: rather than all these agents, a peer lies.
+    #[error("{invalid} of {of} inputs seem invalid; a peer gave false shares in the check")]
+    Check {
+        /// How many did not pass.
+        invalid: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Not all of P took part in the check of the inputs: they may have planned differently.
+    #[error("{have} of {need} peers checked the inputs in time")]
+    ChecksMissing {
+        /// How many did.
+        have: usize,
+        /// |P|.
+        need: usize,
+    },
     /// Fewer agents than the minimum.
     #[error("cohort {cohort} of {minimum}")]
     Cohort {
@@ -237,12 +228,26 @@ pub enum Reason {
         /// How many it takes.
         minimum: u32,
     },
+    /// The function came to no output.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The peers have no common keys.
+    #[error("no common keys: {0}")]
+    Keys(SeedError),
     /// A reading of the agreed cohort is no longer held.
     #[error("a reading of the agreed cohort is no longer held")]
     Lost,
     /// Not all peers of P have this query with this definition.
     #[error("a peer that takes part does not know this query, or defines it differently")]
     NotShared,
+    /// Too few peers to multiply.
+    #[error("{have} of {need} peers: products need that many")]
+    Products {
+        /// |P|.
+        have: usize,
+        /// 2t + 1.
+        need: usize,
+    },
     /// The output could not be opened.
     #[error("the output could not be opened: {0}")]
     Opening(OpenError),
@@ -257,6 +262,9 @@ pub enum Reason {
     /// The next window closed before there was a plan for this one.
     #[error("the next window closed before enough peers had answered")]
     Overtaken,
+    /// There is no agreement on the second quantity.
+    #[error("no agreement on the second quantity")]
+    Partner,
     /// Shares of the output were missing at the deadline.
     #[error("{have} of {need} peers gave their share of the output in time")]
     PartialsMissing {
@@ -268,8 +276,8 @@ pub enum Reason {
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The opened sum is larger than all readings at their maximum.
-    #[error("the opened sum is out of range; an agent or a peer gave a false share")]
+    /// What was opened is nothing that honest inputs lead to.
+    #[error("what was opened is out of range; an agent or a peer gave a false share")]
     Range,
     /// A peer voted for another plan.
     #[error("the peers saw different readings: {peer} voted for another plan")]

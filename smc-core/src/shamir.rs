@@ -3,6 +3,7 @@
 //! A secret s is shared by a random polynomial f of degree t with f(0) = s; peer i holds f(i). Any t shares
 //! are independent of s, any t + 1 determine it, and each further one finds or corrects wrong ones.
 
+mod batch;
 mod bits;
 mod opening;
 mod share;
@@ -14,6 +15,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use batch::{Degree, OpenedBatch};
 pub use bits::{MAX_BITS, SHARE_BYTES, parse_bits, recompose};
 pub use opening::{OpenError, Opened};
 pub use share::Share;
@@ -34,6 +36,9 @@ const MAX_THRESHOLD: usize = 4;
 pub struct PeerIndex(NonZeroU8);
 
 impl PeerIndex {
+    /// The first peer.
+    pub const FIRST: Self = Self(NonZeroU8::MIN);
+
     /// The peer number `index`.
     ///
     /// # Errors

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use smc_core::document::Signed;
 use smc_core::field::Fp;
 use smc_core::identity::SigningKey;
-use smc_core::message::{OutputShare, PeerMessage};
+use smc_core::message::PeerMessage;
 use smc_core::peer::{Blame, Refusal};
 use smc_core::protocol::inventory::HeldList;
 use smc_core::protocol::standing::{Members, Standing};
 use smc_core::result::Status;
+use smc_core::shamir::PeerIndex;
 use world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
 
 /// What peer 3 says to `to` in `step` is changed.
@@ -28,7 +29,7 @@ fn liar(world: &mut World, step: Step, mut lie: impl FnMut(&mut Packet, &Signing
 
 fn false_share(packet: &mut Packet, _: &SigningKey) {
     if let Content::Peer(PeerMessage::Partial(partial)) = &mut packet.content {
-        partial.share = OutputShare(partial.share.0 + Fp::ONE);
+        partial.shares.0.iter_mut().for_each(|share| *share += Fp::ONE);
     }
 }
 
@@ -71,7 +72,7 @@ fn an_agent_that_demands_different_things_cannot_make_peers_release_different_re
         if let (Sender::Peer(from), Content::Peer(PeerMessage::Partial(partial))) =
             (packet.from, &packet.content)
         {
-            partials[from.offset()].insert((partial.query.clone(), partial.window));
+            partials[from.offset()].insert((partial.of.clone(), partial.window));
         }
     }
     assert!(partials.iter().all(|released| *released == partials[0]), "{partials:?}");
@@ -206,5 +207,91 @@ fn one_liar_cannot_change_a_frozen_cohort() {
         world.assert_cohorts_are_frozen();
         world.assert_values_are_plain();
         world.assert_one_vote();
+    }
+}
+
+/// Agent `agent` adds `what` to the share of its first bit that goes to the peers for which `to` holds, in window `w`.
+fn false_input(world: &mut World, agent: usize, w: u64, what: u32, to: fn(PeerIndex) -> bool) {
+    let when = world.window(w);
+    world.intercept(move |packet| {
+        if let (Sender::Agent(from), Content::Input { window, plaintext, .. }) =
+            (packet.from, &mut packet.content)
+            && (from, *window) == (agent, when)
+            && to(packet.to)
+        {
+            let share = &mut plaintext[3..11];
+            let changed = Fp::from_bytes(share.try_into().unwrap()).unwrap() + Fp::from(what);
+            share.copy_from_slice(&changed.to_bytes());
+        }
+        Fate::Pass
+    });
+}
+
+/// After agent 2 lied in window 2, it is named, left out for the rest of the epoch, and the windows go on.
+fn assert_left_out(world: &World) {
+    let blamed: BTreeSet<_> = world.log.blamed.iter().map(|(_, blame)| format!("{blame:?}")).collect();
+    let expected = Blame::InvalidInput { agent: "room-103".parse().unwrap(), window: world.window(2) };
+    assert_eq!(blamed, BTreeSet::from([format!("{expected:?}")]));
+    let others: Vec<_> = (0..7).filter(|&agent| agent != 2).collect();
+    for w in 1..=10 {
+        let result = &world.published("sum", w)[0].result;
+        // The next epoch begins with window 10.
+        let cohort = if (2..10).contains(&w) { 6 } else { 7 };
+        assert_eq!((result.cohort, result.validated), (cohort, true), "window {w}: {result:?}");
+        if cohort == 6 {
+            let covered: Vec<_> = others.iter().map(|&agent| (agent, w)).collect();
+            assert_eq!(world.value("sum", w), world.plainly("sum", &covered));
+        }
+    }
+    world.assert_values_are_plain();
+    world.assert_one_vote();
+}
+
+#[test]
+fn an_agent_whose_bit_is_none_is_named_and_left_out() {
+    for (n, t) in [(3, 1), (4, 1), (5, 2)] {
+        let mut world = World::new(Site::of(n, t).agents(7).query("sum"));
+        false_input(&mut world, 2, 2, 5, |_| true);
+        world.run(10);
+        assert_left_out(&world);
+    }
+}
+
+#[test]
+fn an_agent_whose_shares_contradict_each_other_is_named_and_left_out() {
+    for (n, t) in [(3, 1), (4, 1), (5, 2)] {
+        let mut world = World::new(Site::of(n, t).agents(7).query("sum"));
+        false_input(&mut world, 2, 2, 1, |to| to == peer(2));
+        world.run(10);
+        assert_left_out(&world);
+    }
+}
+
+#[test]
+fn a_peer_that_lies_in_the_check_cannot_have_agents_left_out() {
+    let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
+    liar(&mut world, Step::Check, false_share);
+    world.run(2);
+    assert!(world.reason("sum", 1).starts_with("failed: "), "{}", world.reason("sum", 1));
+    assert!(!world.log.blamed.iter().any(|(_, blame)| matches!(blame, Blame::InvalidInput { .. })));
+    world.intercept(|_| Fate::Pass);
+    world.run(4);
+    assert_eq!(world.published("sum", 4)[0].result.cohort, 6);
+}
+
+#[test]
+fn the_coin_is_open_only_after_the_inventories() {
+    let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
+    world.run(3);
+    let mut inventories: Vec<BTreeSet<_>> = vec![BTreeSet::new(); 4];
+    for (_, packet) in &world.log.sent {
+        let (Sender::Peer(from), w) = (packet.from, packet.content.window()) else { continue };
+        let w = world.since_noon(w.max(world.window(0))) as usize;
+        match packet.content.step() {
+            Step::Inventory => drop(inventories[w].insert(from)),
+            // Whoever shows its share of the coin has all inventories, so all have been sent.
+            Step::Check => assert_eq!(inventories[w].len(), 3),
+            _ => {}
+        }
     }
 }

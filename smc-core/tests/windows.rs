@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smc_core::result::SignedResult;
-use world::{Content, Fate, Sender, Site, World};
+use world::{Content, Fate, Sender, Site, World, peer};
 
 #[test]
 fn every_function_equals_the_plain_computation_for_every_n_and_t() {
@@ -192,7 +192,7 @@ fn quantities_with_other_periods_run_beside_each_other() {
     let ok = world.log.results.iter().filter(|told| told.publish && told.signed.result.value.is_some());
     let doors: Vec<_> = ok.filter(|told| told.signed.result.query.as_str() == "doors").collect();
     assert_eq!(doors.len(), 2, "of 0 to 3 s and of 3 to 6 s after noon");
-    assert!(doors.iter().all(|told| told.signed.result.value.unwrap().get() == 150.0));
+    assert!(doors.iter().all(|told| told.signed.result.value.as_ref().unwrap().as_number() == Some(150.0)));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn any_changed_field_breaks_the_signatures() {
         let read = |json: &serde_json::Value| serde_json::from_value::<SignedResult>(json.clone());
         assert_eq!(read(&json).unwrap().verify(&world.roster), Ok(()));
         let fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(fields.len(), 16);
+        assert_eq!(fields.len(), 17);
         for within in ["", "/window"] {
             let mut added = json.clone();
             added.pointer_mut(within).unwrap()["values"] = 1.into();
@@ -318,4 +318,36 @@ fn a_clock_that_jumps_skips_windows_and_then_goes_on() {
     assert_eq!(reason, "withheld: fresh 0 of 5: with most readings carried, the others would stand out");
     assert_eq!(world.value("sum", 9), (0..6).map(|i| f64::from(400 + 37 * i + 99)).sum::<f64>());
     world.assert_one_vote();
+}
+
+#[test]
+fn functions_that_multiply_take_more_rounds_and_come_to_the_plain_value() {
+    for (n, t) in [(3, 1), (5, 2)] {
+        let mut world = World::new(Site::of(n, t).agents(8).query("max").scoped("top-1", "max", &[]));
+        world.read(|agent, w| Some((400 + (agent as u64 * 977 + w * 331) % 5_000) as f64));
+        world.run(3);
+        world.assert_sound();
+        for w in 1..=3 {
+            let most = (0..8).filter_map(|agent| (world.readings)(agent, w)).fold(0.0, f64::max);
+            assert_eq!(world.value("max", w), most);
+            assert_eq!(world.value("top-1", w), most);
+            assert!(world.published("max", w)[0].result.validated);
+        }
+    }
+}
+
+#[test]
+fn products_need_more_peers_than_sums() {
+    let mut world = World::new(Site::of(3, 1).agents(6).query("max").query("sum"));
+    world.run(1);
+    world.crash(peer(2));
+    world.run(2);
+    world.restart(peer(2));
+    world.run(4);
+    assert_eq!(world.reason("max", 2), "failed: 2 of 3 peers: products need that many");
+    let sum = world.published("sum", 2)[0];
+    assert!(sum.result.value.is_some() && !sum.result.validated && !sum.result.verified);
+    // The reborn peer has contributed anew.
+    let after = world.published("max", 4)[0];
+    assert!(after.result.value.is_some() && after.result.validated, "{after:?}");
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use smc_core::result::SignedResult;
 
 use crate::support::mosquitto::Login;
-use crate::support::outcome::{RESULTS, outcome};
+use crate::support::outcome::{RESULTS, number, outcome};
 use crate::support::programs::Program;
 use crate::support::site::Site;
 use crate::support::wait::eventually;
@@ -86,7 +86,7 @@ fn what_devices_publish_becomes_a_result() {
             publish(office, tasmota, plain);
             let outcomes: Vec<SignedResult> = observer.drain().iter().filter_map(outcome).collect();
             outcomes.into_iter().find(|signed| {
-                let value = signed.result.value.map(|value| format!("{:.2}", value.get()));
+                let value = number(signed).map(|value| format!("{value:.2}"));
                 signed.result.query.as_str() == "temperature-sum" && value.as_ref() == Some(&expected)
             })
         })

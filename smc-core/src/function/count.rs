@@ -1,14 +1,59 @@
 //! `count`: how many readings the cohort has.
-//!
-//! Steps: none beyond the agreement. Reveals: the number of readings, which every result states anyway.
 
-use super::{Evidence, Opens};
+use std::sync::Arc;
+
+use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
+use crate::arithmetic::Arithmetic;
 use crate::decimal::Decimal;
+use crate::field::Fp;
+use crate::value::Value;
 
-pub(super) const NAME: &str = "count";
-pub(super) const OPENS: Opens = Opens::Nothing;
-pub(super) const UNIT: &str = "";
+pub(super) const ENTRY: Entry = Entry {
+    name: "count",
+    about: "how many readings there are, fresh and carried",
+    parameters: "",
+    reveals: "the number of readings, which every result states anyway",
+    steps: "none beyond the agreement",
+    read: |_, _| Ok(Arc::new(Count)),
+};
 
-pub(super) fn evaluate(evidence: &Evidence<'_>) -> Option<Decimal> {
-    Decimal::new(evidence.readings.into(), 0)
+#[derive(Debug)]
+struct Count;
+
+impl Function for Count {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn shape(&self, _: &Subject<'_>) -> Shape {
+        Shape::count()
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Nothing
+    }
+
+    fn takes_vectors(&self) -> bool {
+        true
+    }
+
+    fn multiplies(&self) -> bool {
+        false
+    }
+
+    fn keeps_peers_blind(&self) -> bool {
+        false
+    }
+
+    fn largest(&self, _: &Subject<'_>, readings: u64) -> u128 {
+        readings.into()
+    }
+
+    fn compute(&self, _: Arithmetic, _: Inputs) -> Computing {
+        Box::pin(async { Ok(Output::Known(Vec::new())) })
+    }
+
+    fn conclude(&self, facts: &Facts<'_>, _: &[Fp]) -> Option<Value> {
+        Decimal::new(facts.readings.into(), 0).map(Value::from)
+    }
 }

@@ -1,13 +1,56 @@
 //! `mean`: the arithmetic mean, two decimal digits finer than the quantity's resolution.
-//!
-//! Steps: those of `sum`. Reveals: the sum, since the number of readings is public.
 
-use super::{Evidence, Opens};
-use crate::decimal::Decimal;
+use std::sync::Arc;
 
-pub(super) const NAME: &str = "mean";
-pub(super) const OPENS: Opens = Opens::Sum;
+use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject, sum};
+use crate::arithmetic::Arithmetic;
+use crate::field::Fp;
+use crate::value::Value;
 
-pub(super) fn evaluate(evidence: &Evidence<'_>) -> Option<Decimal> {
-    evidence.quantity.decode_mean(evidence.sum, evidence.readings)
+pub(super) const ENTRY: Entry = Entry {
+    name: "mean",
+    about: "the arithmetic mean, two decimal digits finer than the resolution",
+    parameters: "",
+    reveals: "the sum, since the number of readings is public",
+    steps: "those of `sum`",
+    read: |_, _| Ok(Arc::new(Mean)),
+};
+
+#[derive(Debug)]
+struct Mean;
+
+impl Function for Mean {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn shape(&self, subject: &Subject<'_>) -> Shape {
+        let reading = Shape::reading(subject.quantity);
+        Shape { digits: reading.digits + 1, ..reading }
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Sum
+    }
+
+    fn multiplies(&self) -> bool {
+        false
+    }
+
+    fn keeps_peers_blind(&self) -> bool {
+        true
+    }
+
+    fn largest(&self, subject: &Subject<'_>, readings: u64) -> u128 {
+        sum::largest(subject, readings)
+    }
+
+    fn compute(&self, _: Arithmetic, inputs: Inputs) -> Computing {
+        Box::pin(async { Ok(Output::Shares(sum::total(inputs))) })
+    }
+
+    fn conclude(&self, facts: &Facts<'_>, elements: &[Fp]) -> Option<Value> {
+        let sum = sum::honest(facts, elements)?;
+        facts.quantity.decode_mean(sum, facts.readings).map(Value::from)
+    }
 }

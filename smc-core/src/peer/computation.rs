@@ -1,21 +1,25 @@
 //! One query in one agreed window: restrict, open, state, sign (docs/protocol.md, 4.7 and 4.8).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Node;
 use super::ballot::{Ballot, Cast};
-use super::event::{Blame, Event};
+use super::cohort::{self, Agreed, Cohort};
+use super::event::{Blame, Event, Refusal};
+use super::exchange::Exchange;
+use crate::arithmetic::{Batch, Fault, Progress, Session};
 use crate::document::Signable;
 use crate::field::Fp;
-use crate::function::{Evidence, Opens};
+use crate::function::{self, Facts, Final, Subject};
 use crate::identity::Signature;
-use crate::message::{Endorsement, OutputShare, Partial, PeerMessage};
+use crate::message::{Endorsement, Partial, PeerMessage, Purpose};
 use crate::peers::PeerSet;
-use crate::protocol::plan::{Member, Plan};
 use crate::protocol::release::Atoms;
-use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, Value, WindowDocument};
-use crate::roster::{AgentIndex, QueryIndex};
-use crate::shamir::{PeerIndex, Share, recompose};
+use crate::prss::{Label, Randomness, SeedError};
+use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
+use crate::roster::{QuantityIndex, QueryIndex, Roster};
+use crate::shamir::{Degree, PeerIndex};
 use crate::time::{Timestamp, WindowIndex};
 
 /// A query in one window.
@@ -23,7 +27,7 @@ use crate::time::{Timestamp, WindowIndex};
 pub(super) struct Computation {
     query: QueryIndex,
     window: WindowIndex,
-    partials: Ballot<OutputShare>,
+    exchange: Exchange,
     endorsements: Ballot<Signature>,
     state: State,
 }
@@ -32,26 +36,20 @@ pub(super) struct Computation {
 enum State {
     /// The cohort is not agreed yet.
     Waiting,
-    /// Waiting for the shares of the output.
-    Opening { cohort: Cohort, deadline: Timestamp },
+    /// The function runs; of the shares that this peer showed last, `single` are of degree t.
+    Computing { cohort: Cohort, session: Running, single: usize },
     /// Waiting for the signatures of the others.
     Endorsing { result: Box<ResultDocument>, peers: PeerSet, deadline: Timestamp },
     /// The window is done, well or not.
     Over,
 }
 
-/// The agreed cohort within the query's scope.
-#[derive(Debug, Clone, Copy)]
-struct Cohort {
-    peers: PeerSet,
-    agents: u32,
-    fresh: u32,
-    carried: u32,
-}
+type Running = Session<Result<Final, Fault>>;
 
 impl Computation {
-    pub(super) fn new(query: QueryIndex, window: WindowIndex) -> Self {
-        Self { query, window, partials: Ballot::new(), endorsements: Ballot::new(), state: State::Waiting }
+    pub(super) fn new(roster: &Roster, query: QueryIndex, window: WindowIndex) -> Self {
+        let exchange = Exchange::new(Purpose::Query(roster.query(query).name.clone()), window);
+        Self { query, window, exchange, endorsements: Ballot::new(), state: State::Waiting }
     }
 
     pub(super) fn query(&self) -> QueryIndex {
@@ -60,108 +58,101 @@ impl Computation {
 
     pub(super) fn timeout(&self) -> Option<Timestamp> {
         match self.state {
-            State::Opening { deadline, .. } | State::Endorsing { deadline, .. } => Some(deadline),
+            State::Computing { .. } => self.exchange.deadline(),
+            State::Endorsing { deadline, .. } => Some(deadline),
             State::Waiting | State::Over => None,
         }
     }
 
-    pub(super) fn partial(&mut self, from: PeerIndex, share: OutputShare) -> Cast {
-        self.partials.cast(from, share)
+    pub(super) fn partial(&mut self, from: PeerIndex, partial: Partial) -> Result<Cast, Refusal> {
+        self.exchange.take(from, partial)
     }
 
     pub(super) fn endorsed(&mut self, from: PeerIndex, signature: Signature) -> Cast {
         self.endorsements.cast(from, signature)
     }
 
-    /// 4.7: restricts the agreed cohort to the scope and, if policy allows, releases this peer's share of the
-    /// output: here and nowhere else, so at most once.
-    pub(super) fn start(&mut self, node: &mut Node, now: Timestamp, plan: &Plan, released: &mut Atoms) {
-        let members = self.scoped(node, plan);
-        let agents = self.agents(node, &members);
-        if let Err(reason) = self.allow(node, plan, &members, &agents, released) {
-            return self.fail(node, plan.peers, &reason);
+    /// Whether the cohort of a second quantity is needed, too, and of which.
+    pub(super) fn waits_for(&self, roster: &Roster) -> Option<QuantityIndex> {
+        match self.state {
+            State::Waiting => roster.query(self.query).with,
+            _ => None,
         }
-        let fresh = members.iter().filter(|member| member.window == self.window).count() as u32;
-        let carried = members.len() as u32 - fresh;
-        let cohort = Cohort { peers: plan.peers, agents: agents.len() as u32, fresh, carried };
-        match node.roster.query(self.query).function.opens() {
-            Opens::Nothing => self.state_result(node, now, cohort, Fp::ZERO, true),
-            Opens::Sum => {
-                let Some(sum) = self.sum(node, &members) else {
-                    return self.fail(node, plan.peers, &Reason::Lost);
-                };
-                let share = OutputShare(sum.reveal());
-                let query = node.roster.query(self.query).name.clone();
-                node.say(plan.peers, PeerMessage::Partial(Partial { query, window: self.window, share }));
-                self.partials.cast(node.me, share);
-                self.state = State::Opening { cohort, deadline: now + node.roster.timing().step };
+    }
+
+    /// 4.7: restricts the agreed cohort to the scope and, if policy allows, computes on it: here and nowhere else, so at
+    /// most once.
+    pub(super) fn start(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        agreed: Agreed<'_>,
+        released: &mut [&mut Atoms],
+    ) {
+        let roster = Arc::clone(&node.roster);
+        let query = roster.query(self.query);
+        let lanes = cohort::lanes(node, self.query, &agreed);
+        let session = cohort::allow(query, &agreed, &lanes, self.window, released).and_then(|()| {
+            let randomness = self.randomness(node, &agreed)?;
+            let inputs = cohort::inputs(node, query, &lanes).ok_or(Reason::Lost)?;
+            Ok(function::session(&query.function, roster.sharing(), randomness, inputs, false))
+        });
+        match session {
+            Ok(session) => {
+                let cohort = Cohort::new(node, &agreed, &lanes, self.window);
+                self.go_on(node, now, cohort, session);
             }
+            Err(reason) => self.fail(node, agreed.peers(), &reason),
         }
     }
 
-    fn scoped(&self, node: &Node, plan: &Plan) -> Vec<Member> {
-        let covered = |member: &&Member| node.roster.covers(self.query, self.agent(node, member));
-        plan.cohort.iter().filter(covered).copied().collect()
-    }
-
-    fn agent(&self, node: &Node, member: &Member) -> AgentIndex {
-        let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
-        node.roster.bundle(streams[member.stream].0).agent
-    }
-
-    /// The agents behind `members`, ascending.
-    fn agents(&self, node: &Node, members: &[Member]) -> Vec<AgentIndex> {
-        let mut agents: Vec<_> = members.iter().map(|member| self.agent(node, member)).collect();
-        agents.dedup();
-        agents
-    }
-
-    /// The strictest minimum of the query, the site and every agent covered; alone and beside the other results, of
-    /// this window and of earlier ones.
-    fn allow(
-        &self,
-        node: &Node,
-        plan: &Plan,
-        members: &[Member],
-        agents: &[AgentIndex],
-        released: &mut Atoms,
-    ) -> Result<(), Reason> {
+    /// The randomness of this window's computation; none where nothing is multiplied.
+    fn randomness(&self, node: &mut Node, agreed: &Agreed<'_>) -> Result<Randomness, Reason> {
         let query = node.roster.query(self.query);
-        if plan.queries.binary_search(&query.digest).is_err() {
-            return Err(Reason::NotShared);
+        let (peers, sharing) = (agreed.peers(), node.roster.sharing());
+        let multiplies = query.function.multiplies();
+        let (have, need) =
+            (peers.len(), sharing.needed(if multiplies { Degree::Double } else { Degree::Single }));
+        if have < need {
+            return Err(Reason::Products { have, need });
         }
-        let demand = members.iter().map(|member| u32::from(member.demand)).max();
-        let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
-        let cohort = agents.len() as u32;
-        if cohort < minimum {
-            return Err(Reason::Cohort { cohort, minimum });
+        if !multiplies {
+            return Ok(Randomness::none());
         }
-        let fresh: Vec<_> = members.iter().filter(|member| member.window == self.window).copied().collect();
-        let fresh = self.agents(node, &fresh).len() as u32;
-        if fresh < minimum {
-            return Err(Reason::Fresh { fresh, minimum });
+        if !agreed.keyed() {
+            return Err(Reason::Keys(SeedError::Missing));
         }
-        released.admit(agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })
-    }
-
-    /// This peer's share of the sum: v = sum 2^i b_i is linear, hence free (2.2). None, if a reading is not there.
-    fn sum(&self, node: &Node, members: &[Member]) -> Option<Share> {
-        let streams = &node.roster.quantity(node.roster.query(self.query).quantity).streams;
-        let mut sum = Share::default();
-        for member in members {
-            let (bundle, place) = streams[member.stream];
-            let stream = &node.roster.bundle(bundle).streams[place];
-            sum += &recompose(node.holdings.get(bundle, member.window)?.bits(place, stream)?);
-        }
-        Some(sum)
+        let label = Label { subject: query.digest, window: self.window, plan: agreed.digest };
+        node.seeds.session(agreed.epoch, peers, &label).map_err(Reason::Keys)
     }
 
     /// Goes on as far as what was heard and the time allow.
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {
-        if let State::Opening { cohort, deadline } = self.state
-            && (cohort.peers.is_subset(self.partials.voters()) || deadline <= now)
-        {
-            self.open(node, now, cohort);
+        while let State::Computing { cohort, session, single } = &mut self.state {
+            let peers = cohort.peers;
+            let Some(shown) = self.exchange.heard() else {
+                if self.exchange.deadline().is_some_and(|deadline| deadline <= now) {
+                    let (have, need) = (self.exchange.have(), peers.len());
+                    self.fail(node, peers, &Reason::PartialsMissing { have, need });
+                }
+                break;
+            };
+            let partials: Vec<_> = shown.iter().map(|(peer, shares)| (*peer, shares.as_slice())).collect();
+            let opened = match Batch::open(*single, node.roster.sharing(), &partials) {
+                Ok(opened) => opened,
+                Err(error) => return self.fail(node, peers, &Reason::Opening(error)),
+            };
+            let threshold = usize::from(node.roster.sharing().threshold().get());
+            let products = shown.first().is_some_and(|(_, shares)| shares.len() > *single);
+            let confirmed = node.roster.quorum().verifying() + if products { threshold } else { 0 };
+            cohort.verified &= partials.len() >= confirmed;
+            let corrected = opened.corrected;
+            session.answer(opened);
+            self.blame(node, corrected);
+            if let State::Computing { cohort, session, .. } = std::mem::replace(&mut self.state, State::Over)
+            {
+                self.go_on(node, now, cohort, session);
+            }
         }
         if let State::Endorsing { ref result, peers, deadline } = self.state
             && (peers.is_subset(self.endorsements.voters()) || deadline <= now)
@@ -171,47 +162,60 @@ impl Computation {
         }
     }
 
-    /// Opens the output from the shares of all of P; wrong ones are found, and corrected where there are enough.
+    /// Asks the function for what it opens next, and shows it to all of P; or takes its output.
     ///
-    /// Peers that opened it from different shares would sign different results, and whoever holds back messages
-    /// could choose how much redundancy a peer sees: so all or nothing.
-    fn open(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort) {
-        let partials: Vec<_> = self.partials.of(cohort.peers).map(|(peer, share)| (peer, share.0)).collect();
-        let (have, need) = (partials.len(), cohort.peers.len());
-        if have < need {
-            return self.fail(node, cohort.peers, &Reason::PartialsMissing { have, need });
+    /// All of P open from the shares of all of P. Peers that opened from different shares would sign different results,
+    /// and whoever holds back messages could choose how much redundancy a peer sees: so all or nothing.
+    fn go_on(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, mut session: Running) {
+        let peers = cohort.peers;
+        match session.advance() {
+            Progress::Done(Ok(Final::Opened(elements))) => self.state_result(node, now, cohort, &elements),
+            Progress::Done(Ok(Final::Sealed(..))) => self.fail(node, peers, &Reason::Range),
+            Progress::Done(Err(fault)) => self.fail(node, peers, &Reason::Fault(fault)),
+            // Without common keys the factors would lie open. A function that says it multiplies has them.
+            Progress::Open(batch)
+                if batch.shares.len() > batch.single
+                    && !node.roster.query(self.query).function.multiplies() =>
+            {
+                self.fail(node, peers, &Reason::Keys(SeedError::Missing));
+            }
+            Progress::Open(batch) => {
+                let single = batch.single;
+                self.state = State::Computing { cohort, session, single };
+                self.exchange.show(node, now, peers, batch.shares);
+            }
         }
-        let opened = match node.roster.sharing().open(&partials) {
-            Ok(opened) => opened,
-            Err(error) => return self.fail(node, cohort.peers, &Reason::Opening(error)),
-        };
-        for &peer in &opened.corrected {
+    }
+
+    fn blame(&self, node: &mut Node, corrected: PeerSet) {
+        for peer in corrected.iter() {
             if let Some(peer) = node.roster.peer(peer).map(|peer| peer.name.clone()) {
                 let query = node.roster.query(self.query).name.clone();
                 node.tell(Event::Blamed(Blame::FalsePartial { peer, query, window: self.window }));
             }
         }
-        let verified = have >= node.roster.quorum().verifying();
-        self.state_result(node, now, cohort, opened.value, verified);
     }
 
     /// 4.8: states the result and signs it.
-    fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, opened: Fp, verified: bool) {
+    fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, elements: &[Fp]) {
         let query = node.roster.query(self.query);
-        let quantity = &node.roster.quantity(query.quantity).quantity;
-        let readings = u64::from(cohort.fresh + cohort.carried);
-        let sum = opened.to_u64();
-        let evidence = Evidence { quantity, readings, sum };
-        let in_range = sum <= readings.saturating_mul((1 << quantity.bits()) - 1);
-        let Some(value) = query.function.evaluate(&evidence).filter(|_| in_range) else {
+        let quantity = |index| &node.roster.quantity(index).quantity;
+        let facts = Facts {
+            quantity: quantity(query.quantity),
+            with: query.with.map(quantity),
+            readings: u64::from(cohort.fresh + cohort.carried),
+            agents: &cohort.names,
+        };
+        let Some(value) = query.function.conclude(&facts, elements) else {
             return self.fail(node, cohort.peers, &Reason::Range);
         };
         let result = ResultDocument {
-            value: Some(Value::from(value)),
+            value: Some(value),
             cohort: cohort.agents,
             fresh: cohort.fresh,
             carried: cohort.carried,
-            verified,
+            validated: cohort.validated,
+            verified: cohort.verified,
             status: Status::Ok,
             reason: None,
             ..self.document(node, cohort.peers)
@@ -276,20 +280,22 @@ impl Computation {
     fn document(&self, node: &Node, peers: PeerSet) -> ResultDocument {
         let query = node.roster.query(self.query);
         let quantity = &node.roster.quantity(query.quantity).quantity;
+        let with = query.with.map(|with| &node.roster.quantity(with).quantity);
         let named = peers.iter().filter_map(|peer| Some(node.roster.peer(peer)?.name.clone()));
         ResultDocument {
             v: VERSION,
             site: node.roster.site().clone(),
             query: query.name.clone(),
-            function: query.function.name().to_owned(),
+            function: query.function.entry().name.to_owned(),
             quantity: quantity.name().clone(),
-            unit: query.function.unit(quantity).to_owned(),
+            unit: query.function.shape(&Subject { quantity, with }).unit,
             window: WindowDocument::new(quantity.period(), self.window),
             value: None,
             cohort: 0,
             fresh: 0,
             carried: 0,
             peers: named.collect(),
+            validated: false,
             verified: false,
             status: Status::Failed,
             reason: None,

@@ -66,6 +66,13 @@ pub enum Event {
         /// The vote.
         vote: Standing,
     },
+    /// The inventories are in and it is known who would compute on what; the inputs are checked next.
+    Planned {
+        /// Of what.
+        quantity: QuantityIndex,
+        /// Which window.
+        window: WindowIndex,
+    },
     /// A window of a query came to its end.
     Result {
         /// What it came to.
@@ -104,6 +111,14 @@ pub enum Blame {
         peer: NodeName,
         /// Of which query.
         query: QueryName,
+        /// Which window.
+        window: WindowIndex,
+    },
+    /// An agent's input is not what it claims to be: something that is no bit, or shares of no one number. The agent is
+    /// left out until the cohort epoch ends.
+    InvalidInput {
+        /// Who.
+        agent: NodeName,
         /// Which window.
         window: WindowIndex,
     },

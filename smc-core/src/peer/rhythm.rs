@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Node;
 use super::event::{Event, Refusal, Taken};
 use super::track::Track;
+use crate::card;
 use crate::message::PeerMessage;
 use crate::name::QuantityName;
 use crate::protocol::standing::Standing;
@@ -39,7 +40,9 @@ impl Rhythm {
                 .filter(|(_, query)| query.quantity == index)
                 .map(|(query, _)| query)
                 .collect();
-            if !queries.is_empty() {
+            // A quantity that is only ever the second one is agreed on as well.
+            let second = roster.queries().any(|(_, query)| query.with == Some(index));
+            if !queries.is_empty() || second {
                 let vote = votes.remove(measured.quantity.name());
                 by_period
                     .entry(measured.quantity.period())
@@ -114,6 +117,9 @@ impl Rhythm {
     fn close(&mut self, node: &mut Node, now: Timestamp) {
         let closing = self.closing;
         self.closing = closing.next();
+        // Contributions to the keys of the next epoch are there before its first window.
+        let ahead = self.period.end(closing.next());
+        node.contribute_to_all(card::epoch_at(&node.roster, ahead));
         for track in &mut self.tracks {
             track.give_up(node, closing);
         }
@@ -141,6 +147,20 @@ impl Rhythm {
         for track in &mut self.tracks {
             track.advance(node, now);
         }
+        self.pair(node, now);
+    }
+
+    /// Brings the windows of two quantities together, for queries of both.
+    fn pair(&mut self, node: &mut Node, now: Timestamp) {
+        for at in 0..self.tracks.len() {
+            for (window, quantity) in self.tracks[at].waiting(node) {
+                let other = self.tracks.iter().position(|track| track.quantity() == quantity);
+                if let Some(Ok([track, other])) = other.map(|other| self.tracks.get_disjoint_mut([at, other]))
+                {
+                    track.pair(node, now, window, other);
+                }
+            }
+        }
     }
 
     pub(super) fn handle_peer(
@@ -152,12 +172,16 @@ impl Rhythm {
         message: PeerMessage,
     ) -> Result<Taken, Refusal> {
         // Another peer's clock may be ahead of ours, by half a period at most.
-        if message.window() > self.period.window_at(now + self.period.as_duration() / 2) {
+        if message.window().ok_or(Refusal::Unknown)?
+            > self.period.window_at(now + self.period.as_duration() / 2)
+        {
             return Err(Refusal::Early);
         }
         let track =
             self.tracks.iter_mut().find(|track| track.quantity() == quantity).ok_or(Refusal::Unknown)?;
-        track.handle_peer(node, now, self.closing, from, message)
+        let taken = track.handle_peer(node, now, self.closing, from, message)?;
+        self.pair(node, now);
+        Ok(taken)
     }
 }
 

@@ -1,24 +1,34 @@
 //! One window of one quantity: from the inventories to the agreed cohort, then one computation per query
 //! (docs/protocol.md, 4.2 to 4.7).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 use super::Node;
 use super::ballot::{Ballot, Cast};
+use super::check::{self, Check, Verdict};
+use super::cohort::Agreed;
 use super::computation::Computation;
 use super::event::{Blame, Event, Refusal, Taken};
+use super::exchange::Exchange;
 use super::rhythm::Epoch;
+use crate::card;
 use crate::digest::Digest;
 use crate::document::{Signable, Signed};
-use crate::message::PeerMessage;
+use crate::envelope::KeyEpoch;
+use crate::function::Query;
+use crate::message::{PeerMessage, Purpose};
 use crate::peers::PeerSet;
-use crate::protocol::inventory::{HeldList, Inventory};
+use crate::protocol::inventory::{Held, HeldList, Inventory};
 use crate::protocol::plan::{self, Plan, Report};
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Standing;
 use crate::protocol::vote::{self, Subject, Vote};
+use crate::prss::Label;
 use crate::result::Reason;
-use crate::roster::{QuantityIndex, QueryIndex};
+use crate::roster::{BundleIndex, QuantityIndex, QueryIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Timestamp, WindowIndex};
 
@@ -28,6 +38,7 @@ pub(super) struct Round {
     quantity: QuantityIndex,
     window: WindowIndex,
     inventories: Ballot<Inventory>,
+    checks: Exchange,
     votes: Ballot<Digest>,
     computations: Vec<Computation>,
     state: State,
@@ -39,22 +50,48 @@ enum State {
     Open,
     /// Waiting for the inventories of all peers online.
     Gathering { epoch: Epoch, deadline: Timestamp },
+    /// The inputs of the planned cohort are checked.
+    Checking { epoch: Epoch, check: Box<Check> },
     /// Waiting for the votes of all of P.
     Voting { plan: Arc<Plan>, digest: Digest, deadline: Timestamp },
     /// All of P voted alike: the computations run.
-    Agreed,
+    Agreed(Box<Agreement>),
     /// No agreement, or without this peer.
     Over,
 }
 
+/// What a window was agreed on, and what it has told so far.
+#[derive(Debug)]
+pub(super) struct Agreement {
+    plan: Arc<Plan>,
+    digest: Digest,
+    released: Atoms,
+}
+
+/// How far the window of a second quantity is, for those who wait for it.
+#[derive(Debug)]
+pub(super) enum Partner<'a> {
+    Agreed(&'a mut Agreement),
+    Gone,
+    Pending,
+}
+
 impl Round {
-    pub(super) fn new(quantity: QuantityIndex, window: WindowIndex, queries: &[QueryIndex]) -> Self {
+    pub(super) fn new(
+        roster: &Roster,
+        quantity: QuantityIndex,
+        window: WindowIndex,
+        queries: &[QueryIndex],
+    ) -> Self {
+        let checked = Purpose::Check(roster.quantity(quantity).quantity.name().clone());
+        let computation = |&query: &QueryIndex| Computation::new(roster, query, window);
         Self {
             quantity,
             window,
             inventories: Ballot::new(),
+            checks: Exchange::new(checked, window),
             votes: Ballot::new(),
-            computations: queries.iter().map(|&query| Computation::new(query, window)).collect(),
+            computations: queries.iter().map(computation).collect(),
             state: State::Open,
         }
     }
@@ -62,22 +99,35 @@ impl Round {
     pub(super) fn timeout(&self) -> Option<Timestamp> {
         match self.state {
             State::Gathering { deadline, .. } | State::Voting { deadline, .. } => Some(deadline),
-            State::Agreed => self.computations.iter().filter_map(Computation::timeout).min(),
+            State::Checking { .. } => self.checks.deadline(),
+            State::Agreed(_) => self.computations.iter().filter_map(Computation::timeout).min(),
             State::Open | State::Over => None,
         }
     }
 
     /// 4.2: says to all what this peer holds.
-    pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: Option<&Standing>) {
+    ///
+    /// Whoever was found to lie in this epoch is as good as silent: `excluded` are the places of its streams.
+    pub(super) fn close(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        epoch: Epoch,
+        vote: Option<&Standing>,
+        excluded: &BTreeSet<usize>,
+    ) {
         let measured = node.roster.quantity(self.quantity);
-        let held = |&(bundle, place)| node.holdings.held(bundle, place, epoch.first, self.window);
-        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().map(held).unzip();
+        let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
+            if excluded.contains(&stream) {
+                return (Held::NOTHING, 0);
+            }
+            node.holdings.held(bundle, place, epoch.first, self.window)
+        };
+        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
         let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
-        let mut queries: Vec<_> = self
-            .computations
-            .iter()
-            .map(|computation| node.roster.query(computation.query()).digest)
-            .collect();
+        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
+        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
+        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
         queries.sort_unstable();
         let roster = Digest(*node.roster.digest());
         let inventory = Inventory {
@@ -88,6 +138,7 @@ impl Round {
             demands: demands.collect(),
             standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
             queries,
+            seeds: node.seeds.names(self.key_epoch(node)),
         };
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
@@ -97,15 +148,25 @@ impl Round {
 
     /// A later window closed: what has no plan by now will not get one.
     pub(super) fn overtake(&mut self, node: &mut Node) {
-        if let State::Gathering { .. } | State::Open = self.state {
+        if let State::Checking { .. } | State::Gathering { .. } | State::Open = self.state {
             self.fail(node, PeerSet::EMPTY, &Reason::Overtaken);
         }
     }
 
     /// Nothing more is waited for: as if all deadlines had passed.
-    pub(super) fn give_up(&mut self, node: &mut Node, vote: &mut Option<Standing>) {
+    pub(super) fn give_up(
+        &mut self,
+        node: &mut Node,
+        vote: &mut Option<Standing>,
+        excluded: &mut BTreeSet<usize>,
+    ) {
         self.overtake(node);
-        self.advance(node, Timestamp::from_micros(u64::MAX), vote);
+        self.advance(node, Timestamp::from_micros(u64::MAX), vote, excluded);
+        if let State::Agreed(agreement) = &self.state {
+            let roster = Arc::clone(&node.roster);
+            let waiting = self.computations.iter_mut().filter(|c| c.waits_for(&roster).is_some());
+            waiting.for_each(|computation| computation.fail(node, agreement.plan.peers, &Reason::Partner));
+        }
     }
 
     pub(super) fn handle_peer(
@@ -121,11 +182,19 @@ impl Round {
             PeerMessage::Inventory(signed) => {
                 let inventory = verified(node, from, signed)?;
                 self.check(node, from, &inventory)?;
+                // It lacks what this peer contributes to the common keys: next time it will have it.
+                let epoch = self.key_epoch(node);
+                if inventory.seeds[node.me.offset()] != Some(node.seeds.name(epoch)) {
+                    node.contribute(PeerSet::EMPTY.with(from), epoch);
+                }
                 self.inventories.cast(from, inventory)
             }
-            PeerMessage::Partial(partial) => {
-                self.computation(node, &partial.query)?.partial(from, partial.share)
-            }
+            PeerMessage::Partial(partial) => match &partial.of {
+                Purpose::Check(_) => self.checks.take(from, partial)?,
+                Purpose::Query(query) => self.computation(node, query)?.partial(from, partial)?,
+            },
+            // Handled before a window is looked for.
+            PeerMessage::Seeds(_) => return Err(Refusal::Unknown),
             PeerMessage::Vote(signed) => self.votes.cast(from, verified(node, from, signed)?.digest),
         };
         match cast {
@@ -157,6 +226,7 @@ impl Round {
             return Err(Refusal::ForeignRoster);
         }
         let streams = node.roster.quantity(self.quantity).streams.len();
+        let peers = usize::from(node.roster.sharing().peers());
         let standing_fits = inventory.standing.as_ref().is_none_or(|vote| {
             let period = node.roster.quantity(self.quantity).quantity.period();
             vote.window < self.window
@@ -168,7 +238,7 @@ impl Round {
                 && vote.members.fits(streams)
                 && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
         });
-        if inventory.fits(streams) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
+        if inventory.fits(streams, peers) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
 
     /// How many agents are behind the streams at these ascending places.
@@ -179,18 +249,28 @@ impl Round {
         agents.len() as u32
     }
 
-    /// Goes on as far as what was heard and the time allow. `vote` is this peer's last vote on the quantity.
-    pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp, vote: &mut Option<Standing>) {
+    /// Goes on as far as what was heard and the time allow. `vote` is this peer's last vote on the quantity; `excluded`
+    /// are the streams found to lie in this epoch.
+    pub(super) fn advance(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        vote: &mut Option<Standing>,
+        excluded: &mut BTreeSet<usize>,
+    ) {
         if let State::Gathering { epoch, deadline } = self.state
             && (self.heard_enough(node) || deadline <= now)
         {
             self.plan(node, now, epoch, vote);
         }
+        if let State::Checking { .. } = self.state {
+            self.check_inputs(node, now, vote, excluded);
+        }
         if let State::Voting { ref plan, digest, deadline } = self.state {
             let plan = Arc::clone(plan);
             self.count_votes(node, now, &plan, digest, deadline);
         }
-        if let State::Agreed = self.state {
+        if let State::Agreed(_) = self.state {
             for computation in &mut self.computations {
                 computation.advance(node, now);
             }
@@ -216,6 +296,7 @@ impl Round {
                 queries: &inventory.queries,
                 // A vote of an earlier epoch binds nobody any more.
                 standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
+                seeds: &inventory.seeds,
             })
             .collect();
         let plan = match plan::plan(node.roster.quorum(), self.window, streams, &reports) {
@@ -231,7 +312,74 @@ impl Round {
         if let Some(reason) = self.too_small(node, &plan) {
             return self.fail(node, plan.peers, &reason);
         }
+        node.tell(Event::Planned { quantity: self.quantity, window: self.window });
+        if plan.keys.is_empty() || !check::possible(node.roster.sharing(), plan.peers) {
+            return self.vote(node, now, epoch, plan, vote);
+        }
+        let label = Label {
+            subject: Digest(node.roster.quantity(self.quantity).digest),
+            window: self.window,
+            plan: self.digest(node, &plan),
+        };
+        match node.seeds.session(self.key_epoch(node), plan.peers, &label) {
+            Ok(randomness) => {
+                let check = Check::start(node, now, plan, randomness, &mut self.checks);
+                self.state = State::Checking { epoch, check: Box::new(check) };
+            }
+            Err(error) => self.fail(node, plan.peers, &Reason::Keys(error)),
+        }
+    }
+
+    /// 4.5: goes on once it is known whose inputs are valid. The others are out for the rest of the epoch.
+    fn check_inputs(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        vote: &mut Option<Standing>,
+        excluded: &mut BTreeSet<usize>,
+    ) {
+        let State::Checking { epoch, check } = &mut self.state else { return };
+        let (epoch, plan) = (*epoch, Arc::clone(check.plan()));
+        let invalid = match check.advance(node, now, self.quantity, &mut self.checks) {
+            Verdict::Failed(reason) => return self.fail(node, plan.peers, &reason),
+            Verdict::Invalid(streams) => self.all_streams(node, &streams),
+            Verdict::Waiting => return,
+        };
+        excluded.extend(&invalid);
+        let plan = Arc::new(plan.validated_but(&invalid));
+        if let Some(reason) = self.too_small(node, &plan) {
+            return self.fail(node, plan.peers, &reason);
+        }
         self.vote(node, now, epoch, plan, vote);
+    }
+
+    /// All streams of this quantity of the agents behind `streams`, who are named.
+    fn all_streams(&self, node: &mut Node, streams: &[usize]) -> Vec<usize> {
+        let measured = node.roster.quantity(self.quantity).streams.clone();
+        let agent = |roster: &Roster, stream: usize| roster.bundle(measured[stream].0).agent;
+        let liars: BTreeSet<_> = streams.iter().map(|&stream| agent(&node.roster, stream)).collect();
+        for &liar in &liars {
+            let agent = node.roster.agent(liar).node.name.clone();
+            node.tell(Event::Blamed(Blame::InvalidInput { agent, window: self.window }));
+        }
+        (0..measured.len()).filter(|&stream| liars.contains(&agent(&node.roster, stream))).collect()
+    }
+
+    /// The key epoch that the window begins in.
+    fn key_epoch(&self, node: &Node) -> KeyEpoch {
+        let period = node.roster.quantity(self.quantity).quantity.period();
+        card::epoch_at(&node.roster, period.start(self.window))
+    }
+
+    /// What a vote for `plan` says.
+    fn digest(&self, node: &Node, plan: &Plan) -> Digest {
+        let subject = Subject {
+            site: node.roster.site(),
+            roster: node.roster.digest(),
+            quantity: &node.roster.quantity(self.quantity).digest,
+            window: self.window,
+        };
+        vote::digest(&subject, plan)
     }
 
     /// Freezing a cohort that no query may use would only lock everybody else out until the epoch ends.
@@ -256,13 +404,7 @@ impl Round {
         }
         let measured = node.roster.quantity(self.quantity);
         let quantity = measured.quantity.name().clone();
-        let subject = Subject {
-            site: node.roster.site(),
-            roster: node.roster.digest(),
-            quantity: &measured.digest,
-            window: self.window,
-        };
-        let digest = vote::digest(&subject, &plan);
+        let digest = self.digest(node, &plan);
         let members = plan.members(measured.streams.len());
         let standing = Standing {
             epoch: epoch.index,
@@ -296,23 +438,75 @@ impl Round {
         }
         let (have, need) = (self.votes.of(plan.peers).count(), plan.peers.len());
         if have == need {
-            self.agree(node, now, plan);
+            self.agree(node, now, plan, ours);
         } else if deadline <= now {
             self.fail(node, plan.peers, &Reason::VotesMissing { have, need });
         }
     }
 
-    fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>) {
-        self.state = State::Agreed;
-        node.tell(Event::Agreed { quantity: self.quantity, window: self.window, plan: Arc::clone(plan) });
+    fn agree(&mut self, node: &mut Node, now: Timestamp, plan: &Arc<Plan>, digest: Digest) {
+        let window = self.window;
+        node.tell(Event::Agreed { quantity: self.quantity, window, plan: Arc::clone(plan) });
         let streams = &node.roster.quantity(self.quantity).streams;
         let mut fresh = vec![false; node.roster.agents().len()];
-        for member in plan.cohort.iter().filter(|member| member.window == self.window) {
+        for member in plan.cohort.iter().filter(|member| member.window == window) {
             fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
         }
         let mut released = Atoms::counting(fresh);
+        let agreed = Agreed { plan, with: None, digest, epoch: self.key_epoch(node) };
         for computation in &mut self.computations {
-            computation.start(node, now, plan, &mut released);
+            if computation.waits_for(&node.roster).is_none() {
+                computation.start(node, now, agreed, &mut [&mut released]);
+            }
+        }
+        self.state = State::Agreed(Box::new(Agreement { plan: Arc::clone(plan), digest, released }));
+    }
+
+    /// The other quantities that computations of this window wait for.
+    pub(super) fn waits_for(&self, node: &Node) -> impl Iterator<Item = QuantityIndex> {
+        let agreed = matches!(self.state, State::Agreed(_));
+        let waiting = self.computations.iter().filter(move |_| agreed);
+        waiting.filter_map(|computation| computation.waits_for(&node.roster))
+    }
+
+    /// How far this window is, for a computation on this and another quantity.
+    pub(super) fn partner(&mut self) -> Partner<'_> {
+        match &mut self.state {
+            State::Agreed(agreement) => Partner::Agreed(agreement),
+            State::Over => Partner::Gone,
+            State::Checking { .. } | State::Gathering { .. } | State::Open | State::Voting { .. } => {
+                Partner::Pending
+            }
+        }
+    }
+
+    /// Starts what has waited for the window of `quantity`, or gives it up.
+    pub(super) fn pair(
+        &mut self,
+        node: &mut Node,
+        now: Timestamp,
+        quantity: QuantityIndex,
+        partner: Partner<'_>,
+    ) {
+        let epoch = self.key_epoch(node);
+        let State::Agreed(own) = &mut self.state else { return };
+        let roster = Arc::clone(&node.roster);
+        let waiting = self.computations.iter_mut();
+        let waiting = waiting.filter(|computation| computation.waits_for(&roster) == Some(quantity));
+        match partner {
+            Partner::Agreed(other) => {
+                let digest = Digest(Sha256::digest([own.digest.0, other.digest.0].concat()).into());
+                let agreed = Agreed { plan: &own.plan, with: Some(&other.plan), digest, epoch };
+                for computation in waiting {
+                    computation.start(node, now, agreed, &mut [&mut own.released, &mut other.released]);
+                }
+            }
+            Partner::Gone => {
+                for computation in waiting {
+                    computation.fail(node, own.plan.peers, &Reason::Partner);
+                }
+            }
+            Partner::Pending => {}
         }
     }
 

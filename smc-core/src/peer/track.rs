@@ -1,11 +1,12 @@
 //! One quantity, window after window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Node;
 use super::event::{Refusal, Taken};
 use super::rhythm::Epoch;
-use super::round::Round;
+use super::round::{Partner, Round};
 use crate::message::PeerMessage;
 use crate::protocol::standing::Standing;
 use crate::roster::{QuantityIndex, QueryIndex};
@@ -22,12 +23,14 @@ pub(super) struct Track {
     queries: Vec<QueryIndex>,
     /// This peer's last vote, ever: it votes in later windows only.
     vote: Option<Standing>,
+    /// The streams whose agents were found to lie, and the cohort epoch that they are out for.
+    excluded: (u64, BTreeSet<usize>),
     rounds: BTreeMap<WindowIndex, Round>,
 }
 
 impl Track {
     pub(super) fn new(quantity: QuantityIndex, queries: Vec<QueryIndex>, vote: Option<Standing>) -> Self {
-        Self { quantity, queries, vote, rounds: BTreeMap::new() }
+        Self { quantity, queries, vote, excluded: (0, BTreeSet::new()), rounds: BTreeMap::new() }
     }
 
     pub(super) fn quantity(&self) -> QuantityIndex {
@@ -48,7 +51,7 @@ impl Track {
         let first = WindowIndex((closing.0 + 1).saturating_sub(OPEN_ROUNDS));
         let open = self.rounds.split_off(&first);
         for mut round in std::mem::replace(&mut self.rounds, open).into_values() {
-            round.give_up(node, &mut self.vote);
+            round.give_up(node, &mut self.vote, &mut self.excluded.1);
         }
     }
 
@@ -60,13 +63,34 @@ impl Track {
         }
         let epoch = Epoch::of(node.roster.timing().cohort_epoch, period, window);
         let (quantity, queries) = (self.quantity, &self.queries);
-        let round = self.rounds.entry(window).or_insert_with(|| Round::new(quantity, window, queries));
-        round.close(node, now, epoch, self.vote.as_ref());
+        if self.excluded.0 != epoch.index {
+            self.excluded = (epoch.index, BTreeSet::new());
+        }
+        let roster = Arc::clone(&node.roster);
+        let new = || Round::new(&roster, quantity, window, queries);
+        let round = self.rounds.entry(window).or_insert_with(new);
+        round.close(node, now, epoch, self.vote.as_ref(), &self.excluded.1);
+    }
+
+    /// The windows in which something waits for another quantity, and for which.
+    pub(super) fn waiting(&self, node: &Node) -> Vec<(WindowIndex, QuantityIndex)> {
+        let of = |(&window, round): (&WindowIndex, &Round)| {
+            round.waits_for(node).map(move |quantity| (window, quantity)).collect::<Vec<_>>()
+        };
+        self.rounds.iter().flat_map(of).collect()
+    }
+
+    /// Starts or gives up what has waited in `window` for the quantity of `other`.
+    pub(super) fn pair(&mut self, node: &mut Node, now: Timestamp, window: WindowIndex, other: &mut Self) {
+        let partner = other.rounds.get_mut(&window).map_or(Partner::Gone, Round::partner);
+        if let Some(round) = self.rounds.get_mut(&window) {
+            round.pair(node, now, other.quantity, partner);
+        }
     }
 
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {
         for round in self.rounds.values_mut() {
-            round.advance(node, now, &mut self.vote);
+            round.advance(node, now, &mut self.vote, &mut self.excluded.1);
         }
     }
 
@@ -79,15 +103,16 @@ impl Track {
         from: PeerIndex,
         message: PeerMessage,
     ) -> Result<Taken, Refusal> {
-        let window = message.window();
+        let window = message.window().ok_or(Refusal::Unknown)?;
         let (quantity, queries) = (self.quantity, &self.queries);
         let round = if window >= closing {
-            self.rounds.entry(window).or_insert_with(|| Round::new(quantity, window, queries))
+            let roster = Arc::clone(&node.roster);
+            self.rounds.entry(window).or_insert_with(|| Round::new(&roster, quantity, window, queries))
         } else {
             self.rounds.get_mut(&window).ok_or(Refusal::Late)?
         };
         let taken = round.handle_peer(node, from, message)?;
-        round.advance(node, now, &mut self.vote);
+        round.advance(node, now, &mut self.vote, &mut self.excluded.1);
         Ok(taken)
     }
 }

@@ -106,16 +106,20 @@ pub struct Inventory {
     pub standing: Option<Standing>,
     /// The definitions of all queries on this quantity that the sender computes, ascending.
     pub queries: Vec<Digest>,
+    /// For each peer of the site the name of its contribution to the common keys that the sender has.
+    pub seeds: Vec<Option<Digest>>,
 }
 
 impl Inventory {
-    /// Whether all lists are of a quantity with `streams` streams, in order and of bounded length.
-    pub fn fits(&self, streams: usize) -> bool {
+    /// Whether all lists are of a quantity with `streams` streams at a site with `peers` peers, in order and of bounded
+    /// length.
+    pub fn fits(&self, streams: usize, peers: usize) -> bool {
         self.held.as_slice().len() == streams
             && self.demands.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.demands.last().is_none_or(|&(place, _)| (place as usize) < streams)
             && self.queries.len() <= MAX_QUERIES
             && self.queries.windows(2).all(|pair| pair[0] < pair[1])
+            && self.seeds.len() == peers
     }
 }
 

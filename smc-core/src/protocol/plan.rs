@@ -22,6 +22,8 @@ pub struct Report<'a> {
     pub standing: Option<&'a Standing>,
     /// The definitions of the queries that it computes, ascending.
     pub queries: &'a [Digest],
+    /// For each peer of the site the name of its contribution to the common keys, as far as this one has it.
+    pub seeds: &'a [Option<Digest>],
 }
 
 /// Who computes on what.
@@ -36,6 +38,11 @@ pub struct Plan {
     /// The definitions of the queries that all of P compute, ascending: what is released together has to be the same
     /// everywhere, or results that no peer would release both could become known.
     pub queries: Vec<Digest>,
+    /// The names of the contributions of all of P to the common keys, ascending by peer; empty unless all of P have the
+    /// same ones: then nothing can be multiplied or checked in this window.
+    pub keys: Vec<Digest>,
+    /// Whether the inputs of the cohort were checked and are what they claim to be.
+    pub validated: bool,
 }
 
 /// A stream of the cohort.
@@ -163,7 +170,19 @@ fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize], frozen: bo
         cohort: places.iter().filter_map(member).collect(),
         frozen,
         queries: queries_of_all(peers),
+        keys: common_keys(peers).unwrap_or_default(),
+        validated: false,
     }
+}
+
+/// The contributions of all of `peers`, if all have the same.
+fn common_keys(peers: &[Report<'_>]) -> Option<Vec<Digest>> {
+    let key = |contributor: &Report<'_>| {
+        let named = |report: &Report<'_>| report.seeds.get(contributor.peer.offset()).copied().flatten();
+        let name = named(contributor)?;
+        peers.iter().all(|report| named(report) == Some(name)).then_some(name)
+    };
+    peers.iter().map(key).collect()
 }
 
 /// The age of the newest reading of the stream at `place` that all of `peers` hold.
@@ -189,6 +208,14 @@ fn queries_of_all(peers: &[Report<'_>]) -> Vec<Digest> {
 }
 
 impl Plan {
+    /// The plan once all inputs were checked, without those of the streams at these places, which are not valid.
+    #[must_use]
+    pub fn validated_but(&self, invalid: &[usize]) -> Self {
+        let mut plan = Self { validated: true, ..self.clone() };
+        plan.cohort.retain(|member| !invalid.contains(&member.stream));
+        plan
+    }
+
     /// The cohort as a set out of `streams` streams.
     pub fn members(&self, streams: usize) -> Members {
         Members::new(streams, self.cohort.iter().map(|member| member.stream))
@@ -225,7 +252,7 @@ mod tests {
     }
 
     fn report<'a>(peer: PeerIndex, held: &'a [Held], standing: Option<&'a Standing>) -> Report<'a> {
-        Report { peer, held, demands: &[], standing, queries: &[] }
+        Report { peer, held, demands: &[], standing, queries: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {

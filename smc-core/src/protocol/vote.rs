@@ -59,5 +59,10 @@ pub fn digest(subject: &Subject<'_>, plan: &Plan) -> Digest {
     for query in &plan.queries {
         hash.update(query.0);
     }
+    hash.update((plan.keys.len() as u64).to_be_bytes());
+    for key in &plan.keys {
+        hash.update(key.0);
+    }
+    hash.update([u8::from(plan.validated)]);
     Digest(hash.finalize().into())
 }

@@ -47,6 +47,11 @@ impl Quantity {
         self.decode_sum(v, 1)
     }
 
+    /// The reading that `v` stands for; none if there is none.
+    pub fn reading_at(&self, v: u64) -> Option<Decimal> {
+        (v <= self.grid.steps).then(|| self.decode(v))
+    }
+
     /// The sum of `count` readings whose whole numbers add up to `v_sum`, exactly:
     /// v_sum * resolution + count * minimum.
     pub fn decode_sum(&self, v_sum: u64, count: u64) -> Decimal {

@@ -187,6 +187,52 @@ pub struct QueryTable {
     /// Why it is asked, for people.
     #[serde(default)]
     pub purpose: String,
+    /// A threshold, of functions that ask what is above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<Decimal>,
+    /// The agent whose own reading is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<NodeName>,
+    /// How often something has to occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u64>,
+    /// A threshold, of functions that ask what is below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Decimal>,
+    /// The ascending edges of a histogram's bins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edges: Option<Vec<Decimal>>,
+    /// How many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub k: Option<u64>,
+    /// A quantile, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<Decimal>,
+    /// The second quantity, of functions of two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<QuantityName>,
+}
+
+impl QueryTable {
+    /// `function` without parameters, of `quantity`, over all agents.
+    pub fn new(name: QueryName, function: &str, quantity: QuantityName) -> Self {
+        Self {
+            name,
+            function: function.to_owned(),
+            quantity,
+            scope: BTreeMap::new(),
+            minimum_cohort: 0,
+            purpose: String::new(),
+            above: None,
+            agent: None,
+            at_least: None,
+            below: None,
+            edges: None,
+            k: None,
+            q: None,
+            with: None,
+        }
+    }
 }
 
 /// A length of time as people write it: `500ms`, `60s`, `1h 30m`.

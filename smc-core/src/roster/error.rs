@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::function::Function;
+use crate::function::FunctionError;
 use crate::name::{NodeName, QuantityName, QueryName, StreamName};
 use crate::quantity::QuantityError;
 use crate::shamir::SharingError;
@@ -38,6 +38,14 @@ pub enum RosterError {
         agent: NodeName,
         /// The name.
         stream: StreamName,
+    },
+    /// A query's function can't be computed as asked.
+    #[error("query `{query}`: {error}")]
+    Function {
+        /// Which query.
+        query: QueryName,
+        /// Why.
+        error: FunctionError,
     },
     /// The site would allow results over so few agents that members learn each other's readings.
     #[error(
@@ -124,29 +132,6 @@ pub enum RosterError {
     TooManyStreams {
         /// Of what.
         quantity: QuantityName,
-    },
-    /// A function that nobody knows.
-    #[error("query `{query}`: unknown function `{function}`; write count, mean or sum")]
-    UnknownFunction {
-        /// Which query.
-        query: QueryName,
-        /// What the file says.
-        function: String,
-    },
-    /// A function of single numbers is asked of vectors.
-    #[error(
-        "query `{query}`: `{function}` is computed on single numbers, and `{quantity}` has {elements} elements; ask for \
-         another function, or for another quantity"
-    )]
-    Vector {
-        /// Which query.
-        query: QueryName,
-        /// What it asks for.
-        function: Function,
-        /// Of what.
-        quantity: QuantityName,
-        /// How many elements that has.
-        elements: u32,
     },
     /// A stream or query on a quantity that is neither known nor defined.
     #[error(

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::document::QueryTable;
-use super::{AgentIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
+use super::{AgentIndex, BundleIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
 use crate::digest::Digest;
 use crate::document::canonical;
-use crate::function::{Function, Query};
+use crate::function::{Entry, FunctionError, Parameters, Query, Subject};
+use crate::name::{QuantityName, QueryName};
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Members;
 
@@ -45,27 +46,57 @@ pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<
 fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
     let minimum_cohort = table.minimum_cohort.max(roster.minimum_cohort());
     let digest = definition(QueryTable { minimum_cohort, purpose: String::new(), ..table.clone() });
-    let QueryTable { name, function, quantity, scope, minimum_cohort: _, purpose } = table;
-    let Some(function) = Function::named(&function) else {
-        return Err(RosterError::UnknownFunction { query: name, function });
+    let quantity_named = |user: &QueryName, name: &QuantityName| {
+        let unknown = || RosterError::UnknownQuantity { user: user.to_string(), quantity: name.clone() };
+        roster.quantity_named(name.as_str()).ok_or_else(unknown)
     };
-    let Some(quantity) = roster.quantity_named(quantity.as_str()) else {
-        return Err(RosterError::UnknownQuantity { user: name.to_string(), quantity });
-    };
-    let measured = &roster.quantity(quantity).quantity;
-    if measured.is_vector() && !takes_vectors(function) {
-        let (quantity, elements) = (measured.name().clone(), measured.elements());
-        return Err(RosterError::Vector { query: name, function, quantity, elements });
+    let quantity = quantity_named(&table.name, &table.quantity)?;
+    let with = table.with.as_ref().map(|with| quantity_named(&table.name, with)).transpose()?;
+    let refused = |error| RosterError::Function { query: table.name.clone(), error };
+    let period = |quantity| roster.quantity(quantity).quantity.period();
+    if with.is_some_and(|with| with == quantity || period(with) != period(quantity)) {
+        let must = "another quantity with the same period".to_owned();
+        return Err(refused(FunctionError::OutOfRange { parameter: "with", must }));
     }
-    Ok(Query { name, function, quantity, scope, minimum_cohort, purpose, digest })
+    let agent = match &table.agent {
+        Some(agent) => Some(roster.agent_named(agent.as_str()).ok_or_else(|| {
+            refused(FunctionError::OutOfRange {
+                parameter: "agent",
+                must: format!("`{agent}` is no agent of the site"),
+            })
+        })?),
+        None => None,
+    };
+    let entry = Entry::named(&table.function)
+        .ok_or_else(|| refused(FunctionError::Unknown(table.function.clone())))?;
+    let subject = Subject {
+        quantity: &roster.quantity(quantity).quantity,
+        with: with.map(|with| &roster.quantity(with).quantity),
+    };
+    let readings = readings(roster, quantity);
+    let function = entry.function(parameters(&table), &subject, readings).map_err(refused)?;
+    let QueryTable { name, scope, purpose, .. } = table;
+    Ok(Query { name, function, quantity, with, agent, scope, minimum_cohort, purpose, digest })
 }
 
-/// Whether a function makes sense of readings with several elements.
-const fn takes_vectors(function: Function) -> bool {
-    match function {
-        // It counts readings, whatever they are.
-        Function::Count => true,
-        Function::Mean | Function::Sum => false,
+/// How many readings a window can have; a large vector comes in parts.
+fn readings(roster: &Roster, quantity: QuantityIndex) -> u64 {
+    let streams = &roster.quantity(quantity).streams;
+    let begins =
+        |&&(bundle, place): &&(BundleIndex, usize)| roster.bundle(bundle).streams[place].first_element == 0;
+    streams.iter().filter(begins).count() as u64
+}
+
+fn parameters(table: &QueryTable) -> Parameters {
+    Parameters {
+        above: table.above,
+        agent: table.agent.clone(),
+        at_least: table.at_least,
+        below: table.below,
+        edges: table.edges.clone(),
+        k: table.k,
+        q: table.q,
+        with: table.with.clone(),
     }
 }
 

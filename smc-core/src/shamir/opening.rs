@@ -1,6 +1,6 @@
 //! Opening a shared value from the peers' partial results.
 
-use super::{PeerIndex, Sharing};
+use super::{Degree, PeerIndex, Sharing};
 use crate::field::Fp;
 use crate::polynomial::{Decoded, decode};
 
@@ -27,12 +27,15 @@ pub enum OpenError {
         /// How many partials there were.
         have: usize,
     },
+    /// A peer gave more or fewer shares than the others.
+    #[error("peer {0} gave more or fewer shares than the others")]
+    OtherLength(PeerIndex),
     /// There are fewer partials than determine the value.
     #[error("{have} partial results can not open a value that needs {need}: wait for more peers")]
     TooFew {
         /// How many partials there were.
         have: usize,
-        /// How many are needed: t + 1.
+        /// How many are needed: t + 1, or 2t + 1 for products.
         need: usize,
     },
     /// A contributor is not among the n peers.
@@ -50,20 +53,30 @@ impl Sharing {
     /// # Errors
     /// [`OpenError`]: never a value that disagrees with more partials than may be corrected.
     pub fn open(&self, partials: &[(PeerIndex, Fp)]) -> Result<Opened, OpenError> {
+        self.open_degree(Degree::Single, partials)
+    }
+
+    /// Opens a value shared with degree t or 2t.
+    pub(super) fn open_degree(
+        &self,
+        degree: Degree,
+        partials: &[(PeerIndex, Fp)],
+    ) -> Result<Opened, OpenError> {
         let mut sorted = partials.to_vec();
         sorted.sort_unstable_by_key(|&(peer, _)| peer);
-        self.check_contributors(&sorted)?;
+        let need = self.needed(degree);
+        self.check_contributors(&sorted, need)?;
         let have = sorted.len();
         let points: Vec<(Fp, Fp)> = sorted.iter().map(|&(peer, y)| (peer.point(), y)).collect();
-        let Some(Decoded { polynomial, errors }) = decode(&points, self.degree()) else {
+        let Some(Decoded { polynomial, errors }) = decode(&points, need - 1) else {
             return Err(OpenError::Inconsistent { have });
         };
-        if errors.len() > self.correctable(have) {
+        if errors.len() > self.correctable_of(degree, have) {
             return Err(OpenError::Inconsistent { have });
         }
         Ok(Opened {
             value: polynomial.evaluate(Fp::ZERO),
-            verified: have > self.need(),
+            verified: have > need,
             corrected: errors.into_iter().map(|i| sorted[i].0).collect(),
         })
     }
@@ -76,20 +89,24 @@ impl Sharing {
     /// many would have to be "corrected". For m = 2t + 1 every lie is found, and none is believed to be one
     /// peer's.
     pub const fn correctable(&self, m: usize) -> usize {
-        let t = self.degree();
-        let by_distance = m.saturating_sub(t + 1) / 2;
-        let by_liars = m.saturating_sub(2 * t + 1);
+        self.correctable_of(Degree::Single, m)
+    }
+
+    const fn correctable_of(&self, degree: Degree, m: usize) -> usize {
+        let need = self.needed(degree);
+        let by_distance = m.saturating_sub(need) / 2;
+        let by_liars = m.saturating_sub(need + self.degree());
         if by_distance < by_liars { by_distance } else { by_liars }
     }
 
-    fn check_contributors(&self, sorted: &[(PeerIndex, Fp)]) -> Result<(), OpenError> {
+    fn check_contributors(&self, sorted: &[(PeerIndex, Fp)], need: usize) -> Result<(), OpenError> {
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(OpenError::DuplicatePeer(pair[0].0));
         }
         if let Some(&(peer, _)) = sorted.iter().find(|&&(peer, _)| !self.contains(peer)) {
             return Err(OpenError::UnknownPeer(peer));
         }
-        let (have, need) = (sorted.len(), self.need());
+        let have = sorted.len();
         if have < need { Err(OpenError::TooFew { have, need }) } else { Ok(()) }
     }
 }

@@ -24,6 +24,8 @@ use smc_core::result::SignedResult;
 use smc_core::roster::{AgentIndex, BundleIndex, QuantityIndex, Roster};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
+use smc_core::value::Value;
+use zeroize::Zeroizing;
 
 use self::network::Flights;
 pub use self::network::{Content, Fate, Packet, Sender, Step};
@@ -56,6 +58,7 @@ pub struct Host {
     pub peer: Option<Peer>,
     pub disk: Disk,
     key: [u8; 32],
+    lives: u8,
     /// What this peer's site file says.
     pub roster: Arc<Roster>,
 }
@@ -108,6 +111,7 @@ impl World {
             peer: None,
             disk: Disk::default(),
             key: *keys.signing.to_bytes(),
+            lives: 0,
             roster: Arc::clone(&roster),
         });
         let agent = |i| Agent::new(AgentIndex(i), Arc::clone(&roster), Terms::default(), None, now);
@@ -182,7 +186,10 @@ impl World {
             self.peers.iter().filter(|host| host.peer.is_some()).map(|host| host.index).collect();
         let host = self.host(index);
         let key = SigningKey::from_bytes(&host.key);
-        let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, now);
+        // Other secrets in each life.
+        host.lives += 1;
+        let root = Zeroizing::new([host.index.get() + 16 * host.lives; 32]);
+        let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, root, now);
         for other in up {
             peer.handle_presence(now, other, true);
         }
@@ -341,6 +348,7 @@ impl World {
             Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
             Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
+            Event::Planned { .. } => {}
             Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
             Event::Result { result, publish } => {
                 self.log.results.push(Told { peer: at, signed: *result, publish });
@@ -387,8 +395,8 @@ impl World {
         let published = self.published(query, w);
         let [signed] = published[..] else { panic!("{} results of {query} in window {w}", published.len()) };
         signed.verify(&self.roster).unwrap();
-        let value = signed.result.value;
-        value.unwrap_or_else(|| panic!("window {w}: {}", signed.result.reason.as_deref().unwrap_or(""))).get()
+        let value = signed.result.value.as_ref().and_then(Value::as_number);
+        value.unwrap_or_else(|| panic!("window {w}: {}", signed.result.reason.as_deref().unwrap_or("")))
     }
 
     /// Why a query has no value in window `w` after noon: status and reason as published.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smc_core::message::PeerMessage;
+use smc_core::message::{Partial, PeerMessage, Purpose};
 use smc_core::roster::BundleIndex;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Timestamp, WindowIndex};
@@ -38,7 +38,7 @@ impl Content {
     pub fn window(&self) -> WindowIndex {
         match self {
             Self::Input { window, .. } => *window,
-            Self::Peer(message) => message.window(),
+            Self::Peer(message) => message.window().unwrap_or_default(),
         }
     }
 
@@ -48,7 +48,9 @@ impl Content {
             Self::Input { .. } => Step::Input,
             Self::Peer(PeerMessage::Inventory(_)) => Step::Inventory,
             Self::Peer(PeerMessage::Vote(_)) => Step::Vote,
+            Self::Peer(PeerMessage::Partial(Partial { of: Purpose::Check(_), .. })) => Step::Check,
             Self::Peer(PeerMessage::Partial(_)) => Step::Partial,
+            Self::Peer(PeerMessage::Seeds(_)) => Step::Seeds,
             Self::Peer(PeerMessage::Endorsement(_)) => Step::Endorsement,
         }
     }
@@ -57,8 +59,10 @@ impl Content {
 /// The steps of a window, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    Seeds,
     Input,
     Inventory,
+    Check,
     Vote,
     Partial,
     Endorsement,

@@ -8,6 +8,7 @@ use smc_core::result::{ResultDocument, Status};
 use smc_core::roster::QuantityIndex;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::WindowIndex;
+use smc_core::value::Value;
 
 use super::{Content, Sender, World};
 
@@ -29,6 +30,7 @@ impl World {
         match function {
             "count" => readings.len() as f64,
             "sum" => sum,
+            "max" => readings.iter().copied().fold(f64::MIN, f64::max),
             "mean" => (sum / readings.len() as f64 * 100.0).round_ties_even() / 100.0,
             other => panic!("{other}"),
         }
@@ -60,7 +62,8 @@ impl World {
             let plan = self.plan(told.peer, result.window.index).expect("a value without an agreement");
             let covered = self.covered(result.query.as_str(), plan);
             let plain = self.plainly(&result.function, &covered);
-            assert!((result.value.unwrap().get() - plain).abs() < 0.011, "{result:?} instead of {plain}");
+            let value = result.value.as_ref().and_then(Value::as_number).unwrap();
+            assert!((value - plain).abs() < 0.011, "{result:?} instead of {plain}");
             let now = self.since_noon(result.window.index);
             let fresh = covered.iter().filter(|&&(_, w)| w == now).count();
             assert_eq!((result.fresh as usize, result.carried as usize), (fresh, covered.len() - fresh));
@@ -82,14 +85,17 @@ impl World {
                 continue;
             };
             let (what, content) = match message {
-                PeerMessage::Partial(p) => (p.query.to_string(), String::from(p.share)),
+                PeerMessage::Partial(p) => {
+                    (format!("{:?} {}.{}", p.of, p.round, p.part), format!("{:?}", *p.shares.0))
+                }
+                PeerMessage::Seeds(_) => continue,
                 PeerMessage::Vote(v) => {
                     (format!("vote {}", v.document.quantity), String::from(v.document.digest))
                 }
                 PeerMessage::Inventory(_) | PeerMessage::Endorsement(_) => continue,
             };
             let first = said.entry((from, message.window(), what)).or_insert_with(|| content.clone());
-            assert_eq!(*first, content, "{from} said two things in {}", message.window());
+            assert_eq!(*first, content, "{from} said two things in {:?}", message.window());
         }
     }
 

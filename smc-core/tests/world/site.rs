@@ -119,12 +119,8 @@ impl Site {
     /// Adds a query on CO2.
     pub fn scoped(mut self, name: &str, function: &str, scope: &[(&str, &str)]) -> Self {
         self.document.query.push(QueryTable {
-            name: name.parse().unwrap(),
-            function: function.to_owned(),
-            quantity: "co2".parse().unwrap(),
             scope: map(scope),
-            minimum_cohort: 0,
-            purpose: String::new(),
+            ..QueryTable::new(name.parse().unwrap(), function, "co2".parse().unwrap())
         });
         self
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
 use smc_core::identity::{SealingSecret, SigningKey};
@@ -22,8 +23,9 @@ use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
+use zeroize::Zeroizing;
 
-use super::{PeerError, PeerOptions, log};
+use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
 use crate::keys::EpochKeys;
 use crate::post;
@@ -58,7 +60,9 @@ pub(super) struct Service {
     forgotten: Vec<InputKey>,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    observer: Option<mpsc::Sender<Event>>,
+    /// Bytes of messages to other peers so far.
+    sent: u64,
+    observer: Option<mpsc::Sender<Observed>>,
     refused: Tally,
     since: Timestamp,
     housekeeping: Timestamp,
@@ -70,7 +74,7 @@ impl Service {
         options: PeerOptions,
         topics: Topics,
         clock: Clock,
-        observer: Option<mpsc::Sender<Event>>,
+        observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let PeerOptions { roster, secrets, broker: _, state_dir, discovery } = options;
         let name = secrets.node;
@@ -85,7 +89,9 @@ impl Service {
         let keys = EpochKeys::load(&roster, now, &mut store, &mut opener, &mut rng)?;
         let recovered = if store.is_fresh() { None } else { Some(recover(&roster, &mut opener, &store)?) };
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
-        let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, now);
+        let mut root = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *root);
+        let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let writer = Writer::start(store).map_err(|_| PeerError::StoreThread)?;
         Ok(Self {
@@ -105,6 +111,7 @@ impl Service {
             forgotten: Vec::new(),
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
+            sent: 0,
             observer,
             refused: Tally::default(),
             since: now,
@@ -211,8 +218,13 @@ impl Service {
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             return self.refuse("card_of_no_peer", node.as_str());
         };
-        if peer != self.me && self.recipients.handle_card(self.clock.now(), peer, payload).is_err() {
-            self.refuse("bad_card", node.as_str());
+        if peer == self.me {
+            return;
+        }
+        let now = self.clock.now();
+        match self.recipients.handle_card(now, peer, payload) {
+            Ok(()) => self.peer.handle_reachable(now, peer),
+            Err(_) => self.refuse("bad_card", node.as_str()),
         }
     }
 
@@ -277,6 +289,7 @@ impl Service {
 
     fn send(&mut self, to: NodeName, sealed: Bytes) {
         let Some(publisher) = &self.publisher else { return };
+        self.sent += sealed.len() as u64;
         let now = self.clock.now();
         let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
         let expires = now + 2 * self.roster.timing().step;
@@ -286,9 +299,9 @@ impl Service {
     }
 
     fn observe(&mut self, event: &Event) {
-        if let Some(observer) = &self.observer
-            && observer.try_send(event.clone()).is_err()
-        {
+        let Some(observer) = &self.observer else { return };
+        let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
+        if observer.try_send(observed).is_err() {
             self.refused.count("observer_too_slow");
         }
     }

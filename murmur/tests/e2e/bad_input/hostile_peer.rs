@@ -80,6 +80,7 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         demands: Vec::new(),
         standing: None,
         queries: Vec::new(),
+        seeds: vec![None; usize::from(site.roster().sharing().peers())],
     }
 }
 

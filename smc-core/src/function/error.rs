@@ -1,0 +1,54 @@
+//! Why a query's function is refused.
+
+/// A function that can't be computed as asked; the text names the key and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionError {
+    /// A parameter is missing.
+    #[error("`{function}` needs `{parameter}`, for example {example}")]
+    Missing {
+        /// The function.
+        function: &'static str,
+        /// The key.
+        parameter: &'static str,
+        /// How it could look.
+        example: &'static str,
+    },
+    /// A parameter is out of range.
+    #[error("`{parameter}`: {must}")]
+    OutOfRange {
+        /// The key.
+        parameter: &'static str,
+        /// What it must be.
+        must: String,
+    },
+    /// The numbers could grow out of the field.
+    #[error(
+        "with {readings} readings its numbers could grow beyond 2^61: choose a coarser resolution, a smaller range \
+         or a smaller scope"
+    )]
+    Overflow {
+        /// How many readings there may be.
+        readings: u64,
+    },
+    /// A parameter that the function has no use for.
+    #[error("`{function}` takes no `{parameter}`; remove it")]
+    Superfluous {
+        /// The function.
+        function: &'static str,
+        /// The key.
+        parameter: &'static str,
+    },
+    /// No such function.
+    #[error("there is no function `{0}`; `murmur functions` lists them all")]
+    Unknown(String),
+    /// A function of single numbers is asked of vectors.
+    #[error(
+        "`{function}` is computed on single numbers, and the quantity has {elements} elements; try `vector_sum`"
+    )]
+    Vector {
+        /// The function.
+        function: &'static str,
+        /// How many elements the quantity has.
+        elements: u32,
+    },
+}

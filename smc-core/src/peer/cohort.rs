@@ -1,0 +1,241 @@
+//! The agreed cohort as one query sees it: within its scope, lane by lane; and whether policy lets it be computed on
+//! (docs/protocol.md, 4.7).
+
+use super::Node;
+use crate::arithmetic::Shares;
+use crate::digest::Digest;
+use crate::envelope::KeyEpoch;
+use crate::function::{Inputs, Query, Reads};
+use crate::name::NodeName;
+use crate::peers::PeerSet;
+use crate::protocol::plan::{Member, Plan};
+use crate::protocol::release::Atoms;
+use crate::result::Reason;
+use crate::roster::{AgentIndex, QuantityIndex, QueryIndex};
+use crate::shamir::{Share, recompose};
+use crate::time::WindowIndex;
+
+/// What the peers agreed on for a window: of one quantity, or of both of a query of two.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Agreed<'a> {
+    /// The plan of the query's quantity.
+    pub(super) plan: &'a Plan,
+    /// The plan of the second quantity.
+    pub(super) with: Option<&'a Plan>,
+    /// What was voted for.
+    pub(super) digest: Digest,
+    /// Whose common keys are used.
+    pub(super) epoch: KeyEpoch,
+}
+
+impl Agreed<'_> {
+    /// P: who computes.
+    pub(super) fn peers(&self) -> PeerSet {
+        self.with.map_or(self.plan.peers, |with| self.plan.peers.intersection(with.peers))
+    }
+
+    /// Whether all inputs were checked.
+    pub(super) fn validated(&self) -> bool {
+        self.plans().all(|plan| plan.validated)
+    }
+
+    /// Whether the peers have common keys.
+    pub(super) fn keyed(&self) -> bool {
+        self.plans().all(|plan| !plan.keys.is_empty())
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        std::iter::once(self.plan).chain(self.with)
+    }
+}
+
+/// One reading, or one pair of readings of an agent.
+#[derive(Debug)]
+pub(super) struct Lane {
+    agent: AgentIndex,
+    member: Member,
+    /// The other parts of a vector that is too large for one message.
+    more: Vec<Member>,
+    with: Option<Member>,
+}
+
+/// What a result states about the cohort, and who can be named in it.
+#[derive(Debug)]
+pub(super) struct Cohort {
+    pub(super) peers: PeerSet,
+    pub(super) agents: u32,
+    pub(super) fresh: u32,
+    pub(super) carried: u32,
+    /// Whose reading lies in which lane.
+    pub(super) names: Vec<NodeName>,
+    pub(super) validated: bool,
+    /// Whether redundant shares confirmed all that was opened so far.
+    pub(super) verified: bool,
+}
+
+impl Cohort {
+    pub(super) fn new(node: &Node, agreed: &Agreed<'_>, lanes: &[Lane], window: WindowIndex) -> Self {
+        let fresh = lanes.iter().filter(|lane| lane.is_fresh(window)).count() as u32;
+        Self {
+            peers: agreed.peers(),
+            agents: agents(lanes.iter()).len() as u32,
+            fresh,
+            carried: lanes.len() as u32 - fresh,
+            names: lanes.iter().map(|lane| node.roster.agent(lane.agent).node.name.clone()).collect(),
+            validated: agreed.validated(),
+            verified: true,
+        }
+    }
+}
+
+impl Lane {
+    fn is_fresh(&self, window: WindowIndex) -> bool {
+        self.members().all(|member| member.window == window)
+    }
+
+    fn demand(&self) -> u32 {
+        self.members().map(|member| u32::from(member.demand)).max().unwrap_or(0)
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.member).chain(&self.more).chain(&self.with)
+    }
+}
+
+/// The readings of the cohort within the scope of a query. Of two quantities: an agent's readings of both are paired in
+/// the order of the site file, as far as both go. A vector of which parts are missing is none.
+pub(super) fn lanes(node: &Node, index: QueryIndex, agreed: &Agreed<'_>) -> Vec<Lane> {
+    let query = node.roster.query(index);
+    let mut lanes = readings(node, query.quantity, agreed.plan);
+    lanes.retain(|lane| node.roster.covers(index, lane.agent));
+    let (Some(quantity), Some(with)) = (query.with, agreed.with) else { return lanes };
+    // Both lists are in the order of agents.
+    let mut partners = readings(node, quantity, with).into_iter().peekable();
+    lanes.retain_mut(|lane| {
+        while partners.next_if(|other| other.agent < lane.agent).is_some() {}
+        lane.with = partners.next_if(|other| other.agent == lane.agent).map(|other| other.member);
+        lane.with.is_some()
+    });
+    lanes
+}
+
+fn readings(node: &Node, quantity: QuantityIndex, plan: &Plan) -> Vec<Lane> {
+    let measured = node.roster.quantity(quantity);
+    let part = |member: &Member| {
+        let (bundle, place) = measured.streams[member.stream];
+        let definition = node.roster.bundle(bundle);
+        (definition.agent, &definition.streams[place])
+    };
+    let mut lanes: Vec<Lane> = Vec::with_capacity(plan.cohort.len());
+    let (mut elements, mut vector) = (0, None);
+    for &member in &plan.cohort {
+        let (agent, stream) = part(&member);
+        if stream.first_element == 0 {
+            // What came before is whole, or left out.
+            if elements != measured.quantity.elements() {
+                lanes.pop();
+            }
+            lanes.push(Lane { agent, member, more: Vec::new(), with: None });
+            (elements, vector) = (stream.elements, Some((agent, &stream.name)));
+        } else if (stream.first_element, Some((agent, &stream.name))) == (elements, vector)
+            && let Some(lane) = lanes.last_mut()
+        {
+            lane.more.push(member);
+            elements += stream.elements;
+        }
+    }
+    if elements != measured.quantity.elements() {
+        lanes.pop();
+    }
+    lanes
+}
+
+/// The agents behind `lanes`, ascending.
+fn agents<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Vec<AgentIndex> {
+    let mut agents: Vec<_> = lanes.map(|lane| lane.agent).collect();
+    agents.dedup();
+    agents
+}
+
+/// The strictest minimum of the query, the site and every agent covered; alone and beside the other results of each
+/// quantity, of this window and of earlier ones.
+pub(super) fn allow(
+    query: &Query,
+    agreed: &Agreed<'_>,
+    lanes: &[Lane],
+    window: WindowIndex,
+    released: &mut [&mut Atoms],
+) -> Result<(), Reason> {
+    if agreed.plans().any(|plan| plan.queries.binary_search(&query.digest).is_err()) {
+        return Err(Reason::NotShared);
+    }
+    let agents = agents(lanes.iter());
+    let demand = lanes.iter().map(Lane::demand).max();
+    let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
+    let cohort = agents.len() as u32;
+    if cohort < minimum {
+        return Err(Reason::Cohort { cohort, minimum });
+    }
+    let fresh = self::agents(lanes.iter().filter(|lane| lane.is_fresh(window))).len() as u32;
+    if fresh < minimum {
+        return Err(Reason::Fresh { fresh, minimum });
+    }
+    for atoms in released {
+        atoms.admit(&agents, minimum).map_err(|agents| Reason::Overlap { agents, minimum })?;
+    }
+    Ok(())
+}
+
+/// This peer's shares of the readings, as the function takes them. None, if a reading is not there.
+pub(super) fn inputs(node: &Node, query: &Query, lanes: &[Lane]) -> Option<Inputs> {
+    let quantity = &node.roster.quantity(query.quantity).quantity;
+    let bits = |lane: &Lane| bits(node, query.quantity, &lane.member);
+    let columns = match query.function.reads() {
+        Reads::Bits => columns(quantity.bits(), lanes.iter().map(bits))?,
+        Reads::Nothing => Vec::new(),
+        Reads::Sum => vec![sum(node, query.quantity, lanes)?],
+    };
+    let with = match query.with {
+        Some(with) => {
+            let bits = |lane: &Lane| self::bits(node, with, lane.with.as_ref()?);
+            self::columns(node.roster.quantity(with).quantity.bits(), lanes.iter().map(bits))?
+        }
+        None => Vec::new(),
+    };
+    let own = query.agent.and_then(|own| lanes.iter().position(|lane| lane.agent == own));
+    Some(Inputs { columns, with, readings: lanes.len() as u64, own })
+}
+
+fn bits<'a>(node: &'a Node, quantity: QuantityIndex, member: &Member) -> Option<&'a [Share]> {
+    let (bundle, place) = node.roster.quantity(quantity).streams[member.stream];
+    let stream = &node.roster.bundle(bundle).streams[place];
+    node.holdings.get(bundle, member.window)?.bits(place, stream)
+}
+
+/// Readings bit by bit: one column for each of `bits` bits, one lane per reading.
+fn columns<'a>(
+    bits: u32,
+    readings: impl ExactSizeIterator<Item = Option<&'a [Share]>>,
+) -> Option<Vec<Shares>> {
+    let mut columns: Vec<_> = (0..bits).map(|_| Shares::with_capacity(readings.len())).collect();
+    for reading in readings {
+        columns.iter_mut().zip(reading?).for_each(|(column, bit)| column.push(bit));
+    }
+    Some(columns)
+}
+
+/// The sum of readings, element by element: v = sum 2^i b_i is linear, hence free (2.2).
+fn sum(node: &Node, quantity: QuantityIndex, lanes: &[Lane]) -> Option<Shares> {
+    let measured = node.roster.quantity(quantity);
+    let mut sums: Vec<Share> = (0..measured.quantity.elements()).map(|_| Share::default()).collect();
+    for member in lanes.iter().flat_map(Lane::members) {
+        let (bundle, place) = measured.streams[member.stream];
+        let stream = &node.roster.bundle(bundle).streams[place];
+        let elements = bits(node, quantity, member)?.chunks_exact(stream.bits as usize);
+        let sums = sums.get_mut(stream.first_element as usize..)?;
+        sums.iter_mut().zip(elements).for_each(|(sum, bits)| *sum += &recompose(bits));
+    }
+    let mut all = Shares::with_capacity(sums.len());
+    sums.iter().for_each(|sum| all.push(sum));
+    Some(all)
+}
