@@ -1,12 +1,14 @@
-//! `murmur bench ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
+//! `murmur bench`. `functions`: what each function takes from the vote to the result. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
 mod child;
 mod figures;
+mod functions;
 mod phase;
 mod plain;
 mod role;
 mod setup;
+mod timeline;
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use self::child::Child;
 pub(crate) use self::child::ChildError;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
+pub(crate) use self::functions::{USUAL, functions};
 use self::phase::Phase;
 pub(crate) use self::role::{Role, play};
 pub(crate) use self::setup::Setup;

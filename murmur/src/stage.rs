@@ -13,7 +13,6 @@ use broker::{
 };
 use sensor_agent::{AgentError, AgentOptions, Feed, Witness};
 use smc_core::name::NodeName;
-use smc_core::peer::Event;
 use smc_core::protocol::input::Terms;
 use smc_core::roster::{Roster, RosterError};
 use smc_mqtt::clock::Clock;
@@ -21,7 +20,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{PeerError, PeerOptions};
+use smc_peer::{Observed, PeerError, PeerOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -142,7 +141,7 @@ impl Stage {
     }
 
     /// Starts all peers; `observer` is told what each of them decides.
-    pub(crate) fn start_peers(&mut self, clock: &Clock, observer: &mpsc::Sender<Event>) {
+    pub(crate) fn start_peers(&mut self, clock: &Clock, observer: &mpsc::Sender<Observed>) {
         let names: Vec<_> = self.roster.peers().map(|(_, node)| node.name.clone()).collect();
         for name in names {
             let Some(secrets) = self.secrets.remove(&name) else { continue };

@@ -99,7 +99,7 @@ fn every_source_feeds_streams_that_its_agent_has() {
             clock: Clock::system(),
             connection: ConnectionSettings::new(options.broker.clone(), "sample"),
             streams: streams
-                .map(|stream| (stream.name.clone(), roster.quantity(stream.quantity).quantity.name().clone()))
+                .map(|stream| (stream.name.clone(), roster.quantity(stream.quantity).quantity.clone()))
                 .collect(),
         };
         let mut fed: Vec<_> = sources.iter().flat_map(|source| source.feeds(&context)).collect();
@@ -149,7 +149,7 @@ fn the_mqtt_sample_reads_what_the_devices_say() {
             .draw(topic, payload.as_bytes(), false)
             .into_iter()
             .map(|(stream, drawn)| match drawn {
-                Drawn::Reading(reading) => (stream.to_string(), reading.reveal()),
+                Drawn::Reading(reading) => (stream.to_string(), reading.reveal()[0]),
                 other => unreachable!("{device}: {stream} is {other:?}"),
             })
             .collect();

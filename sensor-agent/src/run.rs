@@ -7,8 +7,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smc_core::name::{NodeName, QuantityName, StreamName};
+use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::{Steps, Terms};
+use smc_core::quantity::{MAX_ELEMENTS, Quantity};
 use smc_core::roster::{BundleIndex, Roster};
 use smc_core::time::WindowIndex;
 use smc_mqtt::clock::Clock;
@@ -26,6 +27,8 @@ use crate::source::{Context, GapReason, Happened, Running, SourceConfig, SourceE
 
 /// How many readings may wait for the agent before their source waits, too.
 const READINGS_WAITING: usize = 256;
+/// How many numbers in them, at least one reading: 8 MiB.
+const NUMBERS_WAITING: u32 = 1 << 20;
 
 /// What an agent needs to run.
 #[derive(Debug)]
@@ -113,10 +116,11 @@ pub async fn run(
     if let Some(display_name) = &options.display_name {
         info!(%node, display_name, "starting");
     }
-    let settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
+    let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     let AgentOptions { roster, secrets, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
-    let Sources { mut readings, taps, running } = sources;
+    let Sources { mut readings, taps, max_packet, running } = sources;
+    settings.max_packet = max_packet;
     let mut service =
         Service::new(roster, secrets, (terms, maximum_age), topics.clone(), clock.clone(), witness)?;
     let mut inboxes = vec![topics.cards()];
@@ -133,6 +137,7 @@ pub async fn run(
                 None => break,
             },
             Some(happened) = readings.recv() => service.handle_happened(happened),
+            () = service.room(), if service.is_held() => {}
             () = clock.sleep_until(due) => service.handle_timeout(),
         }
     }
@@ -170,10 +175,16 @@ struct Sources {
     readings: mpsc::Receiver<Happened>,
     /// Topics of the agent's own broker, read over the agent's own connection.
     taps: Vec<Taps>,
+    /// How large the packets are that it must take in for them.
+    max_packet: usize,
     running: Vec<Running>,
 }
 
 impl Sources {
+    fn of(readings: mpsc::Receiver<Happened>, settings: &ConnectionSettings) -> Self {
+        Self { readings, taps: Vec::new(), max_packet: settings.max_packet, running: Vec::new() }
+    }
+
     fn start(
         feed: Feed,
         node: &NodeName,
@@ -182,7 +193,7 @@ impl Sources {
         settings: &ConnectionSettings,
     ) -> Result<Self, AgentError> {
         let configs = match feed {
-            Feed::Channel(readings) => return Ok(Self { readings, taps: Vec::new(), running: Vec::new() }),
+            Feed::Channel(readings) => return Ok(Self::of(readings, settings)),
             Feed::Sources(configs) => configs,
         };
         let context = Context {
@@ -191,14 +202,16 @@ impl Sources {
             connection: settings.clone(),
             streams: streams(roster, node),
         };
-        let (sender, readings) = mpsc::channel(READINGS_WAITING);
-        let mut sources = Self { readings, taps: Vec::new(), running: Vec::new() };
+        let largest = context.streams.values().map(Quantity::elements).max().unwrap_or(MAX_ELEMENTS);
+        let (sender, readings) = mpsc::channel(READINGS_WAITING.min((NUMBERS_WAITING / largest) as usize));
+        let mut sources = Self::of(readings, settings);
         for config in configs {
             let refuse = |error| AgentError::Source { node: node.to_string(), error };
             config.check(&context).map_err(refuse)?;
             match config {
                 SourceConfig::Mqtt(config) if config.broker.is_none() => {
-                    sources.taps.push(Taps::new(&config))
+                    sources.max_packet = sources.max_packet.max(config.max_packet());
+                    sources.taps.push(Taps::new(&config));
                 }
                 config => {
                     sources.running.push(config.spawn(context.clone(), sender.clone()).map_err(refuse)?);
@@ -210,9 +223,10 @@ impl Sources {
 }
 
 /// The streams of an agent and what they measure.
-fn streams(roster: &Roster, node: &NodeName) -> BTreeMap<StreamName, QuantityName> {
+fn streams(roster: &Roster, node: &NodeName) -> BTreeMap<StreamName, Quantity> {
     let bundles = roster.agent_named(node.as_str()).map(|agent| &roster.agent(agent).bundles);
-    let streams = bundles.into_iter().flatten().flat_map(|&bundle| &roster.bundle(bundle).streams);
-    let measured = |quantity| roster.quantity(quantity).quantity.name().clone();
+    let begin = bundles.into_iter().flatten().map(|&bundle| roster.bundle(bundle)).filter(|b| b.begins());
+    let streams = begin.flat_map(|bundle| &bundle.streams);
+    let measured = |quantity| roster.quantity(quantity).quantity.clone();
     streams.map(|stream| (stream.name.clone(), measured(stream.quantity))).collect()
 }

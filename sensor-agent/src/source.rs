@@ -13,28 +13,66 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Deserialize;
 pub use smc_core::agent::GapReason;
-use smc_core::name::{NodeName, QuantityName, StreamName};
+use smc_core::name::{NodeName, StreamName};
+use smc_core::quantity::{MAX_ELEMENTS, Quantity};
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::ConnectionSettings;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-/// What one source measured: a finite number, in the unit of the stream's quantity. Wiped when dropped and never
-/// printed.
+/// What one source measured: a finite number, or a vector of them, in the unit of the stream's quantity. Wiped when
+/// dropped and never printed.
 #[derive(Clone, PartialEq)]
-pub struct Reading(f64);
+pub struct Reading(Kind);
+
+#[derive(Clone, PartialEq)]
+enum Kind {
+    Number(f64),
+    Vector(Vec<f64>),
+}
 
 impl Reading {
     /// The reading `value`; `None` if it is infinite or not a number.
     pub fn new(value: f64) -> Option<Self> {
-        value.is_finite().then_some(Self(value))
+        value.is_finite().then_some(Self(Kind::Number(value)))
     }
 
-    /// The number itself. Never to be logged.
-    pub fn reveal(&self) -> f64 {
-        self.0
+    /// The reading of a vector stream.
+    ///
+    /// # Errors
+    /// [`GapReason::WrongLength`] of more elements than any vector has; else the first reason why an element is
+    /// missing.
+    pub fn vector(elements: impl IntoIterator<Item = Result<f64, GapReason>>) -> Result<Self, GapReason> {
+        let elements = elements.into_iter();
+        // With room for all that are announced, so that few stay behind in memory that was outgrown.
+        let room = elements.size_hint().0.min(MAX_ELEMENTS as usize);
+        let mut vector = Zeroizing::new(Vec::with_capacity(room));
+        for element in elements {
+            if vector.len() == MAX_ELEMENTS as usize {
+                return Err(GapReason::WrongLength);
+            }
+            vector.push(element?);
+        }
+        if vector.iter().all(|element: &f64| element.is_finite()) {
+            Ok(Self(Kind::Vector(std::mem::take(&mut vector))))
+        } else {
+            Err(GapReason::NotANumber)
+        }
+    }
+
+    /// Whether it is a vector, of however many elements.
+    pub fn is_vector(&self) -> bool {
+        matches!(self.0, Kind::Vector(_))
+    }
+
+    /// The number itself, or all elements of the vector. Never to be logged.
+    pub fn reveal(&self) -> &[f64] {
+        match &self.0 {
+            Kind::Number(number) => std::slice::from_ref(number),
+            Kind::Vector(elements) => elements,
+        }
     }
 }
 
@@ -46,7 +84,10 @@ impl fmt::Debug for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.zeroize();
+        match &mut self.0 {
+            Kind::Number(number) => number.zeroize(),
+            Kind::Vector(elements) => elements.zeroize(),
+        }
     }
 }
 
@@ -133,7 +174,7 @@ pub struct Context {
     /// How an mqtt source connects that names no broker of its own; its client id must not be in use.
     pub connection: ConnectionSettings,
     /// All streams of the agent, and what they measure.
-    pub streams: BTreeMap<StreamName, QuantityName>,
+    pub streams: BTreeMap<StreamName, Quantity>,
 }
 
 /// A source at work. Dropping it does not end it: dropping the channel's receiver does.
@@ -218,6 +259,18 @@ mod tests {
             value: Reading::new(612.5).unwrap(),
         };
         assert!(!format!("{observation:?}").contains("612"));
+        let vector = Reading::vector([Ok(612.0), Ok(613.0)]).unwrap();
+        assert_eq!(format!("{vector:?}"), "<redacted>");
+        assert_eq!((vector.is_vector(), vector.reveal()), (true, &[612.0, 613.0][..]));
+    }
+
+    #[test]
+    fn a_vector_is_whole_and_bounded() {
+        assert_eq!(Reading::vector([Ok(1.0), Err(GapReason::Missing)]), Err(GapReason::Missing));
+        assert_eq!(Reading::vector([Ok(1.0), Ok(f64::INFINITY)]), Err(GapReason::NotANumber));
+        let million = std::iter::repeat_n(Ok(0.0), MAX_ELEMENTS as usize);
+        assert_eq!(Reading::vector(million.clone()).unwrap().reveal().len(), 1_000_000);
+        assert_eq!(Reading::vector(million.chain([Ok(0.0)])), Err(GapReason::WrongLength));
     }
 
     #[test]

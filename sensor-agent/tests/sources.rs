@@ -11,7 +11,8 @@ use std::time::Duration;
 use mosquitto::{Mosquitto, PATIENCE};
 use sensor_agent::source::simulated::{Room, RoomSettings};
 use sensor_agent::source::{Context, GapReason, Happened, Running, SourceConfig, SourceError};
-use smc_core::time::Timestamp;
+use smc_core::quantity::{Quantity, QuantityDocument};
+use smc_core::time::{Period, Timestamp};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{ConnectionSettings, Happening, Publisher, connect};
 use tokio::sync::mpsc;
@@ -21,12 +22,27 @@ use tokio::time::{Instant, timeout};
 const TEN: Timestamp = Timestamp::from_secs(1_767_693_600);
 
 fn context(clock: Clock, streams: &[&str]) -> Context {
+    let stream = |name: &&str| (name.parse().unwrap(), quantity(name, 1));
     Context {
         agent: "room-101".parse().unwrap(),
         clock,
         connection: ConnectionSettings::new("localhost:1".parse().unwrap(), "room-101"),
-        streams: streams.iter().map(|name| (name.parse().unwrap(), name.parse().unwrap())).collect(),
+        streams: streams.iter().map(stream).collect(),
     }
+}
+
+/// From -1 to 1 in steps of a quarter.
+fn quantity(name: &str, elements: u32) -> Quantity {
+    Quantity::new(QuantityDocument {
+        name: name.parse().unwrap(),
+        unit: String::new(),
+        minimum: "-1".parse().unwrap(),
+        maximum: "1".parse().unwrap(),
+        resolution: "0.25".parse().unwrap(),
+        elements,
+        period: Period::from_millis(60_000).unwrap(),
+    })
+    .unwrap()
 }
 
 fn replay(speed: f64) -> Clock {
@@ -47,7 +63,7 @@ async fn next(receiver: &mut mpsc::Receiver<Happened>) -> Option<Happened> {
 async fn told(receiver: &mut mpsc::Receiver<Happened>) -> (String, u64, Result<f64, GapReason>) {
     let seconds = |at: Timestamp| at.since(TEN).as_secs();
     match next(receiver).await.expect("the source has ended") {
-        Happened::Observed(o) => (o.stream.to_string(), seconds(o.at), Ok(o.value.reveal())),
+        Happened::Observed(o) => (o.stream.to_string(), seconds(o.at), Ok(o.value.reveal()[0])),
         Happened::Unusable { stream, at, reason } => (stream.to_string(), seconds(at), Err(reason)),
         other => panic!("{other:?}"),
     }
@@ -79,6 +95,24 @@ async fn a_simulated_room_tells_the_truth_at_whole_intervals() {
     }
     drop(receiver);
     ends(running).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn simulated_vectors_lie_on_the_steps_of_their_quantity() {
+    let mut context = context(replay(1.0), &["gradient"]);
+    context.streams.insert("gradient".parse().unwrap(), quantity("gradient", 1_000));
+    let (_running, mut receiver) = start("kind = 'simulated'\ninterval_s = 1", context).unwrap();
+    let mut before = Vec::new();
+    for _ in 0..3 {
+        let Some(Happened::Observed(observation)) = next(&mut receiver).await else { panic!("no reading") };
+        let vector = observation.value.reveal().to_vec();
+        assert!(observation.value.is_vector() && vector.len() == 1_000 && vector != before);
+        for step in -4..=4 {
+            assert!(vector.contains(&(f64::from(step) / 4.0)), "{step} was never drawn");
+        }
+        assert!(vector.iter().all(|x| (-1.0..=1.0).contains(x) && (x * 4.0).fract() == 0.0));
+        before = vector;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +174,17 @@ async fn rows_can_be_told_from_now_on_and_faster_than_they_were_recorded() {
         assert_eq!(told(&mut receiver).await, ("co2".into(), seconds, Ok(value)));
         assert_eq!(began.elapsed().as_secs(), seconds);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_may_hold_a_vector() {
+    let file = table("1000,a,0.5;-1,1\n1060,a,\"[0.5, -1]\",\n1120,a,0.5;x,\n");
+    let (_running, mut receiver) = start(&csv(&file, "speed = 60"), context(replay(1.0), &["co2"])).unwrap();
+    for _ in 0..2 {
+        let Some(Happened::Observed(observation)) = next(&mut receiver).await else { panic!("no reading") };
+        assert_eq!((observation.value.is_vector(), observation.value.reveal()), (true, &[0.5, -1.0][..]));
+    }
+    assert_eq!(told(&mut receiver).await.2, Err(GapReason::Unparsable));
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ fn sealing(criterion: &mut Criterion) {
     let mut nodes = Nodes::new();
     let definition = [7; 32];
     let period = Period::from_millis(60_000).unwrap();
-    let binding = Binding::Input { period, window: WindowIndex(29_743_201), definition };
+    let binding = Binding::Input { period, window: WindowIndex(29_743_201), part: 0, definition };
     criterion.bench_function("new channel", |bencher| bencher.iter(|| nodes.sealer()));
     let mut sealer = nodes.sealer();
     for size in SIZES {

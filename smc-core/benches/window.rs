@@ -12,13 +12,14 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::identity::NodeKeys;
-use smc_core::message::PeerMessage;
+use smc_core::message::{Partial, PeerMessage, Purpose};
 use smc_core::peer::{Event, Message, Peer};
 use smc_core::protocol::input::{Input, Steps, Terms, deal};
 use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{BundleIndex, Roster, SiteDocument, Span, Tolerate};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
+use zeroize::Zeroizing;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -37,6 +38,7 @@ struct Spent {
     keep: Duration,
     close: Duration,
     agree: Duration,
+    check: Duration,
     open: Duration,
 }
 
@@ -92,14 +94,15 @@ impl Site {
         let roster = Arc::new(Roster::try_from(document).unwrap());
         let now = Timestamp::from_secs(1_767_268_800);
         let peers = roster.sharing().indices().zip(keys).map(|(me, keys)| {
-            let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, now);
+            let root = Zeroizing::new([me.get(); 32]);
+            let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, root, now);
             for other in roster.sharing().indices() {
                 peer.handle_presence(now, other, true);
             }
             peer
         });
         let peers = peers.collect();
-        let readings: Vec<_> = (0..streams).map(|i| Some(Steps(400 + i as u64))).collect();
+        let readings: Vec<_> = (0..streams).map(|i| Some(Steps::One(400 + i as u32))).collect();
         let dealt = |bundle| {
             let dealt = deal(bundle, Terms::default(), &readings, roster.sharing(), &mut rng).unwrap();
             dealt.into_iter().map(|plaintext| plaintext.to_vec()).collect()
@@ -154,7 +157,8 @@ impl Site {
             }
             let Some((from, to, message)) = queue.pop_front() else { break };
             let part = match &*message {
-                PeerMessage::Inventory(_) | PeerMessage::Vote(_) => &mut spent.agree,
+                PeerMessage::Inventory(_) | PeerMessage::Seeds(_) | PeerMessage::Vote(_) => &mut spent.agree,
+                PeerMessage::Partial(Partial { of: Purpose::Check(_), .. }) => &mut spent.check,
                 PeerMessage::Partial(_) | PeerMessage::Endorsement(_) => &mut spent.open,
             };
             let message = Message::Peer { from, message: Box::new((*message).clone()) };
@@ -180,12 +184,13 @@ fn window(c: &mut Criterion) {
     group.sample_size(20);
     for (agents, streams) in [(10_000, 1), (100, 100)] {
         let mut site = Site::new(agents, streams);
-        let parts: [(&str, Part); 5] = [
+        let parts: [(&str, Part); 6] = [
             ("keep", |spent| spent.keep),
             ("close", |spent| spent.close),
             ("agree", |spent| spent.agree),
+            ("check", |spent| spent.check),
             ("open", |spent| spent.open),
-            ("all", |spent| spent.keep + spent.close + spent.agree + spent.open),
+            ("all", |spent| spent.keep + spent.close + spent.agree + spent.check + spent.open),
         ];
         for (name, part) in parts {
             group.bench_function(BenchmarkId::new(name, format!("{agents}x{streams}")), |b| {

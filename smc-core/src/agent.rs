@@ -7,7 +7,9 @@
 //! It keeps no memory of an earlier life and needs none: it starts with the window after the one it was born in, so
 //! it never shares one window twice.
 
+mod encode;
 mod latest;
+mod speaker;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,14 +19,14 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use self::latest::Latest;
+use self::speaker::Speaker;
 use crate::name::StreamName;
 use crate::protocol::input::{self, Steps, Terms};
-use crate::quantity::RefusedReading;
+use crate::quantity::{Quantity, RefusedReading};
 use crate::roster::{AgentIndex, BundleIndex, Roster};
 use crate::time::{Period, Timestamp, WindowIndex};
 
-/// One bundle's shares for one window, one plaintext per peer in the order of peers; to be sealed and sent.
+/// One bundle's shares for one window: one plaintext per peer in the order of peers; to be sealed and sent.
 #[derive(Debug)]
 pub struct Dealt {
     /// Which bundle.
@@ -54,9 +56,9 @@ impl std::fmt::Debug for Plaintext {
 /// What an agent did.
 #[derive(Debug)]
 pub enum Event {
-    /// It shared a window.
+    /// It shared a window, all parts of it.
     Published {
-        /// Which bundle.
+        /// Which bundle; of a vector, the one where it begins.
         bundle: BundleIndex,
         /// Which window.
         window: WindowIndex,
@@ -97,7 +99,10 @@ pub enum GapReason {
     /// What the sensor sent can't be read as a number.
     #[error("unparsable")]
     Unparsable,
-    /// What the sensor sent is of another type.
+    /// A vector has more or fewer elements than its quantity.
+    #[error("of the wrong length")]
+    WrongLength,
+    /// What the sensor sent is of another type, such as a single number where a vector is expected.
     #[error("of the wrong type")]
     WrongType,
 }
@@ -114,6 +119,7 @@ impl GapReason {
             Self::Stale => "stale",
             Self::TooLarge => "too_large",
             Self::Unparsable => "unparsable",
+            Self::WrongLength => "wrong_length",
             Self::WrongType => "wrong_type",
         }
     }
@@ -148,20 +154,11 @@ pub enum NotNoted {
 pub struct Agent {
     roster: Arc<Roster>,
     terms: Terms,
-    bundles: Vec<Bundle>,
+    speakers: Vec<Speaker>,
+    /// Whether vectors wait.
+    held: bool,
     dealt: VecDeque<Dealt>,
     events: VecDeque<Event>,
-}
-
-#[derive(Debug)]
-struct Bundle {
-    index: BundleIndex,
-    period: Period,
-    /// When in its window it speaks.
-    offset: Duration,
-    /// The window it shares next.
-    next: WindowIndex,
-    streams: Vec<Latest>,
 }
 
 impl Agent {
@@ -174,20 +171,11 @@ impl Agent {
         now: Timestamp,
     ) -> Self {
         let name = roster.agent(me).node.name.as_str();
-        let bundle = |&index: &BundleIndex| {
-            let definition = roster.bundle(index);
-            let period = definition.period;
-            let age = maximum_age.unwrap_or(period.as_duration());
-            Bundle {
-                index,
-                period,
-                offset: offset(name, period),
-                next: period.window_at(now).next(),
-                streams: definition.streams.iter().map(|_| Latest::new(age)).collect(),
-            }
-        };
-        let bundles = roster.agent(me).bundles.iter().map(bundle).collect();
-        Self { bundles, roster, terms, dealt: VecDeque::new(), events: VecDeque::new() }
+        let bundles = &roster.agent(me).bundles;
+        let begin = bundles.iter().copied().filter(|&bundle| roster.bundle(bundle).begins());
+        let speakers = begin.map(|bundle| Speaker::new(&roster, name, bundle, maximum_age, now)).collect();
+        let (dealt, events) = (VecDeque::new(), VecDeque::new());
+        Self { speakers, roster, terms, held: false, dealt, events }
     }
 
     /// Notes a reading taken at `at`. One from the near future waits for its time.
@@ -201,11 +189,26 @@ impl Agent {
         at: Timestamp,
         value: f64,
     ) -> Result<(), NotNoted> {
-        let (bundle, place) = self.find(stream)?;
-        let definition = &self.roster.bundle(self.bundles[bundle].index).streams[place];
-        let quantity = &self.roster.quantity(definition.quantity).quantity;
-        let steps = quantity.encode(value).map(Steps).map_err(GapReason::from);
-        self.note(now, bundle, place, at, steps)
+        let (speaker, place) = self.find(stream)?;
+        let steps = encode::number(self.quantity(speaker, place), value);
+        self.note(now, speaker, place, at, steps)
+    }
+
+    /// Notes a vector taken at `at`, as [`Agent::handle_reading`] does a single number. It counts whole or not at all:
+    /// one wrong element makes a gap of it.
+    ///
+    /// # Errors
+    /// Why it was not noted.
+    pub fn handle_vector(
+        &mut self,
+        now: Timestamp,
+        stream: &StreamName,
+        at: Timestamp,
+        values: &[f64],
+    ) -> Result<(), NotNoted> {
+        let (speaker, place) = self.find(stream)?;
+        let steps = encode::vector(self.quantity(speaker, place), values);
+        self.note(now, speaker, place, at, steps)
     }
 
     /// Notes that at `at` the sensor gave nothing usable.
@@ -219,21 +222,34 @@ impl Agent {
         at: Timestamp,
         reason: GapReason,
     ) -> Result<(), NotNoted> {
-        let (bundle, place) = self.find(stream)?;
-        self.note(now, bundle, place, at, Err(reason))
+        let (speaker, place) = self.find(stream)?;
+        self.note(now, speaker, place, at, Err(reason))
     }
 
-    /// Shares the windows that are due.
+    /// Shares what is due; of vectors one part at a time, so that few shares wait in memory: call it until
+    /// [`Agent::poll_timeout`] lies ahead, and drain in between.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut impl CryptoRng) {
-        for bundle in 0..self.bundles.len() {
-            if self.bundles[bundle].due() <= now {
-                self.skip(bundle, now);
+        let mut parts = usize::from(!self.held);
+        for speaker in 0..self.speakers.len() {
+            let vector = self.speakers[speaker].is_vector;
+            if vector && parts == 0 {
+                continue;
+            }
+            if self.speakers[speaker].due() <= now {
+                self.skip(speaker, now);
             }
             // Again, for the window skipped to may have a little time left before its instant.
-            if self.bundles[bundle].due() <= now {
-                self.publish(bundle, rng);
+            if self.speakers[speaker].due() <= now {
+                self.publish(speaker, rng);
+                parts -= usize::from(vector);
             }
         }
+    }
+
+    /// Lets vectors wait while their messages can't be sent as fast as they are due, or no longer. What waits beyond
+    /// the end of its window is skipped.
+    pub fn hold_vectors(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// The next shares to seal and send.
@@ -248,62 +264,59 @@ impl Agent {
 
     /// When [`Agent::handle_timeout`] is due; never, for an agent without streams.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.bundles.iter().map(Bundle::due).min()
+        let free = self.speakers.iter().filter(|speaker| !(self.held && speaker.is_vector));
+        free.map(Speaker::due).min()
     }
 
     fn find(&self, stream: &StreamName) -> Result<(usize, usize), NotNoted> {
-        let place = |(at, bundle): (usize, &Bundle)| {
-            let streams = &self.roster.bundle(bundle.index).streams;
+        let place = |(at, speaker): (usize, &Speaker)| {
+            let streams = &self.roster.bundle(speaker.first).streams;
             Some((at, streams.iter().position(|candidate| candidate.name == *stream)?))
         };
-        self.bundles.iter().enumerate().find_map(place).ok_or(NotNoted::UnknownStream)
+        self.speakers.iter().enumerate().find_map(place).ok_or(NotNoted::UnknownStream)
+    }
+
+    fn quantity(&self, speaker: usize, place: usize) -> &Quantity {
+        let stream = &self.roster.bundle(self.speakers[speaker].first).streams[place];
+        &self.roster.quantity(stream.quantity).quantity
     }
 
     fn note(
         &mut self,
         now: Timestamp,
-        bundle: usize,
+        speaker: usize,
         place: usize,
         at: Timestamp,
         reading: Result<Steps, GapReason>,
     ) -> Result<(), NotNoted> {
-        let bundle = &mut self.bundles[bundle];
-        if at > now + 2 * bundle.period.as_duration() {
+        let speaker = &mut self.speakers[speaker];
+        if at > now + 2 * speaker.period.as_duration() {
             return Err(NotNoted::Future);
         }
-        bundle.streams[place].note(now, at, reading)
+        speaker.streams[place].note(now, at, reading)
     }
 
-    /// A window that is over can't be shared any more.
-    fn skip(&mut self, bundle: usize, now: Timestamp) {
-        let bundle = &mut self.bundles[bundle];
-        let current = bundle.period.window_at(now);
-        if let Some(windows @ 1..) = current.age_since(bundle.next) {
-            bundle.next = current;
+    /// A window that is over can't be shared any more, nor what is left of it.
+    fn skip(&mut self, speaker: usize, now: Timestamp) {
+        if let Some(windows @ 1..) = self.speakers[speaker].skip(now) {
             self.events.push_back(Event::Skipped { windows });
         }
     }
 
-    /// 2.3: one message per peer and window, of one size, with a reading or without.
-    fn publish(&mut self, bundle: usize, rng: &mut impl CryptoRng) {
-        let bundle = &mut self.bundles[bundle];
-        let (window, due) = (bundle.next, bundle.due());
-        bundle.next = window.next();
-        let readings: Vec<_> = bundle.streams.iter_mut().map(|stream| stream.at(due)).collect();
-        let shared: Vec<_> = readings.iter().map(|reading| reading.ok()).collect();
-        let definition = self.roster.bundle(bundle.index);
+    /// 2.3: one message per peer, bundle and window, of one size, with a reading or without.
+    fn publish(&mut self, speaker: usize, rng: &mut impl CryptoRng) {
+        let speaker = &mut self.speakers[speaker];
+        let (bundle, window) = speaker.begin();
+        let shared: Vec<_> = speaker.readings.iter().map(|reading| reading.as_ref().ok().cloned()).collect();
+        let definition = self.roster.bundle(bundle);
         let dealt = input::deal(definition, self.terms, &shared, self.roster.sharing(), rng);
+        if let Some(readings) = speaker.end() {
+            self.events.push_back(Event::Published { bundle: speaker.first, window, readings });
+        }
         // Readings were encoded by the quantities of this very bundle: they fit.
         let Ok(plaintexts) = dealt else { return };
         let plaintexts = plaintexts.into_iter().map(Plaintext).collect();
-        self.dealt.push_back(Dealt { bundle: bundle.index, window, plaintexts });
-        self.events.push_back(Event::Published { bundle: bundle.index, window, readings });
-    }
-}
-
-impl Bundle {
-    fn due(&self) -> Timestamp {
-        self.period.start(self.next) + self.offset
+        self.dealt.push_back(Dealt { bundle, window, plaintexts });
     }
 }
 

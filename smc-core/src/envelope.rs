@@ -49,6 +49,8 @@ pub enum Binding {
         period: Period,
         /// The window.
         window: WindowIndex,
+        /// Which of the agent's messages of this period and window: 0, or the number of a part of a vector.
+        part: u32,
         /// The digest of the definition of everything that is shared in it. Not sent: the receiver has its own.
         definition: [u8; 32],
     },

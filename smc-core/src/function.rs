@@ -123,6 +123,11 @@ pub trait Function: fmt::Debug + Send + Sync {
     /// How it takes the readings.
     fn reads(&self) -> Reads;
 
+    /// Whether it makes sense of readings with several elements.
+    fn takes_vectors(&self) -> bool {
+        false
+    }
+
     /// Whether it multiplies shares, which takes 2t + 1 peers.
     fn multiplies(&self) -> bool;
 

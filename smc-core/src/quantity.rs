@@ -10,6 +10,7 @@ mod reading;
 use sha2::{Digest, Sha256};
 
 pub use document::QuantityDocument;
+pub(crate) use document::{is_single, single};
 pub use grid::MAX_QUANTITY_SCALE;
 pub use reading::RefusedReading;
 
@@ -22,6 +23,8 @@ use crate::name::QuantityName;
 use crate::shamir::MAX_BITS;
 use crate::time::Period;
 
+/// The most elements of one reading.
+pub const MAX_ELEMENTS: u32 = 1_000_000;
 /// The longest unit, in bytes.
 pub const MAX_UNIT: usize = 32;
 /// Name, unit, minimum, maximum and resolution of the quantities that are known without configuration.
@@ -43,6 +46,7 @@ pub struct Quantity {
     minimum: Decimal,
     maximum: Decimal,
     resolution: Decimal,
+    elements: u32,
     period: Period,
     grid: Grid,
 }
@@ -50,6 +54,17 @@ pub struct Quantity {
 /// Why a quantity can not be measured as described.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
+    /// A reading would have no elements, or too many.
+    #[error(
+        "quantity {name}: elements = {elements}: a reading has 1 to {MAX_ELEMENTS} elements; leave `elements` out for a \
+         single number"
+    )]
+    Elements {
+        /// The quantity.
+        name: QuantityName,
+        /// How many it should have.
+        elements: u32,
+    },
     /// The range is empty.
     #[error("quantity {name}: the minimum {minimum} must be below the maximum {maximum}")]
     EmptyRange {
@@ -109,7 +124,7 @@ impl Quantity {
     /// # Errors
     /// [`QuantityError`] names the quantity and what to change.
     pub fn new(document: QuantityDocument) -> Result<Self, QuantityError> {
-        let QuantityDocument { name, unit, minimum, maximum, resolution, period } = document;
+        let QuantityDocument { name, unit, minimum, maximum, resolution, elements, period } = document;
         if unit.len() > MAX_UNIT || unit.chars().any(char::is_control) {
             return Err(QuantityError::Unit(name));
         }
@@ -119,8 +134,11 @@ impl Quantity {
         if minimum >= maximum {
             return Err(QuantityError::EmptyRange { name, minimum, maximum });
         }
+        if !(1..=MAX_ELEMENTS).contains(&elements) {
+            return Err(QuantityError::Elements { name, elements });
+        }
         let grid = Grid::new(&name, minimum, maximum, resolution)?;
-        Ok(Self { name, unit, minimum, maximum, resolution, period, grid })
+        Ok(Self { name, unit, minimum, maximum, resolution, elements, period, grid })
     }
 
     /// The built-in quantity of this name: `co2`, `humidity`, `illuminance`, `motion`, `occupancy`, `power` or
@@ -133,6 +151,7 @@ impl Quantity {
             minimum: minimum.parse().ok()?,
             maximum: maximum.parse().ok()?,
             resolution: resolution.parse().ok()?,
+            elements: 1,
             period,
         };
         Self::new(document).ok()
@@ -168,12 +187,22 @@ impl Quantity {
         self.resolution
     }
 
+    /// How many elements a reading has, each a number of its own on the grid: 1, or M for a vector.
+    pub fn elements(&self) -> u32 {
+        self.elements
+    }
+
+    /// Whether a reading is a vector.
+    pub fn is_vector(&self) -> bool {
+        self.elements > 1
+    }
+
     /// The length of its windows: every agent gives one reading per period.
     pub fn period(&self) -> Period {
         self.period
     }
 
-    /// How many bits k a reading is shared with, 1..=32: the least with (maximum - minimum) / resolution < 2^k.
+    /// How many bits k each element of a reading is shared with, 1..=32: the least with (maximum - minimum) / resolution < 2^k.
     pub fn bits(&self) -> u32 {
         u64::BITS - self.grid.steps.leading_zeros()
     }
@@ -195,6 +224,10 @@ impl Quantity {
             hash.update(text);
         }
         hash.update(self.period.as_millis().to_be_bytes());
+        // A single number leaves it out, as it was before there were vectors.
+        if self.is_vector() {
+            hash.update(u64::from(self.elements).to_be_bytes());
+        }
         hash.finalize().into()
     }
 }
@@ -214,6 +247,7 @@ mod tests {
             minimum: minimum.parse().unwrap(),
             maximum: maximum.parse().unwrap(),
             resolution: resolution.parse().unwrap(),
+            elements: 1,
             period: minute(),
         })
     }
@@ -277,6 +311,8 @@ mod tests {
             digest(|d| d.maximum = Decimal::from(9_999)),
             digest(|d| d.resolution = Decimal::from(2)),
             digest(|d| d.period = Period::from_millis(1_000).unwrap()),
+            digest(|d| d.elements = 2),
+            digest(|d| d.elements = 3),
         ];
         for (i, a) in digests.iter().enumerate() {
             assert!(digests[i + 1..].iter().all(|b| a != b), "{i}");

@@ -31,6 +31,12 @@ use crate::time::Period;
 pub const MAX_AGENTS: usize = 100_000;
 /// The most streams of one agent.
 pub const MAX_STREAMS_PER_AGENT: usize = 1_000;
+/// The most bits that all readings of one agent may have together in one window: 128 MiB of shares per peer.
+pub const MAX_BITS_PER_AGENT: usize = 1 << 24;
+/// The most bits that one part of a vector has: with 8 bytes for each, in base64, 342 KiB of an envelope.
+pub const MAX_PART_BITS: u32 = 1 << 15;
+/// The most parts that the vectors of a whole site may have.
+pub const MAX_PARTS: usize = 1 << 17;
 /// The most standing queries of a site.
 pub const MAX_QUERIES: usize = 1_000;
 
@@ -52,7 +58,7 @@ macro_rules! indices {
 indices! {
     /// An agent, counted in the order of the site file.
     AgentIndex
-    /// The streams of one agent that share a period and therefore a message.
+    /// What one agent says in one message: its streams of one period, or a part of a vector.
     BundleIndex
     /// A quantity, counted in the order of names.
     QuantityIndex
@@ -110,34 +116,58 @@ pub struct Agent {
     pub node: Node,
     /// What queries select by.
     pub labels: BTreeMap<String, String>,
-    /// Its bundles, ascending by period.
+    /// Its bundles, ascending by period and part.
     pub bundles: Vec<BundleIndex>,
 }
 
-/// The streams of one agent that share a period: their shares travel in one message per peer and window.
+/// What travels in one message per peer and window: the streams of one agent that share a period, or one part of a
+/// vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
     /// Whose streams.
     pub agent: AgentIndex,
     /// Their window.
     pub period: Period,
-    /// The streams, in the order of the site file.
+    /// Its number among the agent's messages of this period: 0 for all single numbers together, from 1 on for the
+    /// parts of vectors.
+    pub part: u32,
+    /// How many bundles after this one carry the rest of the same vector.
+    pub rest: u32,
+    /// The streams, in the order of the site file; for a part, its one piece of the vector.
     pub streams: Vec<Stream>,
     /// Binds every message to the definition of all its streams.
     pub digest: [u8; 32],
 }
 
-/// One quantity of one agent.
+impl Bundle {
+    /// Whether readings begin in this bundle; else it carries on with the vector of the one before.
+    pub fn begins(&self) -> bool {
+        self.streams.first().is_none_or(|stream| stream.first_element == 0)
+    }
+}
+
+/// One quantity of one agent, or a piece of it where its readings are vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
     /// Its name within the agent.
     pub name: StreamName,
     /// What it measures.
     pub quantity: QuantityIndex,
-    /// k: bits of one reading.
+    /// k: bits of one element.
     pub bits: u32,
     /// Where its bits begin in the bundle, counted in bits of all streams before it.
     pub first_bit: usize,
+    /// The first element of the reading that is in this bundle.
+    pub first_element: u32,
+    /// How many elements of the reading are in this bundle: 1 of a single number.
+    pub elements: u32,
+}
+
+impl Stream {
+    /// How many shares it takes in its bundle: one for every bit of every element.
+    pub fn width(&self) -> usize {
+        self.bits as usize * self.elements as usize
+    }
 }
 
 /// A quantity and all the streams that measure it.
@@ -147,7 +177,8 @@ pub struct Measured {
     pub quantity: Quantity,
     /// The digest of the quantity.
     pub digest: [u8; 32],
-    /// Its streams: bundle and place within it, in the order of the site file.
+    /// Its streams: bundle and place within it, in the order of the site file. A vector is one of them, whole, at the
+    /// bundle where it begins; see [`Roster::parts`].
     pub streams: Vec<(BundleIndex, usize)>,
 }
 
@@ -217,10 +248,17 @@ impl Roster {
         &self.bundles[bundle.at()]
     }
 
-    /// The bundle of `agent` with this period.
-    pub fn bundle_of(&self, agent: AgentIndex, period: Period) -> Option<BundleIndex> {
+    /// The bundle of `agent` with this period and number.
+    pub fn bundle_of(&self, agent: AgentIndex, period: Period, part: u32) -> Option<BundleIndex> {
         let bundles = &self.agents.get(agent.at())?.bundles;
-        bundles.iter().copied().find(|&bundle| self.bundle(bundle).period == period)
+        let number = |&bundle: &BundleIndex| (self.bundle(bundle).period, self.bundle(bundle).part);
+        bundles.binary_search_by_key(&(period, part), number).ok().map(|at| bundles[at])
+    }
+
+    /// All bundles that carry what begins in `bundle`, in the order of elements; itself alone unless it is the first
+    /// of a vector's parts.
+    pub fn parts(&self, bundle: BundleIndex) -> impl Iterator<Item = BundleIndex> + use<> {
+        (bundle.0..=bundle.0 + self.bundle(bundle).rest).map(BundleIndex)
     }
 
     /// All quantities that the site knows.

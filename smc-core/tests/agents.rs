@@ -86,7 +86,9 @@ fn why_there_is_no_reading_is_told() {
         agent.handle_timeout(due, &mut rng);
         due = agent.poll_timeout().unwrap();
         match events(agent).pop() {
-            Some(Event::Published { readings, .. }) => readings[0].map(|steps| steps.0),
+            Some(Event::Published { readings, .. }) => {
+                readings[0].as_ref().map(|steps| steps.elements()[0]).map_err(|reason| *reason)
+            }
             other => panic!("{other:?}"),
         }
     };

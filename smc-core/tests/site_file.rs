@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::identity::NodeKeys;
-use smc_core::roster::document::StreamTable;
+use smc_core::roster::document::{AgentTable, StreamTable};
 use smc_core::roster::{
     MAX_AGENTS, MAX_QUERIES, MAX_STREAMS_PER_AGENT, Roster, RosterError, SiteDocument, Span,
 };
@@ -101,9 +101,11 @@ fn a_site_file_becomes_a_roster() {
     assert_eq!(roster.peer_named("room-2"), None);
     let room = roster.agent_named("room-3").unwrap();
     assert_eq!(roster.agent(room).bundles.len(), 2, "one bundle per period");
-    let ten = roster.bundle_of(room, Period::from_millis(10_000).unwrap()).unwrap();
+    let ten = roster.bundle_of(room, Period::from_millis(10_000).unwrap(), 0).unwrap();
     assert_eq!(roster.bundle(ten).streams[0].name.as_str(), "desk");
     assert_eq!(roster.bundle(ten).streams[0].bits, 8);
+    assert_eq!(roster.parts(ten).collect::<Vec<_>>(), [ten]);
+    assert_eq!(roster.bundle_of(room, Period::from_millis(10_000).unwrap(), 1), None);
     let noise = roster.quantity_named("noise").unwrap();
     assert_eq!(roster.quantity(noise).streams.len(), 6);
     let quiet = roster.query_named(&"quiet".parse().unwrap()).unwrap();
@@ -133,7 +135,7 @@ fn the_digest_covers_all_but_the_queries() {
     };
     let plain = digest(|_| {});
     assert_eq!(plain, digest(|document| document.query.clear()));
-    let changes: [fn(&mut SiteDocument); 9] = [
+    let changes: [fn(&mut SiteDocument); 10] = [
         |document| document.site.minimum_cohort = 4,
         |document| document.site.step = Span::from_secs(1),
         |document| document.site.tolerate = smc_core::roster::Tolerate::Malicious,
@@ -143,6 +145,10 @@ fn the_digest_covers_all_but_the_queries() {
         |document| drop(document.agent[0].labels.insert("wing".to_owned(), "west".to_owned())),
         |document| document.agent[0].streams.truncate(1),
         |document| document.quantity[0].unit = "dBA".to_owned(),
+        |document| {
+            document.query.clear();
+            document.quantity[0].elements = 2;
+        },
     ];
     for (i, change) in changes.into_iter().enumerate() {
         assert_ne!(plain, digest(change), "change {i}");
@@ -150,8 +156,31 @@ fn the_digest_covers_all_but_the_queries() {
 }
 
 #[test]
-fn a_document_written_out_reads_back_as_itself() {
+fn a_site_without_vectors_says_nothing_of_elements() {
     let document = document();
+    let spelled = parse(&text().replacen("unit = \"dB\"", "unit = \"dB\"\nelements = 1", 1)).unwrap();
+    assert_eq!(document, spelled);
+    assert!(!serde_json::to_string(&spelled).unwrap().contains("elements"));
+    // SHA-256 over the definitions as they were before there were vectors.
+    let roster = Roster::try_from(document).unwrap();
+    let co2 = roster.quantity(roster.quantity_named("co2").unwrap());
+    assert_eq!(hex(&co2.digest), "112cab07386cf108d8e89789a5a35018787a48139fe2119d669ea2a03c75cb8e");
+    let room = roster.agent_named("room-3").unwrap();
+    let minute = roster.bundle_of(room, Period::from_millis(60_000).unwrap(), 0).unwrap();
+    assert_eq!(
+        hex(&roster.bundle(minute).digest),
+        "644cd6ce8692779694f3d896dba73119b41f6611a4452a796a295d246ce235d8"
+    );
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_document_written_out_reads_back_as_itself() {
+    let mut document = document();
+    document.quantity[0].elements = 7;
     assert_eq!(parse(&toml::to_string(&document).unwrap()).unwrap(), document);
     let json = serde_json::to_string(&document).unwrap();
     assert_eq!(serde_json::from_str::<SiteDocument>(&json).unwrap(), document);
@@ -175,6 +204,9 @@ fn a_key_that_nobody_knows_is_refused_wherever_it_stands() {
 #[test]
 fn values_of_another_type_or_range_are_refused_at_their_line() {
     for (from, to, reason) in [
+        ("unit = \"dB\"", "elements = 4294967296", "expected u32"),
+        ("unit = \"dB\"", "elements = -1", "expected u32"),
+        ("unit = \"dB\"", "elements = 1.5", "expected u32"),
         ("threshold = 1", "threshold = 256", "invalid value: integer `256`, expected u8"),
         ("threshold = 1", "threshold = -1", "invalid value: integer `-1`, expected u8"),
         ("threshold = 1", "threshold = \"1\"", "invalid type: string \"1\", expected u8"),
@@ -292,6 +324,61 @@ fn lengths_of_time_are_bounded() {
             }
         }
     }
+}
+
+#[test]
+fn vectors_are_bounded() {
+    let with = |elements, resolution: &'static str| {
+        move |document: &mut SiteDocument| {
+            document.query.pop();
+            let noise = &mut document.quantity[0];
+            (noise.elements, noise.resolution) = (elements, resolution.parse().unwrap());
+        }
+    };
+    for elements in [0, 1_000_001, u32::MAX] {
+        assert_eq!(
+            error(with(elements, "0.5")).to_string(),
+            format!(
+                "[[quantity]]: quantity noise: elements = {elements}: a reading has 1 to 1000000 elements; leave `elements` \
+                 out for a single number"
+            )
+        );
+    }
+    let mut largest = document();
+    with(1_000_000, "0.01")(&mut largest);
+    largest.agent.iter_mut().for_each(|agent| agent.streams.truncate(1));
+    largest.agent[0].streams.push(stream("\"noise\""));
+    assert!(Roster::try_from(largest).is_ok(), "14 bits each");
+    // 27 bits each; 14 of co2.
+    assert_eq!(
+        error(with(1_000_000, "0.000001")).to_string(),
+        "agent `room-1`: its readings have 27000014 bits in all; at most 16777216: give its [[quantity]] fewer `elements` or \
+         a coarser `resolution`, or make several agents of it"
+    );
+    let many = error(|document| {
+        with(1_000_000, "0.01")(document);
+        let agent = document.agent[0].clone();
+        let named = |i| AgentTable { name: format!("a{i}").parse().unwrap(), ..agent.clone() };
+        document.agent = (0..400).map(named).collect();
+    });
+    assert_eq!(
+        many.to_string(),
+        "the vectors of all agents take more than 131072 messages per window: give their [[quantity]] fewer `elements` or a \
+         coarser `resolution`, or make two sites of it"
+    );
+}
+
+#[test]
+fn functions_of_numbers_are_not_asked_of_vectors() {
+    let refused = error(|document| document.quantity[0].elements = 12);
+    assert_eq!(
+        refused.to_string(),
+        "query `quiet`: `sum` is computed on single numbers, and the quantity has 12 elements; try `vector_sum`"
+    );
+    let mut count = document();
+    count.quantity[0].elements = 12;
+    count.query[2].function = "count".to_owned();
+    assert!(Roster::try_from(count).is_ok());
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn envelope() {
     let binding = Binding::Input {
         period: Period::from_millis(60_000).unwrap(),
         window: WindowIndex(29_743_201),
+        part: 0,
         definition,
     };
     let sealed = [binding, Binding::Peer].map(|binding| sealer.seal(&binding, plaintext).unwrap());

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 pub use crate::settings::{BrokerAddress, BrokerAddressError, ConnectionSettings, Login, Secret, Will};
 pub use fault::{Fault, Refusal};
@@ -46,7 +46,8 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
     let room = settings.queue.max(1);
     let (publishes, queue) = mpsc::channel(room);
     let (tell, told) = mpsc::channel(room);
-    let shared = Arc::new(Shared { phase: watch::Sender::new(Phase::Open), tally: Tally::default() });
+    let (phase, tally) = (watch::Sender::new(Phase::Open), Tally::default());
+    let shared = Arc::new(Shared { phase, tally, settled: Notify::new() });
     let publisher = Publisher { publishes, shared: shared.clone(), max_packet: settings.max_packet };
     tokio::spawn(Driver::new(settings, subscriptions, shared, queue, tell).run());
     (publisher, Incoming { told })
@@ -112,6 +113,27 @@ impl Publisher {
             Err(refused) => Err(refused),
         };
         self.count(outcome)
+    }
+
+    /// How many accepted messages the broker has not acknowledged yet.
+    pub fn unsettled(&self) -> u64 {
+        let Counters { accepted, acknowledged, given_up, .. } = self.counters();
+        accepted.saturating_sub(acknowledged + given_up)
+    }
+
+    /// Waits until fewer than `most` accepted messages are unacknowledged: for who sends much and would rather keep it
+    /// than have it wait here.
+    pub async fn settled(&self, most: u64) {
+        loop {
+            let settled = self.shared.settled.notified();
+            tokio::pin!(settled);
+            // Before looking, so that nothing can come between.
+            settled.as_mut().enable();
+            if self.unsettled() < most {
+                return;
+            }
+            settled.await;
+        }
     }
 
     /// Takes no more messages, sends what was accepted, waits for its acknowledgements (at most 5 s) and
@@ -251,6 +273,8 @@ impl Tally {
 struct Shared {
     phase: watch::Sender<Phase>,
     tally: Tally,
+    /// Told whenever a message was acknowledged or given up.
+    settled: Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,6 +67,29 @@ async fn a_message_goes_round() {
 }
 
 #[tokio::test]
+async fn who_sends_much_can_wait_for_the_broker() {
+    let mut broker = Mosquitto::open();
+    let (publisher, mut incoming) = connect(settings(&broker, "a"), vec![]);
+    connected(&mut incoming).await;
+    broker.stop();
+    assert!(matches!(next(&mut incoming).await, Happening::Disconnected { .. }));
+    for text in ["1", "2", "3"] {
+        publisher.publish("t", text, false).unwrap();
+    }
+    assert_eq!(publisher.unsettled(), 3);
+    soon("room that is there", publisher.settled(4)).await;
+    let waiting = tokio::spawn({
+        let publisher = publisher.clone();
+        async move { publisher.settled(1).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "nobody has them");
+    broker.start();
+    soon("the acknowledgements", waiting).await.unwrap();
+    assert_eq!(publisher.unsettled(), 0);
+}
+
+#[tokio::test]
 async fn a_restarted_broker_is_found_again_and_subscribed_again() {
     let mut broker = Mosquitto::open();
     let (publisher, mut incoming) = connect(settings(&broker, "a"), vec!["t".into()]);

@@ -1,7 +1,7 @@
 //! How a query's result appears in Home Assistant by itself: MQTT discovery, one component per message.
 
 use serde::Serialize;
-use smc_core::function::{Function, Query};
+use smc_core::function::{Meaning, Query, Subject};
 use smc_core::quantity::Quantity;
 use smc_core::roster::Roster;
 use smc_mqtt::topic::{Topic, Topics};
@@ -63,6 +63,8 @@ const ATTRIBUTES: &str = "{{ {'window_start': value_json.window.start, 'window_e
 /// Topic and payload of the discovery of `query`; to be retained.
 pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (String, Vec<u8>) {
     let quantity = &roster.quantity(query.quantity).quantity;
+    let with = query.with.map(|with| &roster.quantity(with).quantity);
+    let shape = query.function.shape(&Subject { quantity, with });
     let site = roster.site();
     let unique_id = format!("murmur_{site}_{}", query.name);
     let state_topic = topics.spell(&Topic::Result { query: query.name.clone() });
@@ -73,10 +75,10 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (Stri
         default_entity_id: format!("sensor.{}", unique_id.to_lowercase().replace('-', "_")),
         state_topic: &state_topic,
         value_template: "{{ value_json.value }}",
-        unit_of_measurement: query.function.unit(quantity),
-        device_class: device_class(query.function, quantity),
+        unit_of_measurement: &shape.unit,
+        device_class: device_class(shape.meaning, quantity),
         state_class: "measurement",
-        suggested_display_precision: precision(query.function, quantity),
+        suggested_display_precision: shape.digits,
         json_attributes_topic: &state_topic,
         json_attributes_template: ATTRIBUTES,
         availability: [Availability { topic: &state_topic, value_template: AVAILABLE }],
@@ -94,7 +96,7 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (Stri
 }
 
 /// A sum of concentrations or temperatures is no concentration or temperature; one of powers is a power.
-fn device_class(function: Function, quantity: &Quantity) -> Option<&'static str> {
+fn device_class(meaning: Meaning, quantity: &Quantity) -> Option<&'static str> {
     let class = match (quantity.name().as_str(), quantity.unit()) {
         ("co2", "ppm") => "carbon_dioxide",
         ("humidity", "%") => "humidity",
@@ -103,18 +105,9 @@ fn device_class(function: Function, quantity: &Quantity) -> Option<&'static str>
         ("temperature", "°C") => "temperature",
         _ => return None,
     };
-    match function {
-        Function::Mean => Some(class),
-        Function::Sum => Some(class).filter(|&class| class == "power"),
-        Function::Count => None,
-    }
-}
-
-/// As many digits as the readings have, and one more for a mean.
-fn precision(function: Function, quantity: &Quantity) -> u8 {
-    match function {
-        Function::Count => 0,
-        Function::Mean => quantity.resolution().scale() + 1,
-        Function::Sum => quantity.resolution().scale(),
+    match meaning {
+        Meaning::Other => None,
+        Meaning::Reading => Some(class),
+        Meaning::Total => Some(class).filter(|&class| class == "power"),
     }
 }

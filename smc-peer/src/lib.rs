@@ -11,5 +11,5 @@ mod store;
 mod writer;
 
 pub use config::PeerConfig;
-pub use run::{PeerError, PeerOptions, run};
+pub use run::{Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

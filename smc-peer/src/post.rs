@@ -14,7 +14,7 @@ use smc_core::time::WindowIndex;
 
 use crate::store::InputKey;
 
-/// The largest envelope that is read: 1,000 streams of 32 bits, in base64.
+/// The largest envelope that is read: 1,000 streams of 32 bits, or a part of a vector, in base64.
 const MAX_ENVELOPE: usize = 512 * 1024;
 
 /// Why a message was not even shown to the peer's machine; the names under which it is counted.
@@ -65,10 +65,15 @@ pub(crate) struct OpenedInput {
 impl OpenedInput {
     /// Under which key its envelope is stored.
     pub(crate) fn key(&self, roster: &Roster) -> InputKey {
-        let bundle = roster.bundle(self.bundle);
-        let agent = roster.agent(bundle.agent).node.name.clone();
-        InputKey { agent, period: bundle.period, window: self.window }
+        key(roster, self.bundle, self.window)
     }
+}
+
+/// Under which key the input of a bundle and window is stored.
+pub(crate) fn key(roster: &Roster, bundle: BundleIndex, window: WindowIndex) -> InputKey {
+    let bundle = roster.bundle(bundle);
+    let agent = roster.agent(bundle.agent).node.name.clone();
+    InputKey { agent, period: bundle.period, part: bundle.part, window }
 }
 
 /// Opens an agent's shares that came on the topic of `from`.
@@ -81,7 +86,7 @@ pub(crate) fn open_input(
     let envelope = read(from, payload)?;
     let (period, window) = envelope.window().ok_or(EnvelopeError::Kind)?;
     let agent = roster.agent_named(from.as_str()).ok_or(Undeliverable::UnknownSender)?;
-    let bundle = roster.bundle_of(agent, period).ok_or(Undeliverable::UnknownSender)?;
+    let bundle = roster.bundle_of(agent, period, envelope.part()).ok_or(Undeliverable::UnknownSender)?;
     let definition = roster.bundle(bundle);
     let plaintext = opener.open(&roster.agent(agent).node.sealing, &envelope, Some(&definition.digest))?;
     let input = Input::read(definition, &plaintext).map_err(|_| Undeliverable::Content)?;

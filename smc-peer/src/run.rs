@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
+use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
@@ -33,6 +34,17 @@ pub struct PeerOptions {
     pub state_dir: Option<PathBuf>,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
+}
+
+/// Something that a peer decided, for those who look over its shoulder.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// When.
+    pub at: Timestamp,
+    /// How many bytes of messages to other peers it has sent so far, as published.
+    pub sent: u64,
+    /// What.
+    pub event: Event,
 }
 
 /// Why a peer can't run or go on.
@@ -71,7 +83,7 @@ pub enum PeerError {
 pub async fn run(
     options: PeerOptions,
     clock: Clock,
-    observer: Option<mpsc::Sender<Event>>,
+    observer: Option<mpsc::Sender<Observed>>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), PeerError> {
     let topics = Topics::new(options.roster.site().clone());
@@ -131,7 +143,7 @@ fn log(node: &str, event: &Event) {
             tracing::debug!(node, %window, members = plan.cohort.len(), peers = plan.peers.len(), "agreed");
         }
         Event::Blamed(blame) => warn!(node, ?blame, "somebody does not follow the protocol"),
-        Event::Forget(_) | Event::Persist { .. } => {}
+        Event::Forget(_) | Event::Persist { .. } | Event::Planned { .. } => {}
         Event::Result { result, .. } => {
             let result = &result.result;
             let reason = result.reason.as_deref().unwrap_or("");

@@ -16,7 +16,9 @@ use smc_core::time::{Period, WindowIndex};
 use zeroize::Zeroizing;
 
 /// The layout of the tables.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+/// The layout before there were parts of vectors.
+const WITHOUT_PARTS: i64 = 1;
 
 /// A peer's store: one SQLite file of mode 0600.
 #[derive(Debug)]
@@ -76,6 +78,11 @@ impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         self.inputs.is_empty() && self.forgotten.is_empty() && self.votes.is_empty()
     }
+
+    /// How many bytes of inputs are to be kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.inputs.iter().map(|input| input.envelope.len()).sum()
+    }
 }
 
 /// Which input.
@@ -85,6 +92,8 @@ pub(crate) struct InputKey {
     pub(crate) agent: NodeName,
     /// Of the bundle with this period.
     pub(crate) period: Period,
+    /// And with this number.
+    pub(crate) part: u32,
     /// Of this window.
     pub(crate) window: WindowIndex,
 }
@@ -102,7 +111,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS vote (quantity TEXT PRIMARY KEY, vote TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS input (
         id INTEGER PRIMARY KEY, agent TEXT NOT NULL, period INTEGER NOT NULL, window INTEGER NOT NULL,
-        envelope BLOB NOT NULL
+        envelope BLOB NOT NULL, part INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE IF NOT EXISTS epoch_key (epoch INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 ";
@@ -144,11 +153,17 @@ impl Store {
              PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
         )?;
         let have: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if have != LAYOUT && have != 0 {
+        if ![0, WITHOUT_PARTS, LAYOUT].contains(&have) {
             return Ok(Err(StoreError::Layout { path, have }));
         }
-        database.execute_batch(SCHEMA)?;
-        database.pragma_update(None, "user_version", LAYOUT)?;
+        // All or not at all, also if the process dies in between.
+        let change = database.unchecked_transaction()?;
+        if have == WITHOUT_PARTS {
+            change.execute_batch("ALTER TABLE input ADD COLUMN part INTEGER NOT NULL DEFAULT 0")?;
+        }
+        change.execute_batch(SCHEMA)?;
+        change.pragma_update(None, "user_version", LAYOUT)?;
+        change.commit()?;
         let mut store = Self { path, database, rows: HashMap::new(), fresh };
         Ok(store.find_rows().map(|()| store))
     }
@@ -187,20 +202,21 @@ impl Store {
         })
     }
 
-    /// All inputs kept.
+    /// Shows all inputs kept, one after the other.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub(crate) fn inputs(&self) -> Result<Vec<StoredInput>, StoreError> {
-        self.read("SELECT agent, period, window, envelope FROM input ORDER BY id", |row| {
-            let envelope: Vec<u8> = row.get(3)?;
-            Ok(input_key(row)?.map(|key| StoredInput { key, envelope: envelope.into() }))
-        })
+    pub(crate) fn each_input(&self, mut show: impl FnMut(StoredInput)) -> Result<(), StoreError> {
+        let shown = self.read("SELECT agent, period, part, window, envelope FROM input ORDER BY id", |row| {
+            let envelope: Vec<u8> = row.get(4)?;
+            Ok(input_key(row)?.map(|key| show(StoredInput { key, envelope: envelope.into() })))
+        });
+        shown.map(|_| ())
     }
 
     fn find_rows(&mut self) -> Result<(), StoreError> {
-        let rows = self.read("SELECT agent, period, window, id FROM input", |row| {
-            let id: i64 = row.get(3)?;
+        let rows = self.read("SELECT agent, period, part, window, id FROM input", |row| {
+            let id: i64 = row.get(4)?;
             Ok(input_key(row)?.map(|key| (key, id)))
         })?;
         self.rows = rows.into_iter().collect();
@@ -271,12 +287,18 @@ impl Store {
     }
 }
 
-/// Agent, period and window of a row, in its first three columns; none if they make no sense.
+/// Agent, period, part and window of a row, in its first four columns; none if they make no sense.
 fn input_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<InputKey>> {
     let agent: String = row.get(0)?;
-    let (period, window): (i64, i64) = (row.get(1)?, row.get(2)?);
-    let parsed = agent.parse().ok().zip(Period::from_millis(period as u64).ok());
-    Ok(parsed.map(|(agent, period)| InputKey { agent, period, window: WindowIndex(window as u64) }))
+    let (period, part, window): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let parsed =
+        agent.parse().ok().zip(Period::from_millis(period as u64).ok()).zip(u32::try_from(part).ok());
+    Ok(parsed.map(|((agent, period), part)| InputKey {
+        agent,
+        period,
+        part,
+        window: WindowIndex(window as u64),
+    }))
 }
 
 /// Writes a batch; returns where the inputs went.
@@ -292,10 +314,12 @@ fn write(
     database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
     let transaction = database.transaction()?;
     {
-        let mut insert = transaction.prepare_cached("INSERT INTO input VALUES (NULL, ?1, ?2, ?3, ?4)")?;
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO input (agent, period, window, envelope, part) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         for StoredInput { key, envelope } in &batch.inputs {
             let (period, window) = (key.period.as_millis() as i64, key.window.0 as i64);
-            let id = insert.insert(params![key.agent.as_str(), period, window, &envelope[..]])?;
+            let id = insert.insert(params![key.agent.as_str(), period, window, &envelope[..], key.part])?;
             written.push((key.clone(), id));
         }
         let mut delete = transaction.prepare_cached("DELETE FROM input WHERE id = ?1")?;
@@ -348,7 +372,8 @@ mod tests {
 
     fn input(window: u64) -> StoredInput {
         let period = Period::from_millis(1000).unwrap();
-        let key = InputKey { agent: "room-1".parse().unwrap(), period, window: WindowIndex(window) };
+        let (agent, window) = ("room-1".parse().unwrap(), WindowIndex(window));
+        let key = InputKey { agent, period, part: 0, window };
         StoredInput { key, envelope: Bytes::from_static(b"sealed") }
     }
 
@@ -364,7 +389,45 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         assert!(!store.is_fresh());
         assert_eq!(store.votes().unwrap(), [vote(2)]);
-        assert_eq!(store.inputs().unwrap(), [input(2)]);
+        assert_eq!(kept(&store), [input(2)]);
+    }
+
+    fn kept(store: &Store) -> Vec<StoredInput> {
+        let mut inputs = Vec::new();
+        store.each_input(|input| inputs.push(input)).unwrap();
+        inputs
+    }
+
+    #[test]
+    fn parts_of_a_window_are_kept_and_forgotten_one_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = |part| StoredInput { key: InputKey { part, ..input(1).key }, ..input(1) };
+        let mut store = Store::open(dir.path()).unwrap();
+        let inputs_of = |parts: &[u32]| parts.iter().map(|&number| part(number)).collect::<Vec<_>>();
+        store.write(&Batch { inputs: inputs_of(&[0, 1, 2, 3]), ..Batch::default() }).unwrap();
+        drop(store);
+        let mut store = Store::open(dir.path()).unwrap();
+        store.write(&Batch { forgotten: vec![part(0).key, part(2).key], ..Batch::default() }).unwrap();
+        assert_eq!(kept(&store), inputs_of(&[1, 3]));
+    }
+
+    #[test]
+    fn a_store_of_the_layout_without_parts_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = Connection::open(dir.path().join("peer.sqlite")).unwrap();
+        let schema = SCHEMA.replace(", part INTEGER NOT NULL DEFAULT 0", "");
+        assert_ne!(schema, SCHEMA);
+        old.execute_batch(&schema).unwrap();
+        old.execute("INSERT INTO input VALUES (NULL, 'room-1', 1000, 7, ?1)", [&b"sealed"[..]]).unwrap();
+        old.pragma_update(None, "user_version", WITHOUT_PARTS).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let store = Store::open(dir.path()).unwrap();
+            assert_eq!(kept(&store), [input(7)]);
+        }
+        let newer = Connection::open(dir.path().join("peer.sqlite")).unwrap();
+        newer.pragma_update(None, "user_version", LAYOUT + 1).unwrap();
+        assert!(matches!(Store::open(dir.path()), Err(StoreError::Layout { have: 3, .. })));
     }
 
     #[test]

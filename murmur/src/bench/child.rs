@@ -76,6 +76,11 @@ impl Child {
         }
     }
 
+    /// The next line that it says, whenever that is.
+    pub(crate) async fn line(&mut self) -> Result<String, ChildError> {
+        self.stdout.next_line().await.ok().flatten().ok_or(ChildError::Ended)
+    }
+
     /// What it has used so far.
     pub(crate) fn usage(&self) -> Usage {
         let Some(pid) = self.process.id() else { return Usage::default() };

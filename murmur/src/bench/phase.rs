@@ -7,7 +7,7 @@ use std::time::Duration;
 use smc_core::result::SignedResult;
 use smc_core::time::{Period, Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
-use smc_mqtt::connection::{Happening, Incoming, connect};
+use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::status::{self, Presence};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::time::timeout;
@@ -41,10 +41,7 @@ struct Seen {
 impl Phase {
     pub(crate) async fn run(self, setup: &Setup, broker: &mut Child) -> Result<Figures, BenchError> {
         let cast = setup.cast()?;
-        let topics = Topics::new(cast.roster.site().clone());
-        let settings = observer(address(setup)?, cast.observer.clone());
-        let (publisher, incoming) = connect(settings, vec![topics.results(), topics.statuses()]);
-        let mut lookout = Lookout { topics, incoming, online: BTreeSet::new() };
+        let mut lookout = Lookout::new(setup)?;
         let period = Period::try_from(setup.period).map_err(|error| BenchError::Setup(error.to_string()))?;
 
         // The agents first: a cohort is frozen with its first window.
@@ -68,7 +65,6 @@ impl Phase {
         let seen = lookout.watch(self, setup, period, first, &clock).await?;
         let after = usages(broker, &children);
         drop(lookout);
-        publisher.close().await;
         for child in &mut children {
             child.stop().await?;
         }
@@ -91,15 +87,25 @@ impl Phase {
 }
 
 /// Sees statuses and results as any client may.
-struct Lookout {
+pub(super) struct Lookout {
     topics: Topics,
+    /// The connection lives as long as this does.
+    _publisher: Publisher,
     incoming: Incoming,
     online: BTreeSet<String>,
 }
 
 impl Lookout {
+    pub(super) fn new(setup: &Setup) -> Result<Self, BenchError> {
+        let cast = setup.cast()?;
+        let topics = Topics::new(cast.roster.site().clone());
+        let settings = observer(address(setup)?, cast.observer);
+        let (publisher, incoming) = connect(settings, vec![topics.results(), topics.statuses()]);
+        Ok(Self { topics, _publisher: publisher, incoming, online: BTreeSet::new() })
+    }
+
     /// Waits until `nodes` nodes are connected.
-    async fn wait_for(&mut self, nodes: usize) -> Result<(), BenchError> {
+    pub(super) async fn wait_for(&mut self, nodes: usize) -> Result<(), BenchError> {
         let all = async {
             while self.online.len() < nodes {
                 let Some(happening) = self.incoming.next().await else { break };

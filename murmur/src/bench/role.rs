@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::setup::Setup;
-use super::{BenchError, plain};
+use super::{BenchError, plain, timeline};
 use crate::stage::{Cast, accounts};
 
 /// What a process plays.
@@ -140,8 +140,9 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         discovery: false,
     };
+    let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");
-    let ran = smc_peer::run(options, Clock::system(), None, over.wait()).await;
+    let ran = smc_peer::run(options, Clock::system(), observer, over.wait()).await;
     Ok(ran.map_err(crate::stage::StageError::from)?)
 }
 
@@ -186,7 +187,7 @@ fn fill(sender: &mpsc::Sender<Happened>, streams: usize, clock: &Clock, place: u
     }
 }
 
-/// Some plausible ppm.
+/// Something between 0 and 65,535, spread evenly.
 pub(crate) fn reading(agent: usize, stream: usize) -> f64 {
-    (400 + (agent * 31 + stream * 17) % 1200) as f64
+    ((agent * 40_503 + stream * 17_011) % 65_536) as f64
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use smc_core::envelope::{Binding, KeyEpoch, Sealer};
 use smc_core::name::NameError;
 use smc_core::protocol::input;
-use smc_core::roster::document::{QueryTable, SiteTable, StreamTable};
+use smc_core::roster::document::{QuantityTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{BundleIndex, Roster, Span, Tolerate};
 
 use super::BenchError;
@@ -18,6 +18,9 @@ use crate::stage::{Cast, Script, StageError, numbered, site_name};
 
 /// Name of the one query.
 pub(crate) const QUERY: &str = "co2-mean";
+
+/// What is measured: 16 bits.
+pub(crate) const MEASURED: &str = "load";
 
 /// Windows of a cohort epoch: short, so that an agent that missed one's first window while all were connecting is not
 /// left out of what is measured.
@@ -33,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) period: Span,
     pub(crate) grace: Span,
     pub(crate) windows: u64,
+    /// What the peers compute; the mean, if nothing is said.
+    pub(crate) query: Option<QueryTable>,
     /// From which every process makes the same keys.
     pub(crate) seed: u64,
     /// Where the broker listens, once it does.
@@ -93,7 +98,7 @@ impl Setup {
 
     fn script(&self) -> Result<Script, NameError> {
         let stream = |number: usize| -> Result<StreamTable, NameError> {
-            Ok(StreamTable::Named { name: format!("s{number}").parse()?, quantity: "co2".parse()? })
+            Ok(StreamTable::Named { name: format!("s{number}").parse()?, quantity: MEASURED.parse()? })
         };
         let streams: Vec<_> = (1..=self.streams).map(stream).collect::<Result<_, _>>()?;
         let agents = numbered("agent", self.agents)?;
@@ -111,16 +116,25 @@ impl Setup {
             },
             peers: numbered("peer", usize::from(self.peers))?,
             agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
-            queries: vec![QueryTable {
-                name: QUERY.parse()?,
-                function: "mean".to_owned(),
-                quantity: "co2".parse()?,
-                scope: Default::default(),
-                minimum_cohort: 0,
-                purpose: "measurement".to_owned(),
+            quantities: vec![load()?],
+            queries: vec![match &self.query {
+                Some(query) => query.clone(),
+                None => QueryTable::new(QUERY.parse()?, "mean", MEASURED.parse()?),
             }],
         })
     }
+}
+
+fn load() -> Result<QuantityTable, NameError> {
+    Ok(QuantityTable {
+        name: MEASURED.parse()?,
+        unit: "W".to_owned(),
+        minimum: 0.into(),
+        maximum: 65_535.into(),
+        resolution: 1.into(),
+        elements: 1,
+        period: None,
+    })
 }
 
 /// How long an agent's sealed message is: that of a message that was really sealed.
@@ -134,7 +148,7 @@ fn sealed_len(roster: &Roster, cast: &Cast) -> Option<usize> {
     let (_, peer) = roster.peers().next()?;
     let now = smc_mqtt::clock::Clock::system().now();
     let window = bundle.period.window_at(now);
-    let binding = Binding::Input { period: bundle.period, window, definition: bundle.digest };
+    let binding = Binding::Input { period: bundle.period, window, part: 0, definition: bundle.digest };
     let epoch = KeyEpoch(now.as_micros() / 86_400_000_000);
     let own = &cast.secrets.get(&agent.name)?.keys.sealing;
     let mut rng = ChaCha20Rng::seed_from_u64(0);

@@ -15,6 +15,14 @@ Examples:
 Every role is a process of its own on this machine. The baseline is plain MQTT with as many messages of the
 same size, sent at the same times through the same broker, with one subscriber per peer that computes a mean.";
 
+const FUNCTIONS: &str = "\
+Examples:
+  murmur bench functions
+  murmur bench functions --agents 100,1000 --functions max,median --windows 20
+  murmur bench functions --agents 100,1000 --peers 3 --json > functions.json
+
+Readings have 16 bits. Every role is a process of its own on this machine; the broker is the embedded one.";
+
 /// `murmur bench ...`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -24,6 +32,9 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Measure functions from the vote to the result, and beside it without messages
+    #[command(after_help = FUNCTIONS)]
+    Functions(Functions),
     /// Measure the way of readings to results, beside plain MQTT
     #[command(after_help = EXAMPLES)]
     Ingest(Ingest),
@@ -63,9 +74,66 @@ struct Ingest {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct Functions {
+    /// Which numbers of agents
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [100, 1_000],
+          value_parser = clap::value_parser!(u32).range(5..=12_000))]
+    agents: Vec<u32>,
+    /// Which functions
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values = bench::USUAL)]
+    functions: Vec<String>,
+    /// How many peers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=9))]
+    peers: u8,
+    /// How many peers together learn nothing; the most that the number of peers allows if left out
+    #[arg(long, value_name = "T")]
+    threshold: Option<u8>,
+    /// How many streams each agent has
+    #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    streams: u32,
+    /// The length of a window
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    period: Span,
+    /// How many windows to measure
+    #[arg(long, value_name = "W", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    windows: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Functions {
+    fn run(self) -> Result<Outcome, Failure> {
+        let json = self.json;
+        let setup = Setup {
+            agents: 0,
+            streams: self.streams as usize,
+            peers: self.peers,
+            threshold: self.threshold.unwrap_or((self.peers - 1) / 2),
+            period: self.period,
+            grace: Span::new(std::time::Duration::from_millis(100)),
+            windows: self.windows,
+            query: None,
+            seed: 0,
+            broker: None,
+            state_dir: None,
+        };
+        let agents = self.agents.iter().map(|&agents| agents as usize).collect();
+        let report = block_on(bench::functions(setup, agents, self.functions))??;
+        if json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
+    }
+}
+
 impl Bench {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.what {
+            What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
             What::Role { role } => {
                 match role {
@@ -90,6 +158,7 @@ impl Ingest {
             period: self.period,
             grace: self.grace,
             windows: self.windows,
+            query: None,
             seed: 0,
             broker: None,
             state_dir: None,

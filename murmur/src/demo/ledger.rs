@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use sensor_agent::Witness;
 use smc_core::agent::GapReason;
-use smc_core::function::Function;
 use smc_core::protocol::input::Steps;
 use smc_core::protocol::plan::Plan;
 use smc_core::result::{ResultDocument, Status};
 use smc_core::roster::{BundleIndex, QuantityIndex, Roster};
 use smc_core::time::WindowIndex;
+use smc_core::value::Value;
 
 /// How many cohort epochs of readings are kept: the running one, and the one whose last windows are not out yet.
 const EPOCHS_KEPT: u32 = 2;
@@ -50,7 +50,10 @@ impl Ledger {
         let tell = |(stream, reading): (&smc_core::roster::Stream, &Result<Steps, GapReason>)| {
             let quantity = &self.roster.quantity(stream.quantity).quantity;
             match reading {
-                Ok(Steps(v)) => format!("{} {} {}", stream.name, quantity.decode(*v), quantity.unit()),
+                Ok(Steps::Many(elements)) => format!("{} of {} elements", stream.name, elements.len()),
+                Ok(Steps::One(v)) => {
+                    format!("{} {} {}", stream.name, quantity.decode((*v).into()), quantity.unit())
+                }
                 Err(reason) => format!("{} {reason}", stream.name),
             }
         };
@@ -68,24 +71,28 @@ impl Ledger {
         let mut sum = 0.0;
         for member in &plan.cohort {
             let (bundle, place) = measured.streams[member.stream];
-            let Ok(Steps(v)) = self.readings.get(&(member.window, bundle))?[place] else { return None };
-            sum += measured.quantity.decode(v).to_f64();
+            let reading = self.readings.get(&(member.window, bundle))?[place].as_ref().ok()?;
+            // No function of single numbers is computed on vectors: they are counted, no more.
+            if let &Steps::One(v) = reading {
+                sum += measured.quantity.decode(v.into()).to_f64();
+            }
         }
         let count = plan.cohort.len() as f64;
-        Some(match Function::named(&result.function)? {
-            Function::Count => count,
-            Function::Mean => sum / count,
-            Function::Sum => sum,
+        Some(match result.function.as_str() {
+            "count" => count,
+            "mean" => sum / count,
+            "sum" => sum,
+            _ => return None,
         })
     }
 
     /// Whether a published value is the true one: exactly, but for a mean's last digit and the rounding of floats.
     pub(super) fn agrees(&self, result: &ResultDocument, truth: f64) -> bool {
-        let Some(value) = result.value else { return false };
+        let Some(value) = result.value.as_ref().and_then(Value::as_number) else { return false };
         let resolution = self
             .roster
             .quantity_named(result.quantity.as_str())
             .map_or(1.0, |quantity| self.roster.quantity(quantity).quantity.resolution().to_f64());
-        (value.get() - truth).abs() <= resolution / 100.0 + truth.abs() * 1e-12
+        (value - truth).abs() <= resolution / 100.0 + truth.abs() * 1e-12
     }
 }

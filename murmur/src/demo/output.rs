@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 use smc_core::name::NodeName;
-use smc_core::result::{ResultDocument, Status, Value, WindowDocument};
+use smc_core::result::{ResultDocument, Status, WindowDocument};
 use smc_core::time::WindowIndex;
+use smc_core::value::Value;
 use smc_mqtt::topic::Topics;
 
 use super::Verdict;
@@ -37,7 +38,7 @@ struct Line<'a> {
     quantity: &'a str,
     unit: &'a str,
     window: &'a WindowDocument,
-    value: Option<Value>,
+    value: Option<&'a Value>,
     cohort: u32,
     fresh: u32,
     carried: u32,
@@ -91,7 +92,7 @@ impl Output {
             quantity: result.quantity.as_str(),
             unit: &result.unit,
             window: &result.window,
-            value: result.value,
+            value: result.value.as_ref(),
             cohort: result.cohort,
             fresh: result.fresh,
             carried: result.carried,
@@ -150,11 +151,11 @@ impl Output {
     fn line(&self, checked: &Checked) -> String {
         let result = &checked.signed.result;
         let name = result.query.as_str();
-        let Some(value) = result.value else {
+        let Some(value) = &result.value else {
             let reason = result.reason.as_deref().unwrap_or("");
             return self.paint(33, &format!("{name:<18} {}: {reason}", result.status));
         };
-        let value = format!("{} {}", value.get(), result.unit);
+        let value = format!("{} {}", value, result.unit);
         let truth = match (checked.truth, checked.right) {
             (Some(_), true) => self.paint(32, "= truth"),
             (Some(truth), false) => self.paint(31, &format!("BUT THE TRUTH IS {truth}")),

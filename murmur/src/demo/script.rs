@@ -74,6 +74,7 @@ impl Scene {
             site,
             peers: numbered("peer", usize::from(options.peers))?,
             agents: cast(agents, &quantities),
+            quantities: Vec::new(),
             queries: queries(&quantities, Period::try_from(period)?)?,
         };
         let time = match recording {
@@ -159,12 +160,8 @@ fn queries(quantities: &[QuantityName], period: Period) -> Result<Vec<QueryTable
         };
         for function in functions {
             queries.push(QueryTable {
-                name: format!("{quantity}-{function}").parse()?,
-                function: (*function).to_owned(),
-                quantity: quantity.clone(),
-                scope: Default::default(),
-                minimum_cohort: 0,
                 purpose: "demonstration".to_owned(),
+                ..QueryTable::new(format!("{quantity}-{function}").parse()?, function, quantity.clone())
             });
         }
     }

@@ -11,6 +11,7 @@ use smc_core::result::SignedResult;
 use smc_core::time::WindowIndex;
 use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::topic::{Topic, Topics};
+use smc_peer::Observed;
 use tokio::sync::mpsc;
 
 use super::Verdict;
@@ -46,7 +47,7 @@ pub(super) struct Watch {
     roster: std::sync::Arc<smc_core::roster::Roster>,
     publisher: Publisher,
     incoming: Incoming,
-    decided: mpsc::Receiver<Event>,
+    decided: mpsc::Receiver<Observed>,
     shared: mpsc::Receiver<Witness>,
     tapped: mpsc::Receiver<TapEvent>,
     carried: Carried,
@@ -64,7 +65,7 @@ const DONE_KEPT: usize = 64;
 impl Watch {
     pub(super) fn start(
         stage: &Stage,
-        decided: mpsc::Receiver<Event>,
+        decided: mpsc::Receiver<Observed>,
         shared: mpsc::Receiver<Witness>,
         tapped: mpsc::Receiver<TapEvent>,
         first: WindowIndex,
@@ -104,7 +105,7 @@ impl Watch {
                         complete += u64::from(self.result(&payload, output)?);
                     }
                 }
-                Some(event) = self.decided.recv() => self.decision(event),
+                Some(event) = self.decided.recv() => self.decision(event.event),
                 Some(shared) = self.shared.recv() => self.ledger.note(shared),
                 Some(event) = self.tapped.recv() => self.traffic(&event),
                 else => break,
@@ -126,7 +127,7 @@ impl Watch {
     fn result(&mut self, payload: &[u8], output: &mut Output) -> std::io::Result<bool> {
         // Whatever led to the result was told before it.
         while let Ok(event) = self.decided.try_recv() {
-            self.decision(event);
+            self.decision(event.event);
         }
         while let Ok(shared) = self.shared.try_recv() {
             self.ledger.note(shared);

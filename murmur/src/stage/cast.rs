@@ -8,7 +8,9 @@ use rand_core::Rng;
 use smc_core::identity::NodeKeys;
 use smc_core::name::{NameError, NodeName, SiteName};
 use smc_core::roster::Roster;
-use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteDocument, SiteTable, StreamTable};
+use smc_core::roster::document::{
+    AgentTable, PeerTable, QuantityTable, QueryTable, SiteDocument, SiteTable, StreamTable,
+};
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::settings::Secret;
 
@@ -23,6 +25,8 @@ pub(crate) struct Script {
     pub(crate) peers: Vec<NodeName>,
     /// The agents' names and streams.
     pub(crate) agents: Vec<(NodeName, Vec<StreamTable>)>,
+    /// Quantities that are not built in.
+    pub(crate) quantities: Vec<QuantityTable>,
     /// What is asked.
     pub(crate) queries: Vec<QueryTable>,
 }
@@ -69,7 +73,7 @@ impl Script {
             site: self.site.clone(),
             peer,
             agent,
-            quantity: Vec::new(),
+            quantity: self.quantities.clone(),
             query: self.queries.clone(),
         };
         Ok(Cast { roster: Arc::new(Roster::try_from(document)?), secrets, observer: password(rng).into() })

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use self::jinja::render;
-use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
+use crate::support::outcome::{RESULTS, all_fresh, await_outcome, number};
 use crate::support::site::Site;
 use smc_core::result::Status;
 
@@ -104,7 +104,7 @@ fn every_result_becomes_a_sensor_that_never_shows_an_old_value_in_new_clothes() 
 
     let mean = &sensors["temperature-mean"];
     let (value, available, attributes) = shown(mean, &serde_json::to_value(&good).unwrap());
-    assert_eq!(value.parse::<f64>().unwrap(), good.result.value.unwrap().get());
+    assert_eq!(value.parse::<f64>().unwrap(), number(&good).unwrap());
     assert_eq!(available, "online");
     let expected = json!({
         "window_start": good.result.window.start, "window_end": good.result.window.end, "cohort": 5, "fresh": 5,

@@ -6,13 +6,13 @@ use std::process::Stdio;
 use smc_core::result::SignedResult;
 
 use crate::support::mosquitto::Login;
-use crate::support::outcome::{RESULTS, outcome};
+use crate::support::outcome::{RESULTS, number, outcome};
 use crate::support::programs::Program;
 use crate::support::site::Site;
 use crate::support::wait::eventually;
 
-const DEVICE: &str = "zigbee2mqtt";
-const PASSWORD: &str = "let the sensors in";
+pub(crate) const DEVICE: &str = "zigbee2mqtt";
+pub(crate) const PASSWORD: &str = "let the sensors in";
 
 /// What `smc-broker passwd` makes of [`PASSWORD`].
 fn hash() -> String {
@@ -26,7 +26,7 @@ fn hash() -> String {
 }
 
 /// Lets devices publish and look on, and two of the agents read what they say.
-fn let_devices_in(site: &mut Site) {
+pub(crate) fn let_devices_in(site: &mut Site) {
     let hash = hash();
     site.edit("broker.toml", |text| {
         let may = "publish = [\"zigbee2mqtt/#\", \"tele/#\"]\nsubscribe = [\"zigbee2mqtt/#\", \"tele/#\"]";
@@ -86,7 +86,7 @@ fn what_devices_publish_becomes_a_result() {
             publish(office, tasmota, plain);
             let outcomes: Vec<SignedResult> = observer.drain().iter().filter_map(outcome).collect();
             outcomes.into_iter().find(|signed| {
-                let value = signed.result.value.map(|value| format!("{:.2}", value.get()));
+                let value = number(signed).map(|value| format!("{value:.2}"));
                 signed.result.query.as_str() == "temperature-sum" && value.as_ref() == Some(&expected)
             })
         })

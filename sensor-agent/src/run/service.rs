@@ -1,5 +1,6 @@
 //! An agent's state machine with its surroundings: cards, sealing, outbox.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
 use smc_core::envelope::Binding;
 use smc_core::name::{NodeName, StreamName};
-use smc_core::protocol::input::Terms;
-use smc_core::roster::Roster;
+use smc_core::protocol::input::{Terms, plaintext_len};
+use smc_core::roster::{AgentIndex, Roster};
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::KeyFile;
@@ -24,11 +25,14 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{AgentError, Witness};
-use crate::source::Happened;
 use crate::source::mqtt::Drawn;
+use crate::source::{Happened, Observation};
 
-/// How many bytes of shares are kept for a broker that restarts.
-const OUTBOX_BYTES: usize = 4 << 20;
+/// How many bytes of shares are kept for a broker that restarts, at least and at most: where vectors are shared, as
+/// many as one window has, so that it can be shared whole all the same.
+const OUTBOX_BYTES: RangeInclusive<usize> = 4 << 20..=64 << 20;
+/// How many messages may wait for the broker before vectors do: 22 MiB of parts.
+const MESSAGES_WAITING: u64 = 64;
 /// How often the status is told.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
@@ -68,17 +72,17 @@ impl Service {
         Ok(Self {
             agent: Agent::new(me, Arc::clone(&roster), terms, maximum_age, now),
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
-            roster,
             topics,
             clock,
             rng: entropy::rng()?,
             name,
-            outbox: Outbox::new(OUTBOX_BYTES),
+            outbox: Outbox::new(outbox_bytes(&roster, me)),
             publisher: None,
             witness,
             refused: Tally::default(),
             since: now,
             housekeeping: now + HOUSEKEEPING,
+            roster,
         })
     }
 
@@ -90,9 +94,23 @@ impl Service {
         self.publisher = Some(publisher);
     }
 
-    /// When [`Service::handle_timeout`] is due.
-    pub(super) fn due(&self) -> Timestamp {
+    /// When [`Service::handle_timeout`] is due, as far as the broker keeps up.
+    pub(super) fn due(&mut self) -> Timestamp {
+        let held = self.is_held();
+        self.agent.hold_vectors(held);
         self.agent.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+    }
+
+    /// Whether vectors wait, as the broker does not keep up.
+    pub(super) fn is_held(&self) -> bool {
+        self.publisher.as_ref().is_some_and(|publisher| publisher.unsettled() >= MESSAGES_WAITING)
+    }
+
+    /// Waits until they need no longer.
+    pub(super) async fn room(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.settled(MESSAGES_WAITING).await;
+        }
     }
 
     /// Introduces itself, and says again what may have been lost.
@@ -131,9 +149,10 @@ impl Service {
                 warn!(node = %self.name, %error, "a source failed");
                 Ok(())
             }
-            Happened::Observed(reading) => {
-                self.agent.handle_reading(now, &reading.stream, reading.at, reading.value.reveal())
-            }
+            Happened::Observed(Observation { stream, at, value }) => match value.reveal() {
+                &[number] if !value.is_vector() => self.agent.handle_reading(now, &stream, at, number),
+                vector => self.agent.handle_vector(now, &stream, at, vector),
+            },
             Happened::Unusable { stream, at, reason } => self.agent.handle_gap(now, &stream, at, reason),
         };
         if noted.is_err() {
@@ -147,7 +166,7 @@ impl Service {
         match drawn {
             Drawn::Ignored => self.refuse("message_without_reading"),
             Drawn::Reading(value) => {
-                self.handle_happened(Happened::Observed(crate::source::Observation { stream, at, value }))
+                self.handle_happened(Happened::Observed(Observation { stream, at, value }))
             }
             Drawn::Unusable(reason) => self.handle_happened(Happened::Unusable { stream, at, reason }),
         }
@@ -178,7 +197,7 @@ impl Service {
         let roster = Arc::clone(&self.roster);
         let bundle = roster.bundle(dealt.bundle);
         let (period, window) = (bundle.period, dealt.window);
-        let binding = Binding::Input { period, window, definition: bundle.digest };
+        let binding = Binding::Input { period, window, part: bundle.part, definition: bundle.digest };
         let expires = period.end(window) + roster.timing().grace;
         for ((peer, node), plaintext) in roster.peers().zip(&dealt.plaintexts) {
             match self.recipients.seal(peer, &binding, plaintext.as_bytes(), &mut self.rng) {
@@ -203,7 +222,7 @@ impl Service {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Published { bundle, window, readings } => {
-                for reason in readings.iter().filter_map(|reading| reading.err()) {
+                for reason in readings.iter().filter_map(|reading| reading.as_ref().err()) {
                     self.refuse(reason.name());
                 }
                 if let Some(witness) = &self.witness
@@ -237,4 +256,12 @@ impl Service {
             info!(node = %self.name, reason, count = self.refused.of(reason), "gap, or refused");
         }
     }
+}
+
+/// What the shares of one window take, for all peers and in base64, within bounds.
+fn outbox_bytes(roster: &Roster, me: AgentIndex) -> usize {
+    let bundles = roster.agent(me).bundles.iter();
+    let plaintexts: usize = bundles.map(|&bundle| plaintext_len(roster.bundle(bundle))).sum();
+    let sealed = (plaintexts / 2 * 3).saturating_mul(usize::from(roster.sharing().peers()));
+    sealed.clamp(*OUTBOX_BYTES.start(), *OUTBOX_BYTES.end())
 }

@@ -21,6 +21,8 @@ pub use rows::{AgentColumn, Cell, Columns, CsvRows, Row};
 
 /// How many rows are read ahead.
 const BATCH: usize = 64;
+/// How many numbers in them: beyond that no further row is read ahead.
+const BATCH_NUMBERS: usize = 1 << 16;
 
 /// A csv source, as configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -176,9 +178,14 @@ impl CsvSource {
 impl Batch {
     fn read(rows: &mut CsvRows) -> Self {
         let mut batch = Self { rows: Vec::new(), last: None };
-        while batch.rows.len() < BATCH && batch.last.is_none() {
+        let mut numbers = 0;
+        while batch.rows.len() < BATCH && numbers < BATCH_NUMBERS && batch.last.is_none() {
             match rows.next() {
-                Ok(Some(row)) => batch.rows.push((row.at(), row.cells().collect())),
+                Ok(Some(row)) => {
+                    let cells: Vec<_> = row.cells().collect();
+                    numbers += cells.iter().map(Cell::numbers).sum::<usize>();
+                    batch.rows.push((row.at(), cells));
+                }
                 Ok(None) => batch.last = Some(Happened::Ended),
                 Err(error) => batch.last = Some(Happened::Failed(error.into())),
             }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use smc_core::name::StreamName;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{BrokerAddress, ConnectionSettings, Happening, Login, connect};
+use smc_mqtt::settings::DEFAULT_MAX_PACKET;
 use tokio::sync::mpsc;
 
 use super::{Happened, Observation};
@@ -26,7 +27,7 @@ pub struct MqttConfig {
     /// Whether a message that the broker had kept counts as a reading. Its age is unknown, so by default not.
     #[serde(default)]
     pub retained: bool,
-    /// The largest payload that is looked into, in bytes.
+    /// The largest payload that is looked into, in bytes; at most 16 MiB. Vectors need more than the default.
     #[serde(default = "default_max_payload")]
     pub max_payload: usize,
     /// Where each stream is found.
@@ -48,6 +49,18 @@ pub struct BrokerConfig {
 
 fn default_max_payload() -> usize {
     64 << 10
+}
+
+/// The largest packet that an mqtt source takes in: a payload of 16 MiB and its topic.
+const MAX_PACKET: usize = (16 << 20) + TOPIC;
+/// Room for what is not payload in a packet.
+const TOPIC: usize = 128 << 10;
+
+impl MqttConfig {
+    /// How large the packets are that its connection must take in.
+    pub(crate) fn max_packet(&self) -> usize {
+        self.max_payload.saturating_add(TOPIC).clamp(DEFAULT_MAX_PACKET, MAX_PACKET)
+    }
 }
 
 /// What messages mean to streams, without a connection: for an owner of one that dispatches messages itself.
@@ -96,11 +109,12 @@ pub(super) struct MqttSource {
 impl MqttSource {
     /// Connects as `config` says, or with `settings` if it names no broker.
     pub(super) fn new(config: MqttConfig, settings: ConnectionSettings, ignored: Arc<AtomicU64>) -> Self {
-        let taps = Taps::new(&config);
+        let (taps, max_packet) = (Taps::new(&config), config.max_packet());
         let settings = match config.broker {
-            None => ConnectionSettings { will: None, ..settings },
+            None => ConnectionSettings { will: None, max_packet, ..settings },
             Some(broker) => ConnectionSettings {
                 login: broker.login,
+                max_packet,
                 ..ConnectionSettings::new(broker.address, broker.client_id)
             },
         };

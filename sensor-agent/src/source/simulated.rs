@@ -7,7 +7,8 @@ mod settings;
 use std::time::Duration;
 
 use serde::Deserialize;
-use smc_core::name::{QuantityName, StreamName};
+use smc_core::name::StreamName;
+use smc_core::quantity::Quantity;
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use tokio::sync::mpsc;
@@ -21,7 +22,8 @@ pub use settings::{Property, RoomSettings, RoomSettingsError, UnknownProperty};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatedConfig {
-    /// The streams to feed; all of the agent's if left out. A stream's quantity says which property it reads.
+    /// The streams to feed; all of the agent's if left out. A stream's quantity says which property it reads; a vector
+    /// of any quantity is drawn from its range.
     #[serde(default)]
     pub streams: Option<Vec<StreamName>>,
     /// Seconds between readings, 0.1 to 3600.
@@ -114,25 +116,42 @@ impl TryFrom<f64> for Interval {
     }
 }
 
+/// What a stream shows.
+#[derive(Debug)]
+enum Shown {
+    Property(Property),
+    /// Numbers drawn from the quantity's range: no room has a vector, whatever it is called.
+    Vector(Box<Quantity>),
+}
+
+impl Shown {
+    fn of(quantity: &Quantity) -> Result<Self, UnknownProperty> {
+        if quantity.is_vector() {
+            Ok(Self::Vector(Box::new(quantity.clone())))
+        } else {
+            Property::of(quantity.name()).map(Self::Property)
+        }
+    }
+}
+
 /// The running source.
 #[derive(Debug)]
 pub(super) struct SimulatedSource {
     room: Room,
     interval: Duration,
-    streams: Vec<(StreamName, Property)>,
+    streams: Vec<(StreamName, Shown)>,
 }
 
 impl SimulatedSource {
     pub(super) fn new(config: SimulatedConfig, context: &Context) -> Result<Self, SourceError> {
         let settings = config.room()?;
         let wanted = |stream: &StreamName| config.streams.as_ref().is_none_or(|named| named.contains(stream));
-        let property =
-            |(stream, quantity): (&StreamName, &QuantityName)| Ok((stream.clone(), Property::of(quantity)?));
+        let shown = |(stream, quantity): (&StreamName, &Quantity)| Ok((stream.clone(), Shown::of(quantity)?));
         let streams = context
             .streams
             .iter()
             .filter(|(stream, _)| wanted(stream))
-            .map(property)
+            .map(shown)
             .collect::<Result<_, UnknownProperty>>()?;
         let room = Room::new(context.agent.as_str(), settings);
         Ok(Self { room, interval: config.interval_s.0, streams })
@@ -147,8 +166,14 @@ impl SimulatedSource {
                 () = sender.closed() => return,
             }
             self.room.advance(at);
-            for (stream, property) in &self.streams {
-                let Some(value) = Reading::new(self.room.read(*property)) else { continue };
+            for (stream, shown) in &self.streams {
+                let value = match shown {
+                    Shown::Property(property) => Reading::new(self.room.read(*property)),
+                    Shown::Vector(quantity) => {
+                        Reading::vector(self.room.vector(stream.as_str(), quantity).map(Ok)).ok()
+                    }
+                };
+                let Some(value) = value else { continue };
                 let observation = Observation { stream: stream.clone(), at, value };
                 if sender.send(Happened::Observed(observation)).await.is_err() {
                     return;

@@ -3,6 +3,10 @@
 use super::{Binding, KeyEpoch, PROTOCOL_VERSION};
 
 const DOMAIN: &str = "murmuration envelope";
+/// What kind of message it is.
+const INPUT: u8 = 1;
+const PEER: u8 = 2;
+const PART: u8 = 3;
 
 /// The fields that stay the same over all messages of one encapsulation.
 pub(super) struct Channel<'a> {
@@ -31,13 +35,16 @@ impl Channel<'_> {
 pub(super) fn append_message(aad: &mut Vec<u8>, counter: u64, binding: &Binding) {
     append_number(aad, counter);
     match binding {
-        Binding::Input { period, window, definition } => {
-            aad.push(1);
+        Binding::Input { period, window, part, definition } => {
+            aad.push(if *part == 0 { INPUT } else { PART });
             append_number(aad, period.as_millis());
             append_number(aad, window.0);
+            if *part > 0 {
+                append_number(aad, u64::from(*part));
+            }
             aad.extend_from_slice(definition);
         }
-        Binding::Peer => aad.push(2),
+        Binding::Peer => aad.push(PEER),
     }
 }
 

@@ -118,7 +118,9 @@ impl Opener {
             return Err(EnvelopeError::UnknownEpoch(envelope.epoch()));
         }
         match (envelope.window(), definition) {
-            (Some((period, window)), Some(&definition)) => Ok(Binding::Input { period, window, definition }),
+            (Some((period, window)), Some(&definition)) => {
+                Ok(Binding::Input { period, window, part: envelope.part(), definition })
+            }
             (None, None) => Ok(Binding::Peer),
             _ => Err(EnvelopeError::Kind),
         }

@@ -1,5 +1,7 @@
 //! Reading an envelope.
 
+use std::num::NonZeroU32;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -21,6 +23,7 @@ pub struct Envelope<'a> {
     enc: [u8; 32],
     counter: u64,
     window: Option<(Period, WindowIndex)>,
+    part: u32,
     ciphertext: &'a str,
 }
 
@@ -37,6 +40,7 @@ struct Document<'a> {
     n: &'a str,
     period: Option<Period>,
     window: Option<WindowIndex>,
+    part: Option<NonZeroU32>,
     ct: &'a str,
 }
 
@@ -63,14 +67,15 @@ impl<'a> Envelope<'a> {
     }
 
     fn validate(document: Document<'a>) -> Option<Self> {
-        let Document { site, from, to, epoch, enc, n, period, window, ct, .. } = document;
+        let Document { site, from, to, epoch, enc, n, period, window, part, ct, .. } = document;
         let window = match (period, window) {
             (Some(period), Some(window)) => Some((period, window)),
-            (None, None) => None,
+            (None, None) if part.is_none() => None,
             _ => return None,
         };
         let (enc, counter) = (base64url::decode(enc)?, parse_counter(n)?);
-        Some(Self { site, from, to, epoch, enc, counter, window, ciphertext: ct })
+        let part = part.map_or(0, NonZeroU32::get);
+        Some(Self { site, from, to, epoch, enc, counter, window, part, ciphertext: ct })
     }
 
     /// The site, as written; compared when the envelope is opened.
@@ -106,6 +111,11 @@ impl<'a> Envelope<'a> {
     /// The period and window of an input; none for a message between peers.
     pub fn window(&self) -> Option<(Period, WindowIndex)> {
         self.window
+    }
+
+    /// Which of the sender's messages of that window it is: 0 unless it carries a part of a vector.
+    pub fn part(&self) -> u32 {
+        self.part
     }
 
     /// The ciphertext with its tag; none unless it is canonical base64url of at least a tag.
@@ -153,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_named_and_nothing_else_is() {
+        let input = PEER.replacen("\"ct\"", "\"period\":60000,\"window\":1,\"ct\"", 1);
+        assert_eq!(Envelope::parse(input.as_bytes(), 1024).unwrap().part(), 0);
+        let part = input.replacen("\"ct\"", "\"part\":3,\"ct\"", 1);
+        assert_eq!(Envelope::parse(part.as_bytes(), 1024).unwrap().part(), 3);
+    }
+
+    #[test]
     fn what_is_no_envelope_is_refused() {
         for (from, to) in [
             ("hq\"", "hq\",\"x\":1"),
@@ -172,6 +190,10 @@ mod tests {
             ("\"ct\"", "\"period\":60000,\"ct\""),
             ("\"ct\"", "\"window\":1,\"ct\""),
             ("\"ct\"", "\"period\":1,\"window\":1,\"ct\""),
+            ("\"ct\"", "\"part\":1,\"ct\""),
+            ("\"ct\"", "\"period\":60000,\"window\":1,\"part\":0,\"ct\""),
+            ("\"ct\"", "\"period\":60000,\"window\":1,\"part\":-1,\"ct\""),
+            ("\"ct\"", "\"period\":60000,\"window\":1,\"part\":4294967296,\"ct\""),
             ("\"v\":1", "\"v\":1,\"v\":1"),
             ("\"v\":1,", ""),
             ("}", "}x"),

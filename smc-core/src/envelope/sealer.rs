@@ -74,7 +74,7 @@ impl Sealer {
     }
 
     /// Seals `plaintext` into the bytes of an envelope, whose size depends on the length of the plaintext and the
-    /// number of digits of epoch, period and window alone.
+    /// number of digits of epoch, period, window and part alone.
     ///
     /// # Errors
     /// [`SealError::Exhausted`] after 2^64 - 1 messages, [`SealError::TooLong`] from 64 GiB on.

@@ -69,8 +69,11 @@ impl Header<'_> {
             r#"{{"v":{PROTOCOL_VERSION},"site":"{site}","from":"{from}","to":"{to}","epoch":{epoch},"#
         );
         let _ = write!(bytes, r#""enc":"{enc}","n":"{counter:016x}","#);
-        if let Binding::Input { period, window, .. } = binding {
+        if let Binding::Input { period, window, part, .. } = binding {
             let _ = write!(bytes, r#""period":{},"window":{window},"#, period.as_millis());
+            if *part > 0 {
+                let _ = write!(bytes, r#""part":{part},"#);
+            }
         }
         bytes.extend_from_slice(br#""ct":""#);
     }

@@ -84,6 +84,10 @@ impl Entry {
     ) -> Result<Arc<dyn Function>, FunctionError> {
         let function = (self.read)(&mut parameters, subject)?;
         parameters.finish(self.name)?;
+        let elements = subject.quantity.elements();
+        if elements > 1 && !function.takes_vectors() {
+            return Err(FunctionError::Vector { function: self.name, elements });
+        }
         let largest = function.largest(subject, readings);
         if largest >= u128::from(crate::field::Fp::P) {
             return Err(FunctionError::Overflow { readings });

@@ -33,6 +33,10 @@ impl Function for Count {
         Reads::Nothing
     }
 
+    fn takes_vectors(&self) -> bool {
+        true
+    }
+
     fn multiplies(&self) -> bool {
         false
     }

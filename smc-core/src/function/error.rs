@@ -54,4 +54,14 @@ pub enum FunctionError {
     /// No such function.
     #[error("there is no function `{0}`; `murmur functions` lists them all")]
     Unknown(String),
+    /// A function of single numbers is asked of vectors.
+    #[error(
+        "`{function}` is computed on single numbers, and the quantity has {elements} elements; try `vector_sum`"
+    )]
+    Vector {
+        /// The function.
+        function: &'static str,
+        /// How many elements the quantity has.
+        elements: u32,
+    },
 }

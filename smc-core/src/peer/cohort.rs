@@ -88,11 +88,15 @@ impl Cohort {
 
 impl Lane {
     fn is_fresh(&self, window: WindowIndex) -> bool {
-        self.member.window == window && self.with.is_none_or(|with| with.window == window)
+        self.members().all(|member| member.window == window)
     }
 
     fn demand(&self) -> u32 {
-        u32::from(self.member.demand.max(self.with.map_or(0, |with| with.demand)))
+        self.members().map(|member| u32::from(member.demand)).max().unwrap_or(0)
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.member).chain(&self.with)
     }
 }
 
@@ -100,28 +104,23 @@ impl Lane {
 /// the order of the site file, as far as both go.
 pub(super) fn lanes(node: &Node, index: QueryIndex, agreed: &Agreed<'_>) -> Vec<Lane> {
     let query = node.roster.query(index);
-    let covered = |lane: &(AgentIndex, Member)| node.roster.covers(index, lane.0);
-    let members = members(node, query.quantity, agreed.plan).filter(covered);
-    let (Some(quantity), Some(with)) = (query.with, agreed.with) else {
-        return members.map(|(agent, member)| Lane { agent, member, with: None }).collect();
-    };
+    let mut lanes = readings(node, query.quantity, agreed.plan);
+    lanes.retain(|lane| node.roster.covers(index, lane.agent));
+    let (Some(quantity), Some(with)) = (query.with, agreed.with) else { return lanes };
     // Both lists are in the order of agents.
-    let mut partners = self::members(node, quantity, with).peekable();
-    let pair = |(agent, member)| {
-        while partners.next_if(|&(other, _)| other < agent).is_some() {}
-        let (_, with) = partners.next_if(|&(other, _)| other == agent)?;
-        Some(Lane { agent, member, with: Some(with) })
-    };
-    members.filter_map(pair).collect()
+    let mut partners = readings(node, quantity, with).into_iter().peekable();
+    lanes.retain_mut(|lane| {
+        while partners.next_if(|other| other.agent < lane.agent).is_some() {}
+        lane.with = partners.next_if(|other| other.agent == lane.agent).map(|other| other.member);
+        lane.with.is_some()
+    });
+    lanes
 }
 
-fn members<'a>(
-    node: &'a Node,
-    quantity: QuantityIndex,
-    plan: &'a Plan,
-) -> impl Iterator<Item = (AgentIndex, Member)> + 'a {
+fn readings(node: &Node, quantity: QuantityIndex, plan: &Plan) -> Vec<Lane> {
     let streams = &node.roster.quantity(quantity).streams;
-    plan.cohort.iter().map(|&member| (node.roster.bundle(streams[member.stream].0).agent, member))
+    let agent = |member: &Member| node.roster.bundle(streams[member.stream].0).agent;
+    plan.cohort.iter().map(|&member| Lane { agent: agent(&member), member, with: None }).collect()
 }
 
 /// The agents behind `lanes`, ascending.
@@ -167,7 +166,7 @@ pub(super) fn inputs(node: &Node, query: &Query, lanes: &[Lane]) -> Option<Input
     let columns = match query.function.reads() {
         Reads::Bits => columns(quantity.bits(), lanes.iter().map(bits))?,
         Reads::Nothing => Vec::new(),
-        Reads::Sum => vec![sum(lanes.iter().map(bits))?],
+        Reads::Sum => vec![sum(node, query.quantity, lanes)?],
     };
     let with = match query.with {
         Some(with) => {
@@ -198,13 +197,21 @@ fn columns<'a>(
     Some(columns)
 }
 
-/// The sum of readings: v = sum 2^i b_i is linear, hence free (2.2).
-fn sum<'a>(mut readings: impl Iterator<Item = Option<&'a [Share]>>) -> Option<Shares> {
-    let sum = readings.try_fold(Share::default(), |mut sum, bits| {
-        sum += &recompose(bits?);
-        Some(sum)
-    })?;
-    let mut lane = Shares::with_capacity(1);
-    lane.push(&sum);
-    Some(lane)
+/// The sum of readings, element by element: v = sum 2^i b_i is linear, hence free (2.2).
+fn sum(node: &Node, quantity: QuantityIndex, lanes: &[Lane]) -> Option<Shares> {
+    let measured = node.roster.quantity(quantity);
+    let mut sums: Vec<Share> = (0..measured.quantity.elements()).map(|_| Share::default()).collect();
+    for Lane { member, .. } in lanes {
+        let (bundle, place) = measured.streams[member.stream];
+        for part in node.roster.parts(bundle) {
+            let stream = &node.roster.bundle(part).streams[place];
+            let bits = node.holdings.get(part, member.window)?.bits(place, stream)?;
+            let sums = sums.get_mut(stream.first_element as usize..)?;
+            let elements = bits.chunks_exact(stream.bits as usize);
+            sums.iter_mut().zip(elements).for_each(|(sum, bits)| *sum += &recompose(bits));
+        }
+    }
+    let mut all = Shares::with_capacity(sums.len());
+    sums.iter().for_each(|sum| all.push(sum));
+    Some(all)
 }

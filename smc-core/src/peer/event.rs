@@ -66,6 +66,13 @@ pub enum Event {
         /// The vote.
         vote: Standing,
     },
+    /// The inventories are in and it is known who would compute on what; the inputs are checked next.
+    Planned {
+        /// Of what.
+        quantity: QuantityIndex,
+        /// Which window.
+        window: WindowIndex,
+    },
     /// A window of a query came to its end.
     Result {
         /// What it came to.

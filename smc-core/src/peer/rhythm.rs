@@ -9,7 +9,7 @@ use crate::card;
 use crate::message::PeerMessage;
 use crate::name::QuantityName;
 use crate::protocol::standing::Standing;
-use crate::roster::{BundleIndex, QuantityIndex, Roster};
+use crate::roster::{Bundle, BundleIndex, QuantityIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Period, Timestamp, WindowIndex};
 
@@ -19,6 +19,7 @@ pub(super) struct Rhythm {
     period: Period,
     /// The window that closes next.
     closing: WindowIndex,
+    /// Those in which readings begin; parts of vectors go with the first one.
     bundles: Vec<BundleIndex>,
     tracks: Vec<Track>,
 }
@@ -51,8 +52,8 @@ impl Rhythm {
         }
         let rhythm = |(period, tracks): (Period, Vec<Track>)| {
             let bundles = (0..).map(BundleIndex).zip(roster.bundles());
-            let bundles =
-                bundles.filter(|(_, bundle)| bundle.period == period).map(|(index, _)| index).collect();
+            let begin = |(_, bundle): &(_, &Bundle)| bundle.period == period && bundle.begins();
+            let bundles = bundles.filter(begin).map(|(index, _)| index).collect();
             // Where it voted before there is nothing left to do, even if the clock says otherwise.
             let voted = tracks.iter().filter_map(Track::last_vote).max().map(WindowIndex::next);
             let closing = if reborn {
@@ -134,8 +135,7 @@ impl Rhythm {
         let first = Epoch::of(node.roster.timing().cohort_epoch, self.period, before).first;
         let mut dropped = Vec::new();
         for &bundle in &self.bundles {
-            let windows = node.holdings.prune(&node.roster, bundle, first, before);
-            dropped.extend(windows.into_iter().map(|window| (bundle, window)));
+            dropped.extend(node.holdings.prune(&node.roster, bundle, first, before));
         }
         if !dropped.is_empty() {
             node.tell(Event::Forget(dropped));

@@ -312,6 +312,7 @@ impl Round {
         if let Some(reason) = self.too_small(node, &plan) {
             return self.fail(node, plan.peers, &reason);
         }
+        node.tell(Event::Planned { quantity: self.quantity, window: self.window });
         if plan.keys.is_empty() || !check::possible(node.roster.sharing(), plan.peers) {
             return self.vote(node, now, epoch, plan, vote);
         }

@@ -14,6 +14,9 @@ const READINGS: u8 = 2;
 pub struct Holdings {
     /// Per bundle, ascending by window.
     bundles: Vec<Vec<(WindowIndex, Input)>>,
+    /// Per bundle, how many after it carry the rest of the same vector. A vector counts as held only whole: what is
+    /// agreed on, carried and counted is a reading, never a part of one.
+    rest: Box<[u32]>,
     /// Room to count in.
     seen: Vec<u8>,
 }
@@ -32,7 +35,11 @@ pub enum Kept {
 impl Holdings {
     /// Nothing yet.
     pub fn new(roster: &Roster) -> Self {
-        Self { bundles: roster.bundles().iter().map(|_| Vec::new()).collect(), seen: Vec::new() }
+        Self {
+            bundles: roster.bundles().iter().map(|_| Vec::new()).collect(),
+            rest: roster.bundles().iter().map(|bundle| bundle.rest).collect(),
+            seen: Vec::new(),
+        }
     }
 
     /// Keeps the first input of each bundle and window. The caller bounds the windows.
@@ -66,8 +73,22 @@ impl Holdings {
     ) -> (Held, u16) {
         let mut newest = self.readings(bundle, place, first, closing);
         let newest = [newest.next(), newest.next()];
-        let demand = newest.iter().flatten().map(|(_, input)| input.terms().minimum_cohort).max();
+        let inputs = newest.iter().flatten().flat_map(|&(window, input)| {
+            std::iter::once(input).chain(self.rest(bundle).filter_map(move |part| self.get(part, window)))
+        });
+        let demand = inputs.map(|input| input.terms().minimum_cohort).max();
         (Held::at(closing, newest.map(|reading| Some(reading?.0))), demand.unwrap_or(0))
+    }
+
+    /// The bundles that carry the rest of the vector that begins in `bundle`.
+    fn rest(&self, bundle: BundleIndex) -> impl Iterator<Item = BundleIndex> + use<> {
+        (1..=self.rest[bundle.at()]).map(move |part| BundleIndex(bundle.0 + part))
+    }
+
+    /// Whether the input of `bundle` and `window` has a reading of the stream at `place`, and all of it is held.
+    fn is_whole(&self, bundle: BundleIndex, window: WindowIndex, input: &Input, place: usize) -> bool {
+        let held = |part| self.get(part, window).is_some_and(|input| input.has(place));
+        input.has(place) && self.rest(bundle).all(held)
     }
 
     /// The readings of one stream within `first..=last`, newest first.
@@ -81,39 +102,60 @@ impl Holdings {
         let windows = self.bundles[bundle.at()].iter().rev();
         let within =
             windows.skip_while(move |(window, _)| *window > last).take_while(move |(w, _)| *w >= first);
-        within.filter(move |(_, input)| input.has(place)).map(|(window, input)| (*window, input))
+        let whole = move |(window, input): &&(_, Input)| self.is_whole(bundle, *window, input, place);
+        within.filter(whole).map(|(window, input)| (*window, input))
     }
 
-    /// Drops what no plan can refer to any more once `closed` is over, in an epoch that began at `first`; returns
-    /// the windows dropped.
+    /// Drops what no plan can refer to any more once `closed` is over, in an epoch that began at `first`, of `bundle`
+    /// and all that carries on with it; returns what was dropped.
     pub fn prune(
         &mut self,
         roster: &Roster,
         bundle: BundleIndex,
         first: WindowIndex,
         closed: WindowIndex,
-    ) -> Vec<WindowIndex> {
+    ) -> Vec<(BundleIndex, WindowIndex)> {
+        let needed = self.needed(roster, bundle, first, closed);
         let mut dropped = Vec::new();
-        let (windows, seen) = (&mut self.bundles[bundle.at()], &mut self.seen);
-        seen.clear();
-        seen.resize(roster.bundle(bundle).streams.len(), 0);
-        // From the newest on: an input is needed for each stream of which no two newer readings were seen.
-        for at in (0..windows.len()).rev().skip_while(|&at| windows[at].0 > closed) {
-            let (window, input) = &windows[at];
-            let mut needed = false;
-            for (_, seen) in seen.iter_mut().enumerate().filter(|&(place, _)| input.has(place)) {
-                needed |= *seen < READINGS && *window >= first;
-                *seen = seen.saturating_add(1);
-            }
-            if !needed {
-                dropped.push(*window);
-            }
-        }
-        dropped.reverse();
-        if !dropped.is_empty() {
-            windows.retain(|(window, _)| dropped.binary_search(window).is_err());
+        for bundle in std::iter::once(bundle).chain(self.rest(bundle)) {
+            self.bundles[bundle.at()].retain(|&(window, _)| {
+                let keep = window > closed || needed.contains(&window);
+                if !keep {
+                    dropped.push((bundle, window));
+                }
+                keep
+            });
         }
         dropped
+    }
+
+    /// The windows up to `closed` that a plan may yet refer to.
+    fn needed(
+        &mut self,
+        roster: &Roster,
+        bundle: BundleIndex,
+        first: WindowIndex,
+        closed: WindowIndex,
+    ) -> Vec<WindowIndex> {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        seen.resize(roster.bundle(bundle).streams.len(), 0);
+        let mut needed = Vec::new();
+        // From the newest on: an input is needed for each stream of which no two newer readings were seen.
+        for (window, input) in self.bundles[bundle.at()].iter().rev().skip_while(|(w, _)| *w > closed) {
+            let mut counts = false;
+            for (place, seen) in seen.iter_mut().enumerate() {
+                if self.is_whole(bundle, *window, input, place) {
+                    counts |= *seen < READINGS && *window >= first;
+                    *seen = seen.saturating_add(1);
+                }
+            }
+            if counts {
+                needed.push(*window);
+            }
+        }
+        self.seen = seen;
+        needed
     }
 
     /// How many inputs are held.

@@ -3,12 +3,15 @@
 //! ```text
 //! minimum cohort   2 bytes, big-endian
 //! per stream       1 byte: 1 = a reading, 0 = a gap
-//! per stream       k elements of 8 bytes, little-endian, least significant bit first; zeros for a gap
+//! per stream       k shares of 8 bytes, little-endian, least significant bit first; zeros for a gap
 //! ```
+//! Of a vector a bundle has one part, with k shares for each of its elements, one element after the other.
 //! Its length depends on the bundle's definition alone, never on what was measured.
 
+use std::sync::Arc;
+
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::field::Fp;
 use crate::roster::{Bundle, Stream};
@@ -21,9 +24,39 @@ pub struct Terms {
     pub minimum_cohort: u16,
 }
 
-/// A reading as the whole number of steps above its quantity's minimum.
-#[derive(Clone, Copy, PartialEq, Eq, zeroize::Zeroize)]
-pub struct Steps(pub u64);
+/// A reading as whole numbers of steps above its quantity's minimum: erased when dropped, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Steps {
+    /// Of a vector, element by element. Copies are one in memory.
+    Many(Arc<Zeroizing<Vec<u32>>>),
+    /// Of a single number.
+    One(u32),
+}
+
+impl Steps {
+    /// The elements: one of a single number.
+    pub fn elements(&self) -> &[u32] {
+        match self {
+            Self::Many(elements) => elements,
+            Self::One(element) => std::slice::from_ref(element),
+        }
+    }
+
+    /// Those that `stream` carries, if the reading has them.
+    fn part(&self, stream: &Stream) -> Option<&[u32]> {
+        let first = stream.first_element as usize;
+        self.elements().get(first..first.checked_add(stream.elements as usize)?)
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        // The elements of a vector erase themselves, with the last copy.
+        if let Self::One(element) = self {
+            element.zeroize();
+        }
+    }
+}
 
 impl std::fmt::Debug for Steps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,15 +92,19 @@ const READING: u8 = 1;
 
 /// The length of every plaintext of `bundle`, in bytes.
 pub fn plaintext_len(bundle: &Bundle) -> usize {
-    let bits: usize = bundle.streams.iter().map(|stream| stream.bits as usize).sum();
-    TERMS_BYTES + bundle.streams.len() + bits * SHARE_BYTES
+    TERMS_BYTES + bundle.streams.len() + shares(bundle) * SHARE_BYTES
 }
 
-/// Shares `readings` (one per stream of the bundle; none is a gap) into one plaintext per peer, in the order of
+/// How many shares an input of `bundle` has.
+fn shares(bundle: &Bundle) -> usize {
+    bundle.streams.last().map_or(0, |last| last.first_bit + last.width())
+}
+
+/// Shares `readings` (one per stream of the bundle, whole; none is a gap) into one plaintext per peer, in the order of
 /// peers.
 ///
 /// # Errors
-/// If there are not as many readings as streams, or one does not fit its quantity.
+/// If there are not as many readings as streams, or one does not fit its quantity or is too short for its stream.
 pub fn deal(
     bundle: &Bundle,
     terms: Terms,
@@ -87,10 +124,17 @@ pub fn deal(
     }
     for (stream, reading) in bundle.streams.iter().zip(readings) {
         match reading {
-            Some(Steps(v)) => sharing.share_bits(*v, stream.bits, rng, &mut plaintexts)?,
+            Some(steps) => {
+                let (have, need) =
+                    (steps.elements().len(), (stream.first_element + stream.elements) as usize);
+                let part = steps.part(stream).ok_or(ShareError::WrongLength { have, need })?;
+                for &v in part {
+                    sharing.share_bits(v.into(), stream.bits, rng, &mut plaintexts)?;
+                }
+            }
             None => {
                 for plaintext in &mut plaintexts {
-                    plaintext.extend(std::iter::repeat_n(0, stream.bits as usize * SHARE_BYTES));
+                    plaintext.extend(std::iter::repeat_n(0, stream.width() * SHARE_BYTES));
                 }
             }
         }
@@ -137,8 +181,7 @@ impl Input {
 
     /// Whether this is an input of `bundle`, or of one of the same form.
     pub fn fits(&self, bundle: &Bundle) -> bool {
-        let bits = bundle.streams.last().map_or(0, |last| last.first_bit + last.bits as usize);
-        self.present.len() == bundle.streams.len() && self.shares.len() == bits
+        self.present.len() == bundle.streams.len() && self.shares.len() == shares(bundle)
     }
 
     /// What the agent demands.
@@ -151,20 +194,20 @@ impl Input {
         self.present.get(place).copied().unwrap_or(false)
     }
 
-    /// The shares of the bits of `stream`, the one at `place`; none for a gap.
+    /// The shares of the bits of `stream`, the one at `place`, element after element; none for a gap.
     pub fn bits(&self, place: usize, stream: &Stream) -> Option<&[Share]> {
         self.has(place).then(|| self.range(stream))
     }
 
     fn range(&self, stream: &Stream) -> &[Share] {
-        &self.shares[stream.first_bit..stream.first_bit + stream.bits as usize]
+        &self.shares[stream.first_bit..stream.first_bit + stream.width()]
     }
 }
 
 impl PartialEq for Input {
     fn eq(&self, other: &Self) -> bool {
-        let reveal = |input: &Self| input.shares.iter().map(Share::reveal).collect::<Vec<_>>();
-        self.terms == other.terms && self.present == other.present && reveal(self) == reveal(other)
+        let same_shares = || self.shares.iter().map(Share::reveal).eq(other.shares.iter().map(Share::reveal));
+        self.terms == other.terms && self.present == other.present && same_shares()
     }
 }
 
@@ -192,7 +235,7 @@ fn all_zero(shares: &[Share]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::bundle;
+    use crate::protocol::testing::{bundle, bundle_of};
     use crate::shamir::recompose;
     use crate::testing::rng;
 
@@ -203,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_dealt_reads_back_as_shares_of_the_readings() {
         let bundle = bundle(&[4, 14]);
-        let readings = [Some(Steps(9)), Some(Steps(612))];
+        let readings = [Some(Steps::One(9)), Some(Steps::One(612))];
         let dealt = deal(&bundle, Terms { minimum_cohort: 7 }, &readings, sharing(), &mut rng(1)).unwrap();
         let inputs: Vec<_> = dealt.iter().map(|plaintext| Input::read(&bundle, plaintext).unwrap()).collect();
         for (place, v) in [(0, 9), (1, 612)] {
@@ -216,12 +259,54 @@ mod tests {
     }
 
     #[test]
+    fn a_part_carries_its_elements_of_the_whole_vector() {
+        // Elements 2 and 3 of five, of 4 bits each, and the last one.
+        let parts = [bundle_of(&[(4, 2, 2)]), bundle_of(&[(4, 4, 1)])];
+        let whole = Some(Steps::Many(Arc::new(Zeroizing::new(vec![1, 2, 13, 4, 15]))));
+        for (bundle, expected) in parts.iter().zip([&[13, 4][..], &[15]]) {
+            let readings = std::slice::from_ref(&whole);
+            let dealt = deal(bundle, Terms::default(), readings, sharing(), &mut rng(6)).unwrap();
+            let inputs: Vec<_> =
+                dealt.iter().map(|plaintext| Input::read(bundle, plaintext).unwrap()).collect();
+            for (at, &v) in expected.iter().enumerate() {
+                let share = |input: &Input| {
+                    let bits = input.bits(0, &bundle.streams[0]).unwrap();
+                    assert_eq!(bits.len(), bundle.streams[0].width());
+                    recompose(&bits[4 * at..4 * (at + 1)]).reveal()
+                };
+                let partials: Vec<_> = sharing().indices().zip(inputs.iter().map(share)).collect();
+                assert_eq!(sharing().open(&partials).unwrap().value.to_u64(), v);
+            }
+        }
+    }
+
+    #[test]
+    fn a_vector_too_short_for_its_part_is_not_dealt() {
+        let bundle = bundle_of(&[(4, 2, 2)]);
+        for reading in [Steps::Many(Arc::new(Zeroizing::new(vec![1, 2, 3]))), Steps::One(1)] {
+            let refused = deal(&bundle, Terms::default(), &[Some(reading)], sharing(), &mut rng(7));
+            assert!(matches!(refused, Err(ShareError::WrongLength { need: 4, .. })));
+        }
+    }
+
+    #[test]
+    fn a_reading_is_never_printed() {
+        let vector = Steps::Many(Arc::new(Zeroizing::new(vec![612])));
+        assert_eq!(format!("{vector:?} {:?}", Steps::One(612)), "<redacted> <redacted>");
+    }
+
+    #[test]
     fn a_gap_is_as_long_as_a_reading() {
         let bundle = bundle(&[14]);
         let len =
             |reading| deal(&bundle, Terms::default(), &[reading], sharing(), &mut rng(2)).unwrap()[0].len();
-        assert_eq!(len(None), len(Some(Steps(0))));
+        assert_eq!(len(None), len(Some(Steps::One(0))));
         assert_eq!(len(None), plaintext_len(&bundle));
+        let part = bundle_of(&[(3, 0, 2)]);
+        let len =
+            |reading| deal(&part, Terms::default(), &[reading], sharing(), &mut rng(2)).unwrap()[0].len();
+        assert_eq!(len(None), len(Some(Steps::Many(Arc::new(Zeroizing::new(vec![7, 0]))))));
+        assert_eq!(len(None), plaintext_len(&part));
     }
 
     #[test]
@@ -235,7 +320,7 @@ mod tests {
     #[test]
     fn garbage_is_refused() {
         let bundle = bundle(&[2]);
-        let dealt = deal(&bundle, Terms::default(), &[Some(Steps(1))], sharing(), &mut rng(3)).unwrap();
+        let dealt = deal(&bundle, Terms::default(), &[Some(Steps::One(1))], sharing(), &mut rng(3)).unwrap();
         let garbled = |change: fn(&mut Vec<u8>)| {
             let mut plaintext = dealt[0].to_vec();
             change(&mut plaintext);
@@ -251,7 +336,7 @@ mod tests {
     #[test]
     fn a_reading_that_does_not_fit_is_not_dealt() {
         let bundle = bundle(&[2]);
-        assert!(deal(&bundle, Terms::default(), &[Some(Steps(4))], sharing(), &mut rng(4)).is_err());
+        assert!(deal(&bundle, Terms::default(), &[Some(Steps::One(4))], sharing(), &mut rng(4)).is_err());
         assert!(deal(&bundle, Terms::default(), &[], sharing(), &mut rng(4)).is_err());
     }
 }

@@ -22,14 +22,28 @@ pub struct QuantityDocument {
     pub maximum: Decimal,
     /// The difference between two neighbouring readings.
     pub resolution: Decimal,
+    /// How many elements a reading has; absent for a single number.
+    #[serde(default = "single", skip_serializing_if = "is_single")]
+    pub elements: u32,
     /// The length of its windows, in milliseconds.
     pub period: Period,
 }
 
+/// A reading is a single number unless its quantity says otherwise.
+pub(crate) const fn single() -> u32 {
+    1
+}
+
+/// Whether `elements` is what is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) const fn is_single(elements: &u32) -> bool {
+    *elements == single()
+}
+
 impl From<Quantity> for QuantityDocument {
     fn from(quantity: Quantity) -> Self {
-        let Quantity { name, unit, minimum, maximum, resolution, period, grid: _ } = quantity;
-        Self { name, unit, minimum, maximum, resolution, period }
+        let Quantity { name, unit, minimum, maximum, resolution, elements, period, grid: _ } = quantity;
+        Self { name, unit, minimum, maximum, resolution, elements, period }
     }
 }
 
@@ -66,6 +80,10 @@ mod tests {
         assert_eq!(serde_json::to_string(&quantity).unwrap(), TEMPERATURE);
         let texts = TEMPERATURE.replace("0.01", "\"0.010\"").replace("-40", "\"-40\"");
         assert_eq!(serde_json::from_str::<Quantity>(&texts).unwrap(), quantity);
+        let vector = TEMPERATURE.replace(r#""period""#, r#""elements":3,"period""#);
+        let quantity: Quantity = serde_json::from_str(&vector).unwrap();
+        assert_eq!((quantity.elements(), quantity.is_vector()), (3, true));
+        assert_eq!(serde_json::to_string(&quantity).unwrap(), vector);
         let motion = Quantity::known("motion", quantity.period()).unwrap();
         assert!(!serde_json::to_string(&motion).unwrap().contains("unit"));
     }
@@ -81,6 +99,11 @@ mod tests {
         assert!(refused("-40", "90").contains("the minimum 90 must be below the maximum 85"));
         assert!(refused("60000", "5").contains("a period lasts from 100 ms to 24 h"));
         assert!(refused(r#""resolution":0.01,"#, "").contains("missing field `resolution`"));
+        assert!(
+            refused(r#""period""#, r#""elements":0,"period""#).contains("elements = 0: a reading has 1 to")
+        );
+        let many = r#""elements":1000001,"period""#;
+        assert!(refused(r#""period""#, many).contains("quantity temperature: elements = 1000001: "));
         assert!(refused("°C", r"\n").contains("no control characters"));
     }
 }

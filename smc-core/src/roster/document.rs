@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::decimal::Decimal;
 use crate::identity::{SealingPublic, VerifyingKey};
 use crate::name::{NodeName, QuantityName, QueryName, SiteName, StreamName};
+use crate::quantity::{is_single, single};
 use crate::time::{Period, PeriodError};
 
 /// The whole file.
@@ -159,6 +160,9 @@ pub struct QuantityTable {
     pub maximum: Decimal,
     /// The difference between two neighbouring readings.
     pub resolution: Decimal,
+    /// How many elements a reading has, if it is a vector.
+    #[serde(default = "single", skip_serializing_if = "is_single")]
+    pub elements: u32,
     /// Its window, if not the site's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Span>,

@@ -99,6 +99,25 @@ pub enum RosterError {
         /// How many the file has.
         have: usize,
     },
+    /// An agent's readings are larger than can be sent and held in a window.
+    #[error(
+        "agent `{agent}`: its readings have {have} bits in all; at most {max}: give its [[quantity]] fewer `elements` or a \
+         coarser `resolution`, or make several agents of it",
+        max = super::MAX_BITS_PER_AGENT
+    )]
+    TooManyBits {
+        /// Whose readings.
+        agent: NodeName,
+        /// How many bits they have.
+        have: usize,
+    },
+    /// The vectors of all agents together are cut into too many messages.
+    #[error(
+        "the vectors of all agents take more than {max} messages per window: give their [[quantity]] fewer `elements` \
+         or a coarser `resolution`, or make two sites of it",
+        max = super::MAX_PARTS
+    )]
+    TooManyParts,
     /// More queries than a site may have.
     #[error("{have} queries; a site has at most {max}: remove some [[query]]", max = super::MAX_QUERIES)]
     TooManyQueries {

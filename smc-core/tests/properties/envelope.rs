@@ -53,11 +53,12 @@ impl Pair {
 }
 
 fn input(definition: [u8; 32]) -> Binding {
-    Binding::Input {
-        period: Period::from_millis(60_000).unwrap(),
-        window: WindowIndex(29_743_201),
-        definition,
-    }
+    part(0, definition)
+}
+
+fn part(part: u32, definition: [u8; 32]) -> Binding {
+    let (period, window) = (Period::from_millis(60_000).unwrap(), WindowIndex(29_743_201));
+    Binding::Input { period, window, part, definition }
 }
 
 #[test]
@@ -77,6 +78,29 @@ fn the_wire_form_is_one_line_in_a_fixed_order() {
     let envelope = Envelope::parse(&bytes, MAX).unwrap();
     let window = (Period::from_millis(60_000).unwrap(), WindowIndex(29_743_201));
     assert_eq!((envelope.window(), envelope.epoch()), (Some(window), KeyEpoch(20_780)));
+}
+
+#[test]
+fn no_part_passes_for_another() {
+    let mut pair = Pair::new(7);
+    let mut sealer = pair.sealer(5);
+    let (mut opener, definition) = (pair.opener([5]), [7; 32]);
+    for number in [0, 1, 2, u32::MAX] {
+        let bytes = sealer.seal(&part(number, definition), b"shares").unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert_eq!(Envelope::parse(&bytes, MAX).unwrap().part(), number);
+        assert_eq!(pair.open(&mut opener, &bytes, Some(&definition)).unwrap(), b"shares");
+        let spelled = format!(r#","part":{number},"ct""#);
+        assert_eq!(text.contains(&spelled), number > 0, "{text}");
+        for other in ["", r#""part":3,"#] {
+            let forged = match number {
+                0 => text.replacen(r#""ct""#, &format!(r#"{other}"ct""#), 1),
+                _ => text.replacen(&spelled, &format!(r#",{other}"ct""#), 1),
+            };
+            let expected = if forged == text { Ok(b"shares".to_vec()) } else { Err(EnvelopeError::Forged) };
+            assert_eq!(pair.open(&mut opener, forged.as_bytes(), Some(&definition)), expected, "{forged}");
+        }
+    }
 }
 
 #[test]
@@ -160,10 +184,11 @@ proptest! {
         definition: [u8; 32],
         epoch: u64,
         seed: u64,
+        number: u32,
         to_peer: bool,
     ) {
         let mut pair = Pair::new(seed);
-        let (binding, expected) = if to_peer { (Binding::Peer, None) } else { (input(definition), Some(&definition)) };
+        let (binding, expected) = if to_peer { (Binding::Peer, None) } else { (part(number, definition), Some(&definition)) };
         let bytes = pair.sealer(epoch).seal(&binding, &plaintext).unwrap();
         let opened = pair.open(&mut pair.opener([epoch]), &bytes, expected);
         prop_assert_eq!(opened.unwrap(), plaintext);

@@ -16,6 +16,7 @@ fn quantity() -> impl Strategy<Value = Quantity> {
                 minimum: decimal(minimum),
                 maximum: decimal(minimum + steps * resolution),
                 resolution: decimal(resolution),
+                elements: 1,
                 period: Period::from_millis(1_000).unwrap(),
             })
             .unwrap()

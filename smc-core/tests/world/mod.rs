@@ -19,6 +19,7 @@ use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken};
 use smc_core::protocol::input::{Input, Terms};
 use smc_core::protocol::plan::Plan;
 use smc_core::protocol::standing::Standing;
+use smc_core::quantity::Quantity;
 use smc_core::result::SignedResult;
 use smc_core::roster::{AgentIndex, BundleIndex, QuantityIndex, Roster};
 use smc_core::shamir::PeerIndex;
@@ -88,6 +89,12 @@ pub struct Told {
     pub peer: PeerIndex,
     pub signed: SignedResult,
     pub publish: bool,
+}
+
+/// The vector that an agent reads where others read `value`.
+pub fn vector(value: f64, quantity: &Quantity) -> Vec<f64> {
+    let steps = quantity.maximum().to_f64() + 1.0;
+    (0..quantity.elements()).map(|i| (value * f64::from(i + 1)) % steps).collect()
 }
 
 pub fn peer(i: u8) -> PeerIndex {
@@ -261,9 +268,14 @@ impl World {
         let window = self.since_noon(self.period().window_at(now));
         let reading = (self.readings)(agent, window);
         let state = &mut self.agents[agent];
-        for &bundle in &roster.agent(AgentIndex(agent as u32)).bundles {
-            for stream in &roster.bundle(bundle).streams {
+        let bundles = roster.agent(AgentIndex(agent as u32)).bundles.iter().map(|&b| roster.bundle(b));
+        for bundle in bundles.filter(|bundle| bundle.begins()) {
+            for stream in &bundle.streams {
+                let quantity = &roster.quantity(stream.quantity).quantity;
                 let noted = match reading {
+                    Some(value) if quantity.is_vector() => {
+                        state.handle_vector(now, &stream.name, now, &vector(value, quantity))
+                    }
                     Some(value) => state.handle_reading(now, &stream.name, now, value),
                     None => state.handle_gap(now, &stream.name, now, GapReason::Missing),
                 };
@@ -336,6 +348,7 @@ impl World {
             Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
             Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
+            Event::Planned { .. } => {}
             Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
             Event::Result { result, publish } => {
                 self.log.results.push(Told { peer: at, signed: *result, publish });

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use smc_core::decimal::Decimal;
 use smc_core::identity::NodeKeys;
 use smc_core::name::StreamName;
-use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteTable, StreamTable};
+use smc_core::roster::document::{AgentTable, PeerTable, QuantityTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{Roster, SiteDocument, Span, Tolerate};
 
 /// Windows of the tests last this long.
@@ -92,6 +93,20 @@ impl Site {
             sealing: *keys.sealing.public(),
             labels: map(labels),
             streams: quantities.iter().enumerate().map(stream).collect(),
+        });
+        self
+    }
+
+    /// Defines a vector of whole numbers with so many bits each, from 0 on.
+    pub fn vector(mut self, name: &str, bits: u32, elements: u32) -> Self {
+        self.document.quantity.push(QuantityTable {
+            name: name.parse().unwrap(),
+            unit: String::new(),
+            minimum: 0.into(),
+            maximum: Decimal::from((1_i64 << bits) - 1),
+            resolution: 1.into(),
+            elements,
+            period: None,
         });
         self
     }

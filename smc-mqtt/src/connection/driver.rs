@@ -113,6 +113,7 @@ impl Driver {
         self.shared.tally.connections.fetch_add(1, Relaxed);
         let given_up = self.outbox.restart();
         self.shared.tally.given_up.fetch_add(given_up, Relaxed);
+        self.shared.settled.notify_waiters();
         let (reader, writer) = stream.into_split();
         let ends = Ends {
             outbox: &mut self.outbox,

@@ -218,6 +218,7 @@ impl<'a> Link<'a> {
             Received::Packet(Packet::PubAck(ack)) => {
                 if self.ends.outbox.acknowledge(ack.pkid) {
                     self.ends.shared.tally.acknowledged.fetch_add(1, Relaxed);
+                    self.ends.shared.settled.notify_waiters();
                 }
             }
             Received::Packet(Packet::SubAck(ack)) => self.subscribed(&ack)?,

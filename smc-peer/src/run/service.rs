@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::{PeerError, PeerOptions, log};
+use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
 use crate::keys::EpochKeys;
 use crate::post;
@@ -34,6 +34,8 @@ use crate::writer::{WriteError, Writer};
 
 /// How many inputs may wait in memory before they are handed to the store.
 const INPUTS_PER_BATCH: usize = 128;
+/// How many bytes of them, where a part of a vector alone is a third of a mebibyte.
+const BYTES_PER_BATCH: usize = 2 << 20;
 /// How many bytes of messages to other peers are kept for a broker that restarts.
 const OUTBOX_BYTES: usize = 4 << 20;
 /// How often keys, card and status are looked after.
@@ -58,7 +60,9 @@ pub(super) struct Service {
     forgotten: Vec<InputKey>,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    observer: Option<mpsc::Sender<Event>>,
+    /// Bytes of messages to other peers so far.
+    sent: u64,
+    observer: Option<mpsc::Sender<Observed>>,
     refused: Tally,
     since: Timestamp,
     housekeeping: Timestamp,
@@ -70,7 +74,7 @@ impl Service {
         options: PeerOptions,
         topics: Topics,
         clock: Clock,
-        observer: Option<mpsc::Sender<Event>>,
+        observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let PeerOptions { roster, secrets, broker: _, state_dir, discovery } = options;
         let name = secrets.node;
@@ -107,6 +111,7 @@ impl Service {
             forgotten: Vec::new(),
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
+            sent: 0,
             observer,
             refused: Tally::default(),
             since: now,
@@ -157,7 +162,7 @@ impl Service {
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             _ => self.refuse("foreign_topic", topic),
         }
-        if self.batch.inputs.len() >= INPUTS_PER_BATCH {
+        if self.batch.inputs.len() >= INPUTS_PER_BATCH || self.batch.bytes() >= BYTES_PER_BATCH {
             self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
         }
         self.drain().await
@@ -245,15 +250,7 @@ impl Service {
             done |= matches!(event, Event::Result { .. });
             match event {
                 Event::Forget(inputs) => {
-                    let roster = &self.roster;
-                    let key = |(bundle, window)| {
-                        let bundle = roster.bundle(bundle);
-                        InputKey {
-                            agent: roster.agent(bundle.agent).node.name.clone(),
-                            period: bundle.period,
-                            window,
-                        }
-                    };
+                    let key = |(bundle, window)| post::key(&self.roster, bundle, window);
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
@@ -292,6 +289,7 @@ impl Service {
 
     fn send(&mut self, to: NodeName, sealed: Bytes) {
         let Some(publisher) = &self.publisher else { return };
+        self.sent += sealed.len() as u64;
         let now = self.clock.now();
         let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
         let expires = now + 2 * self.roster.timing().step;
@@ -301,9 +299,9 @@ impl Service {
     }
 
     fn observe(&mut self, event: &Event) {
-        if let Some(observer) = &self.observer
-            && observer.try_send(event.clone()).is_err()
-        {
+        let Some(observer) = &self.observer else { return };
+        let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
+        if observer.try_send(observed).is_err() {
             self.refused.count("observer_too_slow");
         }
     }
@@ -375,14 +373,16 @@ fn identify(
 
 /// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
 fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, PeerError> {
-    let stored = store.inputs()?;
-    let open = |stored: &StoredInput| {
-        let opened = post::open_input(roster, opener, &stored.key.agent, &stored.envelope).ok()?;
-        Some((opened.bundle, opened.window, opened.input))
-    };
-    let inputs: Vec<_> = stored.iter().filter_map(open).collect();
-    if inputs.len() < stored.len() {
-        warn!(lost = stored.len() - inputs.len(), "stored inputs that do not open any more");
+    let (mut inputs, mut lost) = (Vec::new(), 0);
+    // One after the other: all envelopes together would take more memory than the shares in them.
+    store.each_input(|stored| {
+        match post::open_input(roster, opener, &stored.key.agent, &stored.envelope) {
+            Ok(opened) => inputs.push((opened.bundle, opened.window, opened.input)),
+            Err(_) => lost += 1,
+        }
+    })?;
+    if lost > 0 {
+        warn!(lost, "stored inputs that do not open any more");
     }
     Ok(Recovered { votes: store.votes()?, inputs })
 }

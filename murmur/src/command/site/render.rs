@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use smc_core::function::Function;
 use smc_core::name::QuantityName;
 use smc_core::roster::{Span, Tolerate};
 
@@ -25,8 +24,7 @@ pub(super) fn site(plan: &Plan) -> String {
     }
     text += QUERIES_COMMENT;
     for quantity in &plan.rules.quantities {
-        for function in [Function::Count, Function::Sum, Function::Mean] {
-            let function = function.name();
+        for function in ["count", "sum", "mean"] {
             text += &format!(
                 "\n[[query]]\nname = \"{quantity}-{function}\"\nfunction = \"{function}\"\nquantity = \"{quantity}\"\n"
             );

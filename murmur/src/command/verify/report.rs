@@ -19,9 +19,9 @@ pub(super) fn text(number: u64, checked: &Result<SignedResult, Refused>) -> Stri
 }
 
 fn outcome(result: &ResultDocument) -> String {
-    match (result.status, result.value) {
-        (Status::Ok, Some(value)) if result.unit.is_empty() => value.get().to_string(),
-        (Status::Ok, Some(value)) => format!("{} {}", value.get(), result.unit),
+    match (result.status, &result.value) {
+        (Status::Ok, Some(value)) if result.unit.is_empty() => value.to_string(),
+        (Status::Ok, Some(value)) => format!("{} {}", value, result.unit),
         (status, _) => match &result.reason {
             Some(reason) => format!("{status} ({reason})"),
             None => status.to_string(),

@@ -18,7 +18,7 @@ const TOPIC: &str = "murmur/hq/share/peer-1/room-6";
 fn binding(site: &Site, window: WindowIndex) -> Binding {
     let roster = site.roster();
     let bundle = roster.bundle(roster.agent(roster.agent_named(HOSTILE).unwrap()).bundles[0]);
-    Binding::Input { period: bundle.period, window, definition: bundle.digest }
+    Binding::Input { period: bundle.period, window, part: 0, definition: bundle.digest }
 }
 
 /// A gap, as the agent itself would share it.
@@ -81,7 +81,7 @@ fn sealed_nonsense(site: &Site, sender: &mut Sender<'_>, forger: &mut Forger<'_>
     // Not bound to a window at all, or to other streams than the agent's.
     sender.send_bad("wrong_kind", TOPIC, forger.seal("peer-1", &Binding::Peer, &gap(site)));
     let Binding::Input { period, window, .. } = binding(site, window(site)) else { unreachable!() };
-    let other = Binding::Input { period, window, definition: [9; 32] };
+    let other = Binding::Input { period, window, part: 0, definition: [9; 32] };
     sender.send_bad("forged", TOPIC, forger.seal("peer-1", &other, &gap(site)));
     // Contents: too short, too long, neither reading nor gap, a gap with something in it, elements beyond the field.
     let current = binding(site, window);

@@ -58,7 +58,7 @@ fn whatever_a_peer_sends_is_counted_and_the_others_go_on() {
         sender.send_bad(reason, TOPIC, seal(&message.to_bytes()));
     }
     let as_input =
-        Binding::Input { period: site.roster().bundles()[0].period, window: w, definition: [0; 32] };
+        Binding::Input { period: site.roster().bundles()[0].period, window: w, part: 0, definition: [0; 32] };
     sender.send_bad("wrong_kind", TOPIC, forger.seal("peer-1", &as_input, b"{}"));
     about_itself(&site, &mut sender);
 
@@ -80,6 +80,7 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         demands: Vec::new(),
         standing: None,
         queries: Vec::new(),
+        seeds: vec![None; usize::from(site.roster().sharing().peers())],
     }
 }
 

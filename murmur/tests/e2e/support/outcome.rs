@@ -31,3 +31,8 @@ pub(crate) fn all_fresh(signed: &SignedResult, cohort: u32) -> bool {
     let result = &signed.result;
     result.status == Status::Ok && result.cohort == cohort && result.fresh == cohort
 }
+
+/// The number that a result is, if it is one.
+pub(crate) fn number(signed: &SignedResult) -> Option<f64> {
+    signed.result.value.as_ref()?.as_number()
+}

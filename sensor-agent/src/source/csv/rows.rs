@@ -11,7 +11,7 @@ use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 use flate2::read::MultiGzDecoder;
 use smc_core::time::Timestamp;
 
-use super::super::text::Words;
+use super::super::text::{Words, is_vector, read_vector};
 use super::super::{GapReason, Reading};
 use super::time::parse_time;
 use super::{CsvError, Delimiter, Flaw};
@@ -77,6 +77,16 @@ pub enum Cell {
     Reading(Reading),
     /// Something else.
     Unusable(GapReason),
+}
+
+impl Cell {
+    /// How many numbers it holds.
+    pub(super) fn numbers(&self) -> usize {
+        match self {
+            Self::Reading(reading) => reading.reveal().len(),
+            Self::Empty | Self::Unusable(_) => 0,
+        }
+    }
 }
 
 impl CsvRows {
@@ -177,10 +187,10 @@ impl<'a> Row<'a> {
         let record = self.record;
         self.values.iter().map(move |place| match record.get(*place).map(str::trim) {
             None | Some("") => Cell::Empty,
-            Some(text) => match Words::default().read(text) {
-                Ok(reading) => Cell::Reading(reading),
-                Err(reason) => Cell::Unusable(reason),
-            },
+            Some(text) => {
+                let read = if is_vector(text) { read_vector(text) } else { Words::default().read(text) };
+                read.map_or_else(Cell::Unusable, Cell::Reading)
+            }
         })
     }
 }

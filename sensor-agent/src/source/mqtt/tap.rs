@@ -1,4 +1,4 @@
-//! From a message to a reading: plain text or a place in a JSON document, scaled.
+//! From a message to a reading: plain text or a place in a JSON document, scaled; a vector is an array there.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -71,37 +71,46 @@ impl Tap {
         if payload.is_empty() {
             return Drawn::Unusable(GapReason::Missing);
         }
-        let raw = match &self.pointer {
+        let drawn = match &self.pointer {
             Some(pointer) => match serde_json::from_slice::<Value>(payload) {
                 Ok(document) => match document.pointer(&pointer.0) {
-                    Some(value) => self.read_json(value),
+                    Some(Value::Array(elements)) => {
+                        Reading::vector(elements.iter().map(|element| self.scaled(self.read_json(element)?)))
+                    }
+                    Some(value) => self.read_json(value).and_then(|number| self.reading(number)),
                     None => return Drawn::Ignored,
                 },
                 Err(_) => Err(GapReason::Unparsable),
             },
             None => std::str::from_utf8(payload)
                 .map_err(|_| GapReason::Unparsable)
-                .and_then(|text| self.words().read(text)),
+                .and_then(|text| self.reading(self.words().number(text)?)),
         };
-        let scaled = |reading: Reading| {
-            Reading::new(reading.reveal() * self.scale + self.offset).ok_or(GapReason::NotANumber)
-        };
-        match raw.and_then(scaled) {
+        match drawn {
             Ok(reading) => Drawn::Reading(reading),
             Err(reason) => Drawn::Unusable(reason),
         }
     }
 
-    fn read_json(&self, value: &Value) -> Result<Reading, GapReason> {
+    fn reading(&self, number: f64) -> Result<Reading, GapReason> {
+        Reading::new(self.scaled(number)?).ok_or(GapReason::NotANumber)
+    }
+
+    fn scaled(&self, number: f64) -> Result<f64, GapReason> {
+        let scaled = number * self.scale + self.offset;
+        if scaled.is_finite() { Ok(scaled) } else { Err(GapReason::NotANumber) }
+    }
+
+    fn read_json(&self, value: &Value) -> Result<f64, GapReason> {
         match value {
             Value::Null => Err(GapReason::Missing),
             // The words may swap the two.
             Value::Bool(truth) => {
-                let word = self.words().read(if *truth { "true" } else { "false" });
-                word.or_else(|_| Reading::new(f64::from(u8::from(*truth))).ok_or(GapReason::NotANumber))
+                let word = self.words().number(if *truth { "true" } else { "false" });
+                Ok(word.unwrap_or(f64::from(u8::from(*truth))))
             }
-            Value::Number(number) => number.as_f64().and_then(Reading::new).ok_or(GapReason::NotANumber),
-            Value::String(text) => self.words().read(text),
+            Value::Number(number) => number.as_f64().ok_or(GapReason::NotANumber),
+            Value::String(text) => self.words().number(text),
             Value::Array(_) | Value::Object(_) => Err(GapReason::WrongType),
         }
     }
@@ -125,7 +134,7 @@ mod tests {
     fn draw(config: &str, payload: &str) -> Result<f64, Option<GapReason>> {
         match tap(config).draw(payload.as_bytes(), MAX) {
             Drawn::Ignored => Err(None),
-            Drawn::Reading(reading) => Ok(reading.reveal()),
+            Drawn::Reading(reading) => Ok(reading.reveal()[0]),
             Drawn::Unusable(reason) => Err(Some(reason)),
         }
     }
@@ -161,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn arrays_are_vectors() {
+        for (config, payload, vector) in [
+            ("pointer = '/gradient'", r#"{"round":3,"gradient":[0.5,-1,2e-1]}"#, &[0.5, -1.0, 0.2][..]),
+            ("pointer = ''", "[1,2,3]", &[1.0, 2.0, 3.0]),
+            ("pointer = '/0'", "[[1,0],[0,1]]", &[1.0, 0.0]),
+            ("pointer = '/v'\nscale = 10\noffset = 1", r#"{"v":[0,"1",true]}"#, &[1.0, 11.0, 11.0]),
+            ("pointer = '/v'", r#"{"v":[612]}"#, &[612.0]),
+            ("pointer = '/v'", r#"{"v":[]}"#, &[]),
+        ] {
+            let Drawn::Reading(reading) = tap(config).draw(payload.as_bytes(), MAX) else {
+                panic!("{config} of {payload}")
+            };
+            assert_eq!((reading.is_vector(), reading.reveal()), (true, vector), "{config} of {payload}");
+        }
+    }
+
+    #[test]
     fn what_is_no_reading_has_its_reason() {
         let deep = "[".repeat(10_000);
         for (config, payload, reason) in [
@@ -173,7 +199,13 @@ mod tests {
             ("pointer = '/co2'", r#"{"co2":"nan"}"#, Some(GapReason::NotANumber)),
             ("scale = 1e308", "1e308", Some(GapReason::NotANumber)),
             ("pointer = '/co2'", r#"{"co2":{"value":1}}"#, Some(GapReason::WrongType)),
-            ("pointer = '/co2'", r#"{"co2":[1]}"#, Some(GapReason::WrongType)),
+            ("pointer = '/v'", r#"{"v":[1,[2]]}"#, Some(GapReason::WrongType)),
+            ("pointer = '/v'", r#"{"v":[1,{}]}"#, Some(GapReason::WrongType)),
+            ("pointer = '/v'", r#"{"v":[1,null,"x"]}"#, Some(GapReason::Missing)),
+            ("pointer = '/v'", r#"{"v":[1,"x"]}"#, Some(GapReason::Unparsable)),
+            ("pointer = '/v'", r#"{"v":[1,"nan"]}"#, Some(GapReason::NotANumber)),
+            ("pointer = '/v'\nscale = 1e308", r#"{"v":[1,1e308]}"#, Some(GapReason::NotANumber)),
+            ("", "[1,2]", Some(GapReason::Unparsable)),
             ("pointer = '/co2'", r#"{"co2":"high"}"#, Some(GapReason::Unparsable)),
             ("pointer = '/co2'", r#"{"co2":1"#, Some(GapReason::Unparsable)),
             ("pointer = '/co2'", "612", None),

@@ -2,6 +2,8 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use smc_core::decimal::Decimal;
+use smc_core::quantity::Quantity;
 use smc_core::time::Timestamp;
 
 use super::people::{Change, plan_day, uniform};
@@ -52,11 +54,9 @@ pub struct Room {
 impl Room {
     /// The room of that name, at the beginning of 1970. Call [`Room::advance`] before reading it.
     pub fn new(name: &str, settings: RoomSettings) -> Self {
-        // FNV-1a: stable across versions and machines, unlike the standard library's hasher.
-        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let mut room = Self {
             settings,
-            name: name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv),
+            name: fnv(name),
             now: Timestamp::default(),
             day: 0,
             sky: 1.0,
@@ -91,6 +91,16 @@ impl Room {
             Property::Power => self.power(),
             Property::Temperature => self.temperature(),
         }
+    }
+
+    /// What a sensor called `stream` of vectors shows now: numbers on the steps of `quantity`, all equally likely.
+    pub fn vector(&self, stream: &str, quantity: &Quantity) -> impl Iterator<Item = f64> + use<> {
+        let [minimum, maximum, step] =
+            [quantity.minimum(), quantity.maximum(), quantity.resolution()].map(Decimal::to_f64);
+        let steps = ((maximum - minimum) / step).round() + 1.0;
+        let mut rng = self.rng(self.now.as_micros(), fnv(stream));
+        let draw = move |_| (minimum + step * (uniform(&mut rng) * steps).floor()).clamp(minimum, maximum);
+        (0..quantity.elements()).map(draw)
     }
 
     /// People in the room.
@@ -213,6 +223,12 @@ impl Room {
         }
         ChaCha20Rng::from_seed(seed)
     }
+}
+
+/// FNV-1a: stable across versions and machines, unlike the standard library's hasher.
+fn fnv(text: &str) -> u64 {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// What the air holds: ppm, g/m3, degrees Celsius.
