@@ -74,9 +74,10 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
         with: with.map(|with| &roster.quantity(with).quantity),
     };
     let readings = readings(roster, quantity);
-    let function = entry.function(parameters(&table), &subject, readings).map_err(refused)?;
+    let parameters = parameters(&table);
+    let function = entry.function(parameters.clone(), &subject, readings).map_err(refused)?;
     let QueryTable { name, scope, purpose, .. } = table;
-    Ok(Query { name, function, quantity, with, agent, scope, minimum_cohort, purpose, digest })
+    Ok(Query { name, function, parameters, quantity, with, agent, scope, minimum_cohort, purpose, digest })
 }
 
 /// How many readings a window can have; a large vector comes in parts.
