@@ -70,6 +70,8 @@ pub struct Query {
     pub name: QueryName,
     /// What is computed.
     pub function: Arc<dyn Function>,
+    /// The function's own keys, as the site file has them.
+    pub parameters: Parameters,
     /// Of what.
     pub quantity: QuantityIndex,
     /// The second quantity, of functions of two.

@@ -74,9 +74,10 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
         with: with.map(|with| &roster.quantity(with).quantity),
     };
     let readings = roster.quantity(quantity).streams.len() as u64;
-    let function = entry.function(parameters(&table), &subject, readings).map_err(refused)?;
+    let parameters = parameters(&table);
+    let function = entry.function(parameters.clone(), &subject, readings).map_err(refused)?;
     let QueryTable { name, scope, purpose, .. } = table;
-    Ok(Query { name, function, quantity, with, agent, scope, minimum_cohort, purpose, digest })
+    Ok(Query { name, function, parameters, quantity, with, agent, scope, minimum_cohort, purpose, digest })
 }
 
 fn parameters(table: &QueryTable) -> Parameters {
