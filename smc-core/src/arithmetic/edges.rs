@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn constants_that_agree_cost_once() {
-        // Seven products of pairs; then of four bits 1 + 2 + 2, and a stretch that is left over.
-        assert_eq!(products_above_each(14, &[5]), 7 + 5);
-        assert_eq!(products_above_each(14, &[5, 4]), 7 + 6);
-        assert_eq!(products_above_each(14, &(0..256).collect::<Vec<_>>()), 7 + 16 + 2 * 16 + 2);
+        // Seven products of pairs; of four bits 1 + 2 + 2, and a stretch that is left over; of eight bits 1 + 2.
+        assert_eq!(products_above_each(14, &[5]), 7 + 5 + 3);
+        assert_eq!(products_above_each(14, &[5, 4]), 7 + 6 + 4);
+        assert_eq!(products_above_each(14, &(0..256).collect::<Vec<_>>()), 7 + (16 + 32 + 2) + (256 + 2));
     }
 }

@@ -60,5 +60,10 @@ pub(super) fn second<'a>(
     parameters: &mut super::Parameters,
     subject: &Subject<'a>,
 ) -> Result<&'a Quantity, FunctionError> {
-    parameters.with.take().and(subject.with).ok_or_else(|| entry.missing("with"))
+    let with = parameters.with.take().and(subject.with).ok_or_else(|| entry.missing("with"))?;
+    if with.is_vector() {
+        let must = format!("`{}` is a vector; name a quantity of single numbers", with.name());
+        return Err(FunctionError::OutOfRange { parameter: "with", must });
+    }
+    Ok(with)
 }

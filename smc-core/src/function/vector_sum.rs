@@ -64,6 +64,9 @@ impl Function for VectorSum {
             let sum = sum::honest(facts, std::slice::from_ref(element))?;
             Some(facts.quantity.decode_sum(sum, facts.readings).into())
         };
+        if elements.len() != facts.quantity.elements() as usize {
+            return None;
+        }
         elements.iter().map(sum).collect::<Option<_>>().map(Value::List)
     }
 }

@@ -209,7 +209,7 @@ impl Seeds {
     fn epoch_hash(&self, domain: &[u8], epoch: KeyEpoch) -> Sha256 {
         let mut hash = Sha256::new();
         hash.update(domain);
-        hash.update(&*self.root);
+        hash.update(self.root.as_slice());
         hash.update(epoch.0.to_be_bytes());
         hash
     }

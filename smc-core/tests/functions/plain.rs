@@ -10,7 +10,7 @@ use smc_core::value::Value;
 use crate::case::{Case, agents};
 
 /// The value of the case's function.
-pub fn value(case: &Case) -> Value {
+pub(crate) fn value(case: &Case) -> Value {
     let x: Vec<Decimal> = case.readings.iter().map(|&v| case.quantity.decode(v)).collect();
     let mut sorted = x.clone();
     sorted.sort();

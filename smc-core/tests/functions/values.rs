@@ -8,7 +8,7 @@ use smc_core::quantity::Quantity;
 use smc_core::shamir::Sharing;
 use smc_core::value::Value;
 
-use crate::case::{Case, all_sharings, quantity, steps};
+use crate::case::{Case, all_sharings, quantity, steps, vector};
 use crate::plain;
 
 /// Of 1 to 9 bits; some with steps up to 2^k - 1, others not.
@@ -162,7 +162,7 @@ fn check(case: &Case, sharing: Sharing, audience: Audience) {
     let have = case.rehearse(sharing, audience, 7);
     let value = have.value.unwrap_or_else(|| panic!("{case:?}: dishonest {:?}", have.elements));
     assert!(same(case.function, &value, &want), "{case:?} {sharing:?} {audience:?}: {value:?}, not {want:?}");
-    let most = case.read().unwrap().products(&case.subject(), case.readings.len() as u64);
+    let most = case.read().unwrap().products(&case.subject(), case.count() as u64);
     assert!(have.cost.products <= most, "{}: {} products, not {most}", case.function, have.cost.products);
 }
 
@@ -192,6 +192,16 @@ fn hundreds_of_categories_are_told_apart() {
         let mut case = Case::new(function, quantity.clone(), vec![999, 0, 999, 512, 31, 32, 0, 999]);
         case.parameters.at_least = (function == "heavy_hitters").then_some(2);
         check(&case, all_sharings()[0], Audience::Everybody);
+    }
+}
+
+#[test]
+fn vectors_are_added_up_element_by_element() {
+    let elements = vector("elements", "-1", "1", "0.5", 3);
+    let case = Case::new("vector_sum", elements, vec![0, 1, 2, 4, 4, 4, 0, 0, 1]);
+    for audience in [Audience::Everybody, Audience::One] {
+        let sums = [-1.0, -0.5, 0.5].map(|sum| Value::from(Decimal::from_f64(sum).unwrap()));
+        assert_eq!(case.rehearse(all_sharings()[3], audience, 1).value, Some(Value::List(sums.to_vec())));
     }
 }
 
