@@ -81,6 +81,7 @@ fn document(agents: usize, streams: usize, rng: &mut ChaCha20Rng) -> (SiteDocume
         site,
         peer: keys.iter().enumerate().map(peer).collect(),
         agent: (0..agents).map(agent).collect(),
+        client: vec![],
         quantity: vec![],
         query: [("all", None), ("floor-3", Some("3"))].map(query).into(),
     };

@@ -14,7 +14,8 @@ use rand_core::SeedableRng;
 use smc_core::agent::{Agent, GapReason};
 use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
-use smc_core::name::QuantityName;
+use smc_core::name::{NodeName, QuantityName};
+use smc_core::output::SealedOutput;
 use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken};
 use smc_core::protocol::input::{Input, Terms};
 use smc_core::protocol::plan::Plan;
@@ -76,6 +77,8 @@ pub struct Log {
     pub agreed: Vec<(PeerIndex, QuantityIndex, WindowIndex, Arc<Plan>)>,
     pub blamed: Vec<(PeerIndex, Blame)>,
     pub results: Vec<Told>,
+    /// Shares of outputs for one client.
+    pub outputs: Vec<(PeerIndex, NodeName, SealedOutput)>,
     pub refused: Vec<(PeerIndex, Refusal)>,
     pub sat_out: Vec<(PeerIndex, WindowIndex)>,
     pub skipped: Vec<(PeerIndex, u64)>,
@@ -352,6 +355,7 @@ impl World {
             Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
             Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
+            Event::Output { to, output } => self.log.outputs.push((at, to, *output)),
             Event::Planned { .. } => {}
             Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
             Event::Result { result, publish } => {
