@@ -50,7 +50,7 @@ impl Role {
             Self::Device => (vec![], vec![]),
             Self::HomeAssistant => home_assistant(topics),
             Self::Peer => peer(topics, &name.parse()?),
-            Self::Reader => (vec![], vec![topics.everything(), topics.discovery()]),
+            Self::Reader => (vec![], [topics.everything()].into_iter().chain(topics.discovery()).collect()),
         };
         let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
             texts.iter().map(|text| text.parse()).collect()
@@ -67,13 +67,13 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
-    let publish = vec![
+    let mut publish = vec![
         topics.peer_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
-        topics.discovery(),
     ];
+    publish.extend(topics.discovery());
     let subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
@@ -120,6 +120,8 @@ mod tests {
         assert!(peer.may_publish("murmur/hq/peer/landlord/tenant"));
         assert!(peer.may_publish("murmur/hq/result/co2-mean"));
         assert!(peer.may_publish("homeassistant/sensor/murmur_hq/co2-mean/config"));
+        assert!(peer.may_publish("homeassistant/binary_sensor/murmur_hq/co2-any-above/config"));
+        assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
         assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));

@@ -81,6 +81,7 @@ fn document(agents: usize, streams: usize, rng: &mut ChaCha20Rng) -> (SiteDocume
         site,
         peer: keys.iter().enumerate().map(peer).collect(),
         agent: (0..agents).map(agent).collect(),
+        client: vec![],
         quantity: vec![],
         query: [("all", None), ("floor-3", Some("3"))].map(query).into(),
     };
@@ -98,6 +99,7 @@ impl Site {
             let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, root, now);
             for other in roster.sharing().indices() {
                 peer.handle_presence(now, other, true);
+                peer.handle_reachable(now, other);
             }
             peer
         });

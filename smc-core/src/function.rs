@@ -56,7 +56,7 @@ pub use self::rehearsal::{Rehearsal, RehearsalError, Rehearsed};
 use crate::arithmetic::{Arithmetic, Fault, Session};
 use crate::digest::Digest;
 use crate::field::Fp;
-use crate::name::QueryName;
+use crate::name::{NodeName, QueryName};
 use crate::prss::Randomness;
 use crate::quantity::Quantity;
 use crate::roster::{AgentIndex, QuantityIndex};
@@ -70,12 +70,16 @@ pub struct Query {
     pub name: QueryName,
     /// What is computed.
     pub function: Arc<dyn Function>,
+    /// The function's own keys, as the site file has them.
+    pub parameters: Parameters,
     /// Of what.
     pub quantity: QuantityIndex,
     /// The second quantity, of functions of two.
     pub with: Option<QuantityIndex>,
     /// The agent whose own reading it is about, of functions that are.
     pub agent: Option<AgentIndex>,
+    /// For whose eyes alone the output is; everybody's if none.
+    pub audience: Option<NodeName>,
     /// Which agents: every label given here must match; empty means all.
     pub scope: BTreeMap<String, String>,
     /// The fewest agents that a result may cover, the site's minimum included.
@@ -155,10 +159,9 @@ pub fn session(
     sharing: Sharing,
     randomness: Randomness,
     inputs: Inputs,
-    sealed: bool,
+    audience: Audience,
 ) -> Session<Result<Final, Fault>> {
     let function = Arc::clone(function);
-    let audience = if sealed { Audience::One } else { Audience::Everybody };
     Session::new(sharing, randomness, async move |arithmetic| {
         let output = function.compute(arithmetic.clone(), inputs, audience).await?;
         Ok(output.finish(&arithmetic, audience).await)

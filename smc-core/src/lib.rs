@@ -15,6 +15,7 @@ pub mod function;
 pub mod identity;
 pub mod message;
 pub mod name;
+pub mod output;
 pub mod peer;
 pub mod peers;
 pub mod polynomial;

@@ -50,7 +50,7 @@ impl PeerMessage {
         let mut bytes = Zeroizing::new(Vec::with_capacity(header.len() + 1 + shares.0.len() * Fp::BYTES));
         bytes.extend_from_slice(&header);
         bytes.push(b'\n');
-        shares.0.iter().for_each(|share| bytes.extend_from_slice(&share.to_bytes()));
+        shares.append_to(&mut bytes);
         bytes
     }
 
@@ -118,7 +118,13 @@ pub enum Purpose {
 pub struct OutputShares(pub Zeroizing<Vec<Fp>>);
 
 impl OutputShares {
-    fn read(bytes: &[u8]) -> Result<Self, MessageError> {
+    /// Appends them as they are: 8 bytes each, little-endian.
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        self.0.iter().for_each(|share| bytes.extend_from_slice(&share.to_bytes()));
+    }
+
+    /// At most [`MAX_SHARES`], canonical, and nothing left over.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, MessageError> {
         let (elements, rest) = bytes.as_chunks::<{ Fp::BYTES }>();
         if !rest.is_empty() || elements.len() > MAX_SHARES {
             return Err(MessageError);

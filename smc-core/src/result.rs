@@ -37,6 +37,9 @@ pub struct ResultDocument {
     pub unit: String,
     /// When.
     pub window: WindowDocument,
+    /// For whose eyes alone the value is, which then is not here; everybody's if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<NodeName>,
     /// The value; none unless `status` is ok.
     pub value: Option<Value>,
     /// How many agents it covers.

@@ -76,6 +76,7 @@ pub struct Roster {
     minimum_cohort: u32,
     peers: Vec<Node>,
     agents: Vec<Agent>,
+    clients: BTreeMap<NodeName, SealingPublic>,
     agent_names: HashMap<NodeName, AgentIndex>,
     bundles: Vec<Bundle>,
     quantities: Vec<Measured>,
@@ -228,6 +229,12 @@ impl Roster {
         &self.agents
     }
 
+    /// The key that outputs for the client or agent called `name` are sealed to.
+    pub fn recipient(&self, name: &NodeName) -> Option<&SealingPublic> {
+        let agent = || Some(&self.agent(self.agent_named(name.as_str())?).node.sealing);
+        self.clients.get(name).or_else(agent)
+    }
+
     /// The index of the agent called `name`.
     pub fn agent_named(&self, name: &str) -> Option<AgentIndex> {
         self.agent_names.get(name).copied()
@@ -314,7 +321,7 @@ impl TryFrom<SiteDocument> for Roster {
         }
         let queries = std::mem::take(&mut document.query);
         let digest = Sha256::digest(canonical(&document)).into();
-        let SiteDocument { site: table, peer, agent, quantity, query: _ } = document;
+        let SiteDocument { site: table, peer, agent, client, quantity, query: _ } = document;
         let sharing = Sharing::new(u8::try_from(peer.len()).unwrap_or(u8::MAX), table.threshold)?;
         let mut builder = Builder::new(builder::period("site.period", table.period)?, quantity)?;
         let mut names = BTreeSet::new();
@@ -326,6 +333,11 @@ impl TryFrom<SiteDocument> for Roster {
         for entry in agent {
             builder::claim(&mut names, &entry.name)?;
             builder.agent(entry)?;
+        }
+        let mut clients = BTreeMap::new();
+        for document::ClientTable { name, sealing } in client {
+            builder::claim(&mut names, &name)?;
+            clients.insert(name, sealing);
         }
         let Builder { agents, bundles, quantities, .. } = builder;
         for measured in &quantities {
@@ -350,6 +362,7 @@ impl TryFrom<SiteDocument> for Roster {
             minimum_cohort,
             peers,
             agents,
+            clients,
             agent_names,
             bundles,
             quantities,

@@ -22,8 +22,10 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
-    /// `homeassistant/sensor/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
+    /// `homeassistant/<component>/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
     Discovery {
+        /// What kind of entity it is.
+        component: Component,
         /// Whose entity is described.
         query: QueryName,
     },
@@ -53,6 +55,28 @@ pub enum Topic {
     },
 }
 
+/// What Home Assistant makes of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// Yes or no.
+    BinarySensor,
+    /// Anything else.
+    Sensor,
+}
+
+impl Component {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::BinarySensor, Self::Sensor];
+
+    /// Home Assistant's name for it: in topics, and before the dot of an entity's id.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BinarySensor => "binary_sensor",
+            Self::Sensor => "sensor",
+        }
+    }
+}
+
 /// A topic that is none of this site's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a topic of this site")]
@@ -75,7 +99,9 @@ impl Topics {
         let site = &self.site;
         match topic {
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
-            Topic::Discovery { query } => format!("homeassistant/sensor/{ROOT}_{site}/{query}/config"),
+            Topic::Discovery { component, query } => {
+                format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
+            }
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
@@ -105,14 +131,14 @@ impl Topics {
                 }
             }
             "homeassistant" => {
-                let ours = level()? == "sensor"
-                    && level()?.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('_'))
-                        == Some(self.site.as_str());
+                let component = level()?;
+                let component = Component::ALL.into_iter().find(|known| known.name() == component);
+                let site = level()?.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('_'));
                 let query = name(level()?)?;
-                if !ours || level()? != "config" {
+                if site != Some(self.site.as_str()) || level()? != "config" {
                     return Err(ForeignTopic);
                 }
-                Topic::Discovery { query }
+                Topic::Discovery { component: component.ok_or(ForeignTopic)?, query }
             }
             _ => return Err(ForeignTopic),
         };
@@ -129,9 +155,12 @@ impl Topics {
         format!("{ROOT}/{}/#", self.site)
     }
 
-    /// All discovery messages of the site.
-    pub fn discovery(&self) -> String {
-        format!("homeassistant/sensor/{ROOT}_{}/+/config", self.site)
+    /// All discovery messages of the site, by component.
+    pub fn discovery(&self) -> impl Iterator<Item = String> {
+        let filter = |component: Component| {
+            format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
+        };
+        Component::ALL.into_iter().map(filter)
     }
 
     /// Messages that other peers sealed for `to`.
@@ -190,7 +219,8 @@ mod tests {
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
             Topic::Card { node: node.clone() },
-            Topic::Discovery { query: query.clone() },
+            Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
+            Topic::Discovery { component: Component::Sensor, query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
             Topic::Result { query },
             Topic::Share { to: node.clone(), from },
@@ -214,6 +244,7 @@ mod tests {
             "murmur/hq/card/+",
             "murmur/hq/card/",
             "homeassistant/sensor/murmur_hq/a/state",
+            "homeassistant/switch/murmur_hq/a/config",
             "\u{e9}/hq",
         ] {
             assert_eq!(topics().parse(text), Err(ForeignTopic), "{text:?}");

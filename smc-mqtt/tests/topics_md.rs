@@ -13,7 +13,7 @@ use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::result::SignedResult;
 use smc_mqtt::status::presence;
-use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
+use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
 
 const PAGE: &str = include_str!("../../topics.md");
 /// The site of the page's examples.
@@ -23,7 +23,7 @@ const SITE: &str = "demo";
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
-        Topic::Discovery { .. } => "homeassistant/sensor/murmur_<site>/<query>/config",
+        Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
@@ -31,14 +31,23 @@ fn pattern(topic: &Topic) -> &'static str {
     }
 }
 
+/// Home Assistant's name for what a topic announces; empty for topics that announce nothing.
+fn component(topic: &Topic) -> &'static str {
+    match topic {
+        Topic::Discovery { component, .. } => component.name(),
+        _ => "",
+    }
+}
+
 /// One of every topic.
-fn all() -> [Topic; 6] {
+fn all() -> [Topic; 7] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
         Topic::Card { node: node() },
-        Topic::Discovery { query: query() },
+        Topic::Discovery { component: Component::BinarySensor, query: query() },
+        Topic::Discovery { component: Component::Sensor, query: query() },
         Topic::Peer { to: node(), from: from() },
         Topic::Result { query: query() },
         Topic::Share { to: node(), from: from() },
@@ -84,6 +93,7 @@ fn every_topic_of_the_code_is_described_and_no_other() {
     let mut described: Vec<_> = sections().into_keys().collect();
     let mut known: Vec<_> = all().iter().map(pattern).chain([HOME_ASSISTANT_STATUS]).collect();
     known.sort_unstable();
+    known.dedup();
     described.sort_unstable();
     assert_eq!(described, known);
 }
@@ -107,6 +117,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
             ("<query>", "co2-mean"),
+            ("<component>", component(&topic)),
         ];
         let filled =
             placeholders.iter().fold(pattern(&topic).to_owned(), |text, (from, to)| text.replace(from, to));

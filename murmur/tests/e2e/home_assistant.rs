@@ -13,7 +13,7 @@ use crate::support::site::Site;
 use smc_core::result::Status;
 
 /// As an integration would: everything that announces itself.
-const DISCOVERY: &str = "homeassistant/sensor/+/+/config";
+const DISCOVERY: &str = "homeassistant/+/murmur_hq/+/config";
 
 /// The discovery of every query of the site, by the query's name; as `home-assistant` sees it, retained.
 fn discovered(site: &Site) -> BTreeMap<String, Value> {
@@ -25,8 +25,9 @@ fn discovered(site: &Site) -> BTreeMap<String, Value> {
     assistant.wait_for("every query is announced", |message| {
         assert!(message.retained, "{message:?}");
         let levels: Vec<&str> = message.topic.split('/').collect();
-        assert_eq!((levels.len(), levels[2]), (5, "murmur_hq"), "{}", message.topic);
-        found.insert(levels[3].to_owned(), message.json());
+        let entity = message.json();
+        assert!(entity["default_entity_id"].as_str().unwrap().starts_with(&format!("{}.", levels[1])));
+        found.insert(levels[3].to_owned(), entity);
         (found.len() == queries).then(|| found.clone())
     })
 }
@@ -108,7 +109,8 @@ fn every_result_becomes_a_sensor_that_never_shows_an_old_value_in_new_clothes() 
     assert_eq!(available, "online");
     let expected = json!({
         "window_start": good.result.window.start, "window_end": good.result.window.end, "cohort": 5, "fresh": 5,
-        "carried": 0, "peers": ["peer-1", "peer-2", "peer-3"], "verified": true, "status": "ok", "reason": null,
+        "carried": 0, "peers": ["peer-1", "peer-2", "peer-3"], "validated": good.result.validated, "verified": true,
+        "status": "ok", "reason": null,
     });
     assert_eq!(attributes, expected);
 

@@ -16,6 +16,15 @@ pub enum FunctionError {
         /// How many it may take at most.
         most: u64,
     },
+    /// The function tells the peers more than the client may share.
+    #[error(
+        "`{function}` can't be for one client alone: the peers learn its output on the way; remove `audience`, or ask for \
+         another function"
+    )]
+    Audience {
+        /// The function.
+        function: &'static str,
+    },
     /// A parameter is missing.
     #[error("`{function}` needs `{parameter}`, for example {example}")]
     Missing {

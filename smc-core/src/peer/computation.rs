@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::Node;
 use super::ballot::{Ballot, Cast};
 use super::cohort::{self, Agreed, Cohort};
@@ -11,9 +13,10 @@ use super::exchange::Exchange;
 use crate::arithmetic::{Batch, Fault, Progress, Session};
 use crate::document::Signable;
 use crate::field::Fp;
-use crate::function::{self, Facts, Final, Subject};
+use crate::function::{self, Audience, Facts, Final, Subject};
 use crate::identity::Signature;
-use crate::message::{Endorsement, Partial, PeerMessage, Purpose};
+use crate::message::{Endorsement, OutputShares, Partial, PeerMessage, Purpose};
+use crate::output::SealedOutput;
 use crate::peers::PeerSet;
 use crate::protocol::release::Atoms;
 use crate::prss::{Label, Randomness, SeedError};
@@ -21,6 +24,7 @@ use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, Windo
 use crate::roster::{QuantityIndex, QueryIndex, Roster};
 use crate::shamir::{Degree, PeerIndex};
 use crate::time::{Timestamp, WindowIndex};
+use crate::value::Value;
 
 /// A query in one window.
 #[derive(Debug)]
@@ -95,7 +99,8 @@ impl Computation {
         let session = cohort::allow(query, &agreed, &lanes, self.window, released).and_then(|()| {
             let randomness = self.randomness(node, &agreed)?;
             let inputs = cohort::inputs(node, query, &lanes).ok_or(Reason::Lost)?;
-            Ok(function::session(&query.function, roster.sharing(), randomness, inputs, false))
+            let audience = query.audience.as_ref().map_or(Audience::Everybody, |_| Audience::One);
+            Ok(function::session(&query.function, roster.sharing(), randomness, inputs, audience))
         });
         match session {
             Ok(session) => {
@@ -169,8 +174,11 @@ impl Computation {
     fn go_on(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, mut session: Running) {
         let peers = cohort.peers;
         match session.advance() {
-            Progress::Done(Ok(Final::Opened(elements))) => self.state_result(node, now, cohort, &elements),
-            Progress::Done(Ok(Final::Sealed(..))) => self.fail(node, peers, &Reason::Range),
+            Progress::Done(Ok(Final::Opened(elements))) => self.conclude(node, now, cohort, &elements),
+            Progress::Done(Ok(Final::Sealed(degree, shares))) => {
+                self.hand_over(node, &cohort, degree, shares);
+                self.state_result(node, now, cohort, None);
+            }
             Progress::Done(Err(fault)) => self.fail(node, peers, &Reason::Fault(fault)),
             // Without common keys the factors would lie open. A function that says it multiplies has them.
             Progress::Open(batch)
@@ -196,8 +204,26 @@ impl Computation {
         }
     }
 
-    /// 4.8: states the result and signs it.
-    fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, elements: &[Fp]) {
+    /// Hands this peer's shares of the output to the surroundings, to be sealed for the query's audience: here and nowhere
+    /// else, so at most once.
+    fn hand_over(&self, node: &mut Node, cohort: &Cohort, degree: Degree, shares: Zeroizing<Vec<Fp>>) {
+        let query = node.roster.query(self.query);
+        let (Some(to), Some(me)) = (query.audience.clone(), node.roster.peer(node.me)) else { return };
+        let output = SealedOutput {
+            from: me.name.clone(),
+            query: query.name.clone(),
+            definition: query.digest,
+            window: self.window,
+            peers: cohort.peers,
+            readings: cohort.fresh + cohort.carried,
+            degree,
+            shares: OutputShares(shares),
+        };
+        node.tell(Event::Output { to, output: Box::new(output) });
+    }
+
+    /// What the opened elements of the output mean.
+    fn conclude(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, elements: &[Fp]) {
         let query = node.roster.query(self.query);
         let quantity = |index| &node.roster.quantity(index).quantity;
         let facts = Facts {
@@ -206,11 +232,17 @@ impl Computation {
             readings: u64::from(cohort.fresh + cohort.carried),
             agents: &cohort.names,
         };
-        let Some(value) = query.function.conclude(&facts, elements) else {
-            return self.fail(node, cohort.peers, &Reason::Range);
-        };
+        match query.function.conclude(&facts, elements) {
+            Some(value) => self.state_result(node, now, cohort, Some(value)),
+            None => self.fail(node, cohort.peers, &Reason::Range),
+        }
+    }
+
+    /// 4.8: states the result and signs it.
+    fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, value: Option<Value>) {
+        let query = node.roster.query(self.query);
         let result = ResultDocument {
-            value: Some(value),
+            value,
             cohort: cohort.agents,
             fresh: cohort.fresh,
             carried: cohort.carried,
@@ -290,6 +322,7 @@ impl Computation {
             quantity: quantity.name().clone(),
             unit: query.function.shape(&Subject { quantity, with }).unit,
             window: WindowDocument::new(quantity.period(), self.window),
+            audience: query.audience.clone(),
             value: None,
             cohort: 0,
             fresh: 0,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::message::PeerMessage;
 use crate::name::{NodeName, QuantityName, QueryName};
+use crate::output::SealedOutput;
 use crate::peers::PeerSet;
 use crate::protocol::input::{Input, InputError};
 use crate::protocol::plan::Plan;
@@ -59,6 +60,13 @@ pub enum Event {
     Blamed(Blame),
     /// These inputs serve no plan any more: erase them.
     Forget(Vec<(BundleIndex, WindowIndex)>),
+    /// This peer's shares of an output for one client's eyes alone: to be sealed to it.
+    Output {
+        /// For whom.
+        to: NodeName,
+        /// The shares.
+        output: Box<SealedOutput>,
+    },
     /// A vote. It must be on disk before anything is transmitted that was polled after it.
     Persist {
         /// Of what.

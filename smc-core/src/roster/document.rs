@@ -22,6 +22,9 @@ pub struct SiteDocument {
     /// The agents.
     #[serde(default)]
     pub agent: Vec<AgentTable>,
+    /// Clients that outputs may be sealed for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client: Vec<ClientTable>,
     /// Quantities that differ from the known ones, or are new.
     #[serde(default)]
     pub quantity: Vec<QuantityTable>,
@@ -105,6 +108,16 @@ pub struct PeerTable {
     /// Its Ed25519 public key.
     pub identity: VerifyingKey,
     /// Its X25519 public key as a sender.
+    pub sealing: SealingPublic,
+}
+
+/// `[[client]]`: somebody that outputs may be sealed for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientTable {
+    /// Its name.
+    pub name: NodeName,
+    /// Its X25519 public key as a receiver.
     pub sealing: SealingPublic,
 }
 
@@ -196,6 +209,9 @@ pub struct QueryTable {
     /// How often something has to occur.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u64>,
+    /// The client for whose eyes alone the output is; everybody's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<NodeName>,
     /// A threshold, of functions that ask what is below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Decimal>,
@@ -226,6 +242,7 @@ impl QueryTable {
             above: None,
             agent: None,
             at_least: None,
+            audience: None,
             below: None,
             edges: None,
             k: None,

@@ -8,8 +8,8 @@ use super::document::QueryTable;
 use super::{AgentIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
 use crate::digest::Digest;
 use crate::document::canonical;
-use crate::function::{Entry, FunctionError, Parameters, Query, Subject};
-use crate::name::{QuantityName, QueryName};
+use crate::function::{Entry, Function, FunctionError, Parameters, Query, Subject};
+use crate::name::{NodeName, QuantityName, QueryName};
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Members;
 
@@ -74,9 +74,48 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
         with: with.map(|with| &roster.quantity(with).quantity),
     };
     let readings = roster.quantity(quantity).streams.len() as u64;
-    let function = entry.function(parameters(&table), &subject, readings).map_err(refused)?;
+    let parameters = parameters(&table);
+    let function = entry.function(parameters.clone(), &subject, readings).map_err(refused)?;
+    let audience = audience(roster, &table, function.as_ref()).map_err(refused)?;
     let QueryTable { name, scope, purpose, .. } = table;
-    Ok(Query { name, function, quantity, with, agent, scope, minimum_cohort, purpose, digest })
+    Ok(Query {
+        name,
+        function,
+        parameters,
+        quantity,
+        with,
+        agent,
+        audience,
+        scope,
+        minimum_cohort,
+        purpose,
+        digest,
+    })
+}
+
+/// For whose eyes the output is. What is about one agent's own reading is for that agent alone.
+fn audience(
+    roster: &Roster,
+    table: &QueryTable,
+    function: &dyn Function,
+) -> Result<Option<NodeName>, FunctionError> {
+    let refused = |must: String| Err(FunctionError::OutOfRange { parameter: "audience", must });
+    let audience = match (&table.agent, &table.audience) {
+        (Some(agent), Some(audience)) if agent != audience => {
+            return refused(format!("what is asked about `{agent}` is for `{agent}` alone; remove it"));
+        }
+        (Some(name), _) | (None, Some(name)) => name,
+        (None, None) => return Ok(None),
+    };
+    if roster.recipient(audience).is_none() {
+        return refused(format!("`{audience}` is no [[client]] and no [[agent]] of the site"));
+    }
+    let name = function.entry().name;
+    if function.keeps_peers_blind() {
+        Ok(Some(audience.clone()))
+    } else {
+        Err(FunctionError::Audience { function: name })
+    }
 }
 
 fn parameters(table: &QueryTable) -> Parameters {

@@ -1,5 +1,7 @@
 //! Opening many values at once, of degree t or of degree 2t.
 
+use serde::{Deserialize, Serialize};
+
 use super::opening::{OpenError, Opened};
 use super::{PeerIndex, Sharing};
 use crate::field::Fp;
@@ -7,7 +9,8 @@ use crate::peers::PeerSet;
 use crate::polynomial::lagrange_at;
 
 /// The degree of the polynomials behind a batch of shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Degree {
     /// 2t: products of two sharings, and whatever is added to them.
     Double,

@@ -14,7 +14,8 @@ use rand_core::SeedableRng;
 use smc_core::agent::{Agent, GapReason};
 use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
-use smc_core::name::QuantityName;
+use smc_core::name::{NodeName, QuantityName};
+use smc_core::output::SealedOutput;
 use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken};
 use smc_core::protocol::input::{Input, Terms};
 use smc_core::protocol::plan::Plan;
@@ -76,6 +77,8 @@ pub struct Log {
     pub agreed: Vec<(PeerIndex, QuantityIndex, WindowIndex, Arc<Plan>)>,
     pub blamed: Vec<(PeerIndex, Blame)>,
     pub results: Vec<Told>,
+    /// Shares of outputs for one client.
+    pub outputs: Vec<(PeerIndex, NodeName, SealedOutput)>,
     pub refused: Vec<(PeerIndex, Refusal)>,
     pub sat_out: Vec<(PeerIndex, WindowIndex)>,
     pub skipped: Vec<(PeerIndex, u64)>,
@@ -192,6 +195,7 @@ impl World {
         let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, root, now);
         for other in up {
             peer.handle_presence(now, other, true);
+            peer.handle_reachable(now, other);
         }
         host.peer = Some(peer);
         self.drain(index);
@@ -210,6 +214,9 @@ impl World {
         let now = self.now;
         if let Some(peer) = self.host(at).peer.as_mut() {
             peer.handle_presence(now, index, up);
+            if up {
+                peer.handle_reachable(now, index);
+            }
             self.drain(at);
         }
     }
@@ -348,6 +355,7 @@ impl World {
             Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
             Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
+            Event::Output { to, output } => self.log.outputs.push((at, to, *output)),
             Event::Planned { .. } => {}
             Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
             Event::Result { result, publish } => {

@@ -55,7 +55,8 @@ impl Site {
             key_epoch: Span::from_secs(24 * 3600),
         };
         let peer = peer.collect();
-        let document = SiteDocument { site, peer, agent: vec![], quantity: vec![], query: vec![] };
+        let document =
+            SiteDocument { site, peer, agent: vec![], client: vec![], quantity: vec![], query: vec![] };
         Self { document, keys, seed, rng }
     }
 

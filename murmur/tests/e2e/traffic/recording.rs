@@ -140,7 +140,7 @@ impl Recording {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
                 }
-                Topic::Discovery { query } => {
+                Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
                 }
                 Topic::Peer { .. } => {

@@ -1,0 +1,155 @@
+//! Outputs for one client's eyes alone (docs/protocol.md, 4.10): what each peer seals for it, and how the client opens
+//! them together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::digest::Digest;
+use crate::field::Fp;
+use crate::function::Facts;
+use crate::message::{MAX_SHARES, OutputShares};
+use crate::name::{NodeName, QueryName};
+use crate::peers::PeerSet;
+use crate::roster::Roster;
+use crate::shamir::{Degree, OpenError, PeerIndex};
+use crate::time::WindowIndex;
+use crate::value::Value;
+
+/// The most elements that an output for one client may have: they travel in one message.
+pub const MAX_ELEMENTS: usize = MAX_SHARES;
+
+/// One peer's shares of an output, to be sealed for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedOutput {
+    /// Whose shares.
+    pub from: NodeName,
+    /// Of which query.
+    pub query: QueryName,
+    /// The digest of its definition.
+    pub definition: Digest,
+    /// In which window.
+    pub window: WindowIndex,
+    /// P: all peers whose shares there are.
+    pub peers: PeerSet,
+    /// How many readings the output covers.
+    pub readings: u32,
+    /// Of which degree the shares are.
+    pub degree: Degree,
+    /// The shares, one for each element.
+    #[serde(skip)]
+    pub shares: OutputShares,
+}
+
+/// Why an output can't be read or opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputError {
+    /// Peers speak of different things.
+    #[error("`{peer}` speaks of another output than the others; its site file may differ")]
+    Differs {
+        /// Who differs from the first.
+        peer: NodeName,
+    },
+    /// Not of this form.
+    #[error("not an output of this version")]
+    Malformed,
+    /// A sender is no peer that computed.
+    #[error("`{peer}` is no peer that took part")]
+    NotAPeer {
+        /// The name.
+        peer: NodeName,
+    },
+    /// The shares contradict each other, or are too few.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What was opened is nothing that honest inputs lead to.
+    #[error("what was opened is out of range; a peer gave false shares")]
+    Range,
+    /// The query is not in the client's site file, or is defined otherwise there.
+    #[error(
+        "the query `{query}` is not in this site file, or is defined differently; compare it with the peers'"
+    )]
+    UnknownQuery {
+        /// Which.
+        query: QueryName,
+    },
+}
+
+/// An output that a client opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenedOutput {
+    /// What it says.
+    pub value: Value,
+    /// The peers whose shares were wrong and did not count.
+    pub corrected: Vec<NodeName>,
+    /// Whether redundant shares confirmed it.
+    pub verified: bool,
+}
+
+impl SealedOutput {
+    /// The text form, to be sealed: one line of JSON, then the shares as they are.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let header = serde_json::to_vec(self).unwrap_or_default();
+        let mut bytes =
+            Zeroizing::new(Vec::with_capacity(header.len() + 1 + self.shares.0.len() * Fp::BYTES));
+        bytes.extend_from_slice(&header);
+        bytes.push(b'\n');
+        self.shares.append_to(&mut bytes);
+        bytes
+    }
+
+    /// The output that `bytes` spell.
+    ///
+    /// # Errors
+    /// [`OutputError::Malformed`] for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OutputError> {
+        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or(OutputError::Malformed)?;
+        let mut output: Self = serde_json::from_slice(&bytes[..end]).map_err(|_| OutputError::Malformed)?;
+        output.shares = OutputShares::read(&bytes[end + 1..]).map_err(|_| OutputError::Malformed)?;
+        Ok(output)
+    }
+}
+
+/// What the peers' shares of one output come to. There must be one of each sender, proven by its envelope.
+///
+/// # Errors
+/// [`OutputError`] says who is to blame, where that can be told.
+pub fn open(
+    roster: &Roster,
+    outputs: &BTreeMap<NodeName, SealedOutput>,
+) -> Result<OpenedOutput, OutputError> {
+    let Some(first) = outputs.values().next() else {
+        return Err(OutputError::Open(OpenError::TooFew { have: 0, need: 1 }));
+    };
+    let mut partials: Vec<(PeerIndex, &[Fp])> = Vec::with_capacity(outputs.len());
+    for (name, output) in outputs {
+        let peer = roster.peer_named(name.as_str()).filter(|&peer| first.peers.contains(peer));
+        let peer = peer.ok_or_else(|| OutputError::NotAPeer { peer: name.clone() })?;
+        let same = SealedOutput { from: first.from.clone(), shares: first.shares.clone(), ..output.clone() };
+        if output.from != *name || same != *first {
+            return Err(OutputError::Differs { peer: name.clone() });
+        }
+        partials.push((peer, &output.shares.0));
+    }
+    let unknown = || OutputError::UnknownQuery { query: first.query.clone() };
+    let query = roster.query_named(&first.query).map(|query| roster.query(query)).ok_or_else(unknown)?;
+    if query.digest != first.definition {
+        return Err(unknown());
+    }
+    let sharing = roster.sharing();
+    let opened = sharing.open_batch(first.degree, &partials)?;
+    let quantity = |index| &roster.quantity(index).quantity;
+    let facts = Facts {
+        quantity: quantity(query.quantity),
+        with: query.with.map(quantity),
+        readings: u64::from(first.readings),
+        agents: &[],
+    };
+    let value = query.function.conclude(&facts, &opened.values).ok_or(OutputError::Range)?;
+    let named = |peer| Some(roster.peer(peer)?.name.clone());
+    let more = sharing.needed(first.degree) - sharing.needed(Degree::Single);
+    let verified = partials.len() >= roster.quorum().verifying() + more;
+    Ok(OpenedOutput { value, corrected: opened.corrected.iter().filter_map(named).collect(), verified })
+}
