@@ -15,7 +15,8 @@ pub enum Value {
     Flag(bool),
     /// Several values in an order that means something.
     List(Vec<Value>),
-    /// What the readings leave undetermined, such as the slope through one point: `null`.
+    /// A part that the readings leave undetermined, such as the slope through one point: `null`. Never a whole value: a
+    /// result with `null` has none.
     Nothing,
     /// A number.
     Number(Number),

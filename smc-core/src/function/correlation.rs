@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::moments::{co_spread, largest, products, second, signed, spread};
-use super::{Audience, Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
+use super::{Audience, Computing, Entry, Facts, Function, Inputs, Kind, Output, Reads, Shape, Subject};
 use crate::arithmetic::{Arithmetic, Products};
 use crate::decimal::Decimal;
 use crate::field::Fp;
@@ -34,7 +34,7 @@ impl Function for Correlation {
     }
 
     fn shape(&self, _: &Subject<'_>) -> Shape {
-        Shape::plain(3)
+        Shape { kind: Kind::Record("correlation"), ..Shape::plain(3) }
     }
 
     fn reads(&self) -> Reads {
@@ -73,12 +73,14 @@ impl Function for Correlation {
         if both * both > x * y {
             return None;
         }
-        if x * y == 0 {
-            return Some(Value::Nothing);
-        }
-        // Each operation rounds correctly, so that all peers come to the same.
-        let correlation = both as f64 / ((x as f64).sqrt() * (y as f64).sqrt());
-        let mantissa = (correlation * UNIT).round_ties_even().clamp(-UNIT, UNIT) as i128;
-        Decimal::new(mantissa, DIGITS).map(Value::from)
+        let correlation = if x * y == 0 {
+            Value::Nothing
+        } else {
+            // Each operation rounds correctly, so that all peers come to the same.
+            let correlation = both as f64 / ((x as f64).sqrt() * (y as f64).sqrt());
+            let mantissa = (correlation * UNIT).round_ties_even().clamp(-UNIT, UNIT) as i128;
+            Decimal::new(mantissa, DIGITS)?.into()
+        };
+        Some(Value::record([("correlation", correlation)]))
     }
 }

@@ -10,7 +10,7 @@ use crate::value::Value;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "rank",
-    about: "the place of the agent's reading from above: one more than there are greater ones; null if the agent is not in \
+    about: "the place of the agent's reading from above: one more than there are greater ones; 0 if the agent is not in \
             the cohort",
     parameters: "agent = \"room-101\"",
     reveals: "how many readings are greater than the agent's; told to everybody or, sealed, to one client alone",
@@ -64,6 +64,6 @@ impl Function for Place {
     }
 
     fn conclude(&self, facts: &Facts<'_>, elements: &[Fp]) -> Option<Value> {
-        if elements == [Fp::ZERO] { Some(Value::Nothing) } else { count(facts, elements) }
+        count(facts, elements)
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::moments::{products, second};
 use super::{
-    Audience, Computing, Entry, Facts, Function, FunctionError, Inputs, Output, Reads, Shape, Subject,
+    Audience, Computing, Entry, Facts, Function, FunctionError, Inputs, Kind, Output, Reads, Shape, Subject,
 };
 use crate::arithmetic::{Arithmetic, Products};
+use crate::decimal::Decimal;
 use crate::field::Fp;
 use crate::quantity::Quantity;
 use crate::value::Value;
@@ -14,7 +15,7 @@ use crate::value::Value;
 pub(super) const ENTRY: Entry = Entry {
     name: "weighted_mean",
     about: "the sum of weight * reading divided by the sum of weights, two decimal digits finer than the resolution; null \
-            if all weights are zero",
+            if all weights are zero; and the sum of weights",
     parameters: "with = \"occupancy\"",
     reveals: "the sum of the weights and the sum of weight * reading",
     steps: "each peer multiplies and adds up its shares; both sums are opened",
@@ -30,11 +31,12 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
-/// Weights as whole numbers without a common divisor: first + step * v.
+/// Weights as whole numbers without a common divisor: first + step * v, each worth so many units of the quantity's grid.
 #[derive(Debug, Clone, Copy)]
 struct Weight {
     first: u64,
     step: u64,
+    units: u64,
 }
 
 impl Weight {
@@ -42,7 +44,7 @@ impl Weight {
         let [first, step] = quantity.grid_numbers();
         let (first, step) = (u64::try_from(first).ok()?, u64::try_from(step).ok()?);
         let common = crate::quantity::greatest_common_divisor(first.into(), step.into()) as u64;
-        Some(Self { first: first / common, step: step / common })
+        Some(Self { first: first / common, step: step / common, units: common })
     }
 
     /// The greatest weight.
@@ -63,7 +65,7 @@ impl Function for WeightedMean {
 
     fn shape(&self, subject: &Subject<'_>) -> Shape {
         let reading = Shape::reading(subject.quantity);
-        Shape { digits: reading.digits + 1, ..reading }
+        Shape { kind: Kind::Record("mean"), digits: reading.digits + 1, ..reading }
     }
 
     fn reads(&self) -> Reads {
@@ -88,7 +90,7 @@ impl Function for WeightedMean {
     }
 
     fn compute(&self, _: Arithmetic, inputs: Inputs, _: Audience) -> Computing {
-        let Weight { first, step } = self.weight;
+        let Weight { first, step, .. } = self.weight;
         Box::pin(async move {
             let weights = inputs.with_values().times_public(Fp::reduce(step)).plus_public(Fp::reduce(first));
             let total = weights.sum().as_products();
@@ -102,10 +104,13 @@ impl Function for WeightedMean {
         let steps = (1u128 << facts.quantity.bits()) - 1;
         let honest = u128::from(sum) <= u128::from(weights) * steps
             && u128::from(weights) <= self.weight.most(with) * u128::from(facts.readings);
-        if weights == 0 {
-            return honest.then_some(Value::Nothing);
+        if !honest {
+            return None;
         }
-        // As if there were `weights` readings.
-        facts.quantity.decode_mean(sum, weights).filter(|_| honest).map(Value::from)
+        // As if there were `weights` readings; of none there is no mean.
+        let mean = facts.quantity.decode_mean(sum, weights).map_or(Value::Nothing, Value::from);
+        let weight = i128::from(weights).checked_mul(self.weight.units.into())?;
+        let weight = Decimal::new(weight, with.grid_scale())?;
+        Some(Value::record([("mean", mean), ("weight", weight.into())]))
     }
 }

@@ -92,7 +92,7 @@ fn ranked(case: &Case) -> Option<Value> {
         }
         "rank" => match case.own {
             Some(own) => number(1 + x.iter().filter(|&&other| other > x[own]).count()),
-            None => Value::Nothing,
+            None => number(0),
         },
         "second_price" if x.len() < 2 => {
             Value::record([("price", Value::Nothing), ("winner", Value::Nothing)])
@@ -132,10 +132,12 @@ fn summed(case: &Case) -> Option<Value> {
         "weighted_mean" => {
             let weights: i128 = pairs.y.iter().sum();
             let sum: i128 = pairs.x.iter().zip(&pairs.y).map(|(x, y)| x * y).sum();
-            match weights {
+            let mean = match weights {
                 0 => Value::Nothing,
                 _ => rounded(sum, weights, pairs.digits_x, case.quantity.resolution().scale() + 2),
-            }
+            };
+            let weight = Decimal::new(weights, pairs.digits_y).unwrap();
+            Value::record([("mean", mean), ("weight", weight.into())])
         }
         _ => return None,
     })
@@ -239,11 +241,13 @@ fn root(square: i128, n: i128, from: u8, to: u8) -> Value {
 
 fn correlation(pairs: &Pairs) -> Value {
     let (x, y) = (pairs.spread_x() as f64, pairs.spread_y() as f64);
-    if x == 0.0 || y == 0.0 {
-        return Value::Nothing;
-    }
-    let correlation = pairs.co_spread() as f64 / x.sqrt() / y.sqrt();
-    Decimal::new((correlation * 1e6).round() as i128, 6).unwrap().into()
+    let correlation = if x == 0.0 || y == 0.0 {
+        Value::Nothing
+    } else {
+        let correlation = pairs.co_spread() as f64 / x.sqrt() / y.sqrt();
+        Decimal::new((correlation * 1e6).round() as i128, 6).unwrap().into()
+    };
+    Value::record([("correlation", correlation)])
 }
 
 /// The line y = slope x + intercept, where the case's own quantity is y and the second one x.

@@ -164,6 +164,7 @@ fn check(case: &Case, sharing: Sharing, audience: Audience) {
     let have = case.rehearse(sharing, audience, 7);
     let value = have.value.unwrap_or_else(|| panic!("{case:?}: dishonest {:?}", have.elements));
     assert!(same(case.function, &value, &want), "{case:?} {sharing:?} {audience:?}: {value:?}, not {want:?}");
+    assert_ne!(value, Value::Nothing, "a result without a value is none");
     let most = case.read().unwrap().products(&case.subject(), case.count() as u64);
     assert!(have.cost.products <= most, "{}: {} products, not {most}", case.function, have.cost.products);
 }
