@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod open;
 pub(crate) mod site;
 pub(crate) mod verify;
 
@@ -44,6 +45,9 @@ pub(crate) enum Failure {
     /// No site was made.
     #[error(transparent)]
     Init(#[from] site::InitError),
+    /// Nothing could be opened.
+    #[error(transparent)]
+    Open(#[from] open::OpenFailure),
     /// A column's name is no quantity's.
     #[error("--value-column {column:?} names no quantity ({error}); say what it measures with --quantity")]
     Quantity {

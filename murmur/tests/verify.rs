@@ -72,6 +72,7 @@ fn mean(whole: i128) -> ResultDocument {
         quantity: "co2".parse().unwrap(),
         unit: "ppm".to_owned(),
         window: WindowDocument::new(Period::from_millis(60_000).unwrap(), WindowIndex(29_000_000)),
+        audience: None,
         value: Some(Decimal::new(whole * 10 + 4, 1).unwrap().into()),
         cohort: 5,
         fresh: 4,

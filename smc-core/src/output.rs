@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::digest::Digest;
+use crate::envelope::KeyEpoch;
 use crate::field::Fp;
 use crate::function::Facts;
 use crate::message::{MAX_SHARES, OutputShares};
@@ -87,6 +88,9 @@ pub struct OpenedOutput {
     /// Whether redundant shares confirmed it.
     pub verified: bool,
 }
+
+/// Clients and agents have one sealing key for good; it stands for this epoch.
+pub const EPOCH: KeyEpoch = KeyEpoch(0);
 
 impl SealedOutput {
     /// The text form, to be sealed: one line of JSON, then the shares as they are.

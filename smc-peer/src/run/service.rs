@@ -10,6 +10,7 @@ use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
 use smc_core::identity::{SealingSecret, SigningKey};
 use smc_core::name::NodeName;
+use smc_core::output::SealedOutput;
 use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
@@ -143,7 +144,8 @@ impl Service {
         self.publish_status();
         if self.discovery {
             let roster = Arc::clone(&self.roster);
-            for (_, query) in roster.queries() {
+            // Nobody but one client has anything to show of the others.
+            for (_, query) in roster.queries().filter(|(_, query)| query.audience.is_none()) {
                 let (topic, payload) = discovery::announce(&roster, &self.topics, query);
                 self.publish_to(topic, payload.into());
             }
@@ -254,6 +256,7 @@ impl Service {
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Blamed(Blame::InvalidInput { .. }) => self.publish_status(),
+                Event::Output { to, output } => self.hand_over(&to, &output),
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
                 Event::Result { result, publish: true } => results.push(result),
                 _ => {}
@@ -296,6 +299,18 @@ impl Service {
         let expires = now + 2 * self.roster.timing().step;
         if self.outbox.send(publisher, now, expires, topic, sealed).is_err() {
             self.refuse("outgoing_queue_full", "");
+        }
+    }
+
+    /// Retained, so that a client that comes later finds the newest output.
+    fn hand_over(&mut self, to: &NodeName, output: &SealedOutput) {
+        match self.recipients.seal_for_client(to, &output.to_bytes(), &mut self.rng) {
+            Ok(Some(sealed)) => {
+                let (to, from, query) = (to.clone(), self.name.clone(), output.query.clone());
+                self.publish(&Topic::Output { to, from, query }, sealed.into());
+            }
+            Ok(None) => self.refuse("unknown_client", to.as_str()),
+            Err(error) => warn!(node = %self.name, %to, %error, "could not seal"),
         }
     }
 

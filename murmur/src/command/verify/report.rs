@@ -22,6 +22,10 @@ fn outcome(result: &ResultDocument) -> String {
     match (result.status, &result.value) {
         (Status::Ok, Some(value)) if result.unit.is_empty() => value.to_string(),
         (Status::Ok, Some(value)) => format!("{} {}", value, result.unit),
+        (Status::Ok, None) => match &result.audience {
+            Some(audience) => format!("sealed for {audience}"),
+            None => Status::Ok.to_string(),
+        },
         (status, _) => match &result.reason {
             Some(reason) => format!("{status} ({reason})"),
             None => status.to_string(),
