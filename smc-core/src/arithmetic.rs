@@ -57,8 +57,8 @@ pub struct Cost {
 /// Why a function came to no output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A random number was zero, which happens once in 2^61 times.
-    #[error("a random number was zero; the next window will do")]
+    /// A random number was zero, or one of the few that do not mask; which hardly ever happens.
+    #[error("a random number did not serve as a mask; the next window will do")]
     Unlucky,
 }
 

@@ -162,6 +162,9 @@ impl Masks {
     }
 }
 
+/// How many masks are tried: for numbers far below p two are hardly ever needed.
+const MAX_TRIES: u32 = 8;
+
 /// In each lane whether a number below 2^`width` reaches a public threshold of at most 2^`width`.
 ///
 /// Opens y + R for y = x - threshold + 2^width and a random R, which tells nothing; bit `width` of y is the answer, and
@@ -175,6 +178,7 @@ pub(crate) async fn at_least(
 ) -> Result<Products, Fault> {
     let top = 1u64 << width;
     let y = numbers.duplicate().map(|lane, x| x + Fp::reduce(top) - Fp::reduce(thresholds[lane]));
+    let mut tries = 1;
     let sums = loop {
         let masked = y.duplicate().plus(&masks.number().as_products());
         let sums = arithmetic.open_products(masked).await;
@@ -183,6 +187,10 @@ pub(crate) async fn at_least(
         if sums.iter().all(|sum| sum.to_u64() >= 2 * top) {
             break sums;
         }
+        if tries == MAX_TRIES {
+            return Err(Fault::Unlucky);
+        }
+        tries += 1;
         masks = Masks::new(arithmetic, thresholds.len()).await?;
     };
     let low: Vec<u64> = sums.iter().map(|sum| sum.to_u64() & (top - 1)).collect();

@@ -35,24 +35,21 @@ impl Lookup {
     }
 
     /// `table[x]` for each number x; the table has 2^width entries. One round, and what the caller opens.
+    ///
+    /// # Errors
+    /// [`Fault::Unlucky`] once in 2^(61 - width) times.
     pub(crate) async fn of(
-        mut self,
+        self,
         arithmetic: &Arithmetic,
         numbers: &Products,
         table: &[Fp],
     ) -> Result<Products, Fault> {
-        let (width, lanes) = (self.width, numbers.len());
-        let top = 1u64 << width;
-        let sums = loop {
-            let masked = numbers.duplicate().plus(&self.mask.as_products());
-            let sums = arithmetic.open_products(masked).await;
-            // A sum below 2^width may have wrapped around p. It says nothing about x, as the mask is uniform; but
-            // another mask is needed.
-            if sums.iter().all(|sum| sum.to_u64() >= top) {
-                break sums;
-            }
-            self = Self::new(arithmetic, lanes, width).await?;
-        };
+        let masked = numbers.duplicate().plus(&self.mask.as_products());
+        let sums = arithmetic.open_products(masked).await;
+        // A sum below 2^width may have wrapped around p.
+        if sums.iter().any(|sum| sum.to_u64() >> self.width == 0) {
+            return Err(Fault::Unlucky);
+        }
         let places = sums.into_iter().enumerate().map(|(lane, sum)| self.at(lane, sum.to_u64(), table));
         Ok(Products::new(places.collect()))
     }
