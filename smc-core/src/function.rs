@@ -4,26 +4,55 @@
 //! [catalogue](catalogue()) lists them. A function is made once, when a site file is read, and all that can be wrong with
 //! it is found then.
 
+mod any_above;
+mod argmax;
 mod catalogue;
+mod categories;
+mod correlation;
 mod count;
+mod count_above;
+mod count_below;
+mod covariance;
+mod distinct_count;
+mod entropy;
 mod error;
+mod heavy_hitters;
+mod histogram;
 mod inputs;
+mod linear_fit;
 mod max;
 mod mean;
+mod mean_above;
+mod median;
+mod min;
+mod moments;
 mod output;
 mod parameters;
+mod quantile;
+mod range;
+mod rank;
+mod ranked;
+mod rehearsal;
+mod second_price;
+mod stddev;
 mod sum;
+mod threshold;
+mod top_k;
+mod variance;
+mod vector_sum;
+mod weighted_mean;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use self::catalogue::{Entry, catalogue};
+pub use self::catalogue::{Entry, MAX_PRODUCTS, catalogue};
 pub use self::error::FunctionError;
 pub use self::inputs::{Inputs, Reads};
-pub use self::output::{Facts, Final, Kind, Meaning, Output, Shape};
+pub use self::output::{Audience, Facts, Final, Kind, Meaning, Output, Shape};
 pub use self::parameters::Parameters;
+pub use self::rehearsal::{Rehearsal, RehearsalError, Rehearsed};
 use crate::arithmetic::{Arithmetic, Fault, Session};
 use crate::digest::Digest;
 use crate::field::Fp;
@@ -107,12 +136,16 @@ pub trait Function: fmt::Debug + Send + Sync {
     /// Whether nobody learns anything before the output: only then can the output be for one client alone.
     fn keeps_peers_blind(&self) -> bool;
 
-    /// The largest number that can come about from so many readings, at either side of zero; it must stay below p, or
-    /// below p/2 where there are negative ones.
+    /// The largest number that can come about from so many readings, which must stay below p; twice that where there are
+    /// negative ones.
     fn largest(&self, subject: &Subject<'_>, readings: u64) -> u128;
 
+    /// An upper bound for the products of a window, whoever gets to see the output. 64 that a peer computes by itself and
+    /// never sends count as one.
+    fn products(&self, subject: &Subject<'_>, readings: u64) -> u64;
+
     /// The steps.
-    fn compute(&self, arithmetic: Arithmetic, inputs: Inputs) -> Computing;
+    fn compute(&self, arithmetic: Arithmetic, inputs: Inputs, audience: Audience) -> Computing;
 
     /// The value that the opened elements of the output stand for; none if no honest computation yields them.
     fn conclude(&self, facts: &Facts<'_>, elements: &[Fp]) -> Option<Value>;
@@ -127,8 +160,9 @@ pub fn session(
     sealed: bool,
 ) -> Session<Result<Final, Fault>> {
     let function = Arc::clone(function);
+    let audience = if sealed { Audience::One } else { Audience::Everybody };
     Session::new(sharing, randomness, async move |arithmetic| {
-        let output = function.compute(arithmetic.clone(), inputs).await?;
-        Ok(output.finish(&arithmetic, sealed).await)
+        let output = function.compute(arithmetic.clone(), inputs, audience).await?;
+        Ok(output.finish(&arithmetic, audience).await)
     })
 }

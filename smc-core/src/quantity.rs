@@ -4,6 +4,7 @@
 
 mod document;
 mod grid;
+mod place;
 mod reading;
 
 use sha2::{Digest, Sha256};
@@ -14,6 +15,8 @@ pub use grid::MAX_QUANTITY_SCALE;
 pub use reading::RefusedReading;
 
 use self::grid::Grid;
+pub(crate) use self::place::{Place, greatest_common_divisor};
+pub(crate) use self::reading::divide_half_to_even;
 use crate::decimal::Decimal;
 use crate::field::Fp;
 use crate::name::QuantityName;

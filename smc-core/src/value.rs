@@ -15,6 +15,8 @@ pub enum Value {
     Flag(bool),
     /// Several values in an order that means something.
     List(Vec<Value>),
+    /// What the readings leave undetermined, such as the slope through one point: `null`.
+    Nothing,
     /// A number.
     Number(Number),
     /// Several values with names.

@@ -13,3 +13,4 @@ mod replay;
 mod site;
 mod support;
 mod traffic;
+mod vectors;

@@ -11,8 +11,8 @@ use crate::support::programs::Program;
 use crate::support::site::Site;
 use crate::support::wait::eventually;
 
-const DEVICE: &str = "zigbee2mqtt";
-const PASSWORD: &str = "let the sensors in";
+pub(crate) const DEVICE: &str = "zigbee2mqtt";
+pub(crate) const PASSWORD: &str = "let the sensors in";
 
 /// What `smc-broker passwd` makes of [`PASSWORD`].
 fn hash() -> String {
@@ -26,7 +26,7 @@ fn hash() -> String {
 }
 
 /// Lets devices publish and look on, and two of the agents read what they say.
-fn let_devices_in(site: &mut Site) {
+pub(crate) fn let_devices_in(site: &mut Site) {
     let hash = hash();
     site.edit("broker.toml", |text| {
         let may = "publish = [\"zigbee2mqtt/#\", \"tele/#\"]\nsubscribe = [\"zigbee2mqtt/#\", \"tele/#\"]";

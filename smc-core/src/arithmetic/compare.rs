@@ -14,16 +14,10 @@ struct Stretch {
     equal: Option<Shares>,
 }
 
-/// In each lane whether the number with these shared bits, the least significant first, is above a public one.
+/// In each lane whether the number with these shared bits, the least significant first, is above the public constant.
 ///
 /// For k bits and N lanes: ceil(log2 k) - 1 rounds and at most 3k/2 N products; the last level is left to the caller,
 /// who may add up and open at once, or reduce.
-pub(crate) async fn bits_above(arithmetic: &Arithmetic, bits: &[Shares], constant: u64) -> Products {
-    let lanes = bits.first().map_or(0, Shares::len);
-    bits_above_each(arithmetic, &bits.iter().collect::<Vec<_>>(), &vec![constant; lanes]).await
-}
-
-/// As [`bits_above`], with a constant for each lane.
 pub(crate) async fn bits_above_each(
     arithmetic: &Arithmetic,
     bits: &[&Shares],
@@ -143,11 +137,21 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    const BITS: usize = 61;
+    pub(super) const BITS: usize = 61;
 
     /// Masks for so many lanes. One round.
     pub(crate) async fn new(arithmetic: &Arithmetic, lanes: usize) -> Result<Self, Fault> {
         Ok(Self { bits: arithmetic.random_bits(Self::BITS * lanes).await?.chunks(lanes) })
+    }
+
+    /// The columns of bits, the least significant first.
+    pub(super) fn bits(&self) -> &[Shares] {
+        &self.bits
+    }
+
+    /// The masks themselves.
+    pub(super) fn number(&self) -> Shares {
+        self.low(Self::BITS)
     }
 
     /// sum 2^i r_i over the `count` least significant bits.
@@ -172,7 +176,7 @@ pub(crate) async fn at_least(
     let top = 1u64 << width;
     let y = numbers.duplicate().map(|lane, x| x + Fp::reduce(top) - Fp::reduce(thresholds[lane]));
     let sums = loop {
-        let masked = y.duplicate().plus(&masks.low(Masks::BITS).as_products());
+        let masked = y.duplicate().plus(&masks.number().as_products());
         let sums = arithmetic.open_products(masked).await;
         // Only a sum below 2 * 2^width may have wrapped around p. It says nothing about y, as the mask is uniform;
         // but another mask is needed.

@@ -1,18 +1,27 @@
-//! 5.3 and 5.4: the reading of a given rank, digit by digit from the most significant one.
+//! 5.3 and 5.4: readings of given ranks, digit by digit from the most significant one.
 //!
-//! Candidates are the readings that agree with all digits known so far; *above* are those known to be greater. For each
+//! Candidates are the readings that agree with all digits known so far; *beyond* are those known to be greater. For each
 //! value v of the next digit the peers count the candidates whose digit is at least v, and open whether these and
-//! the ones above reach the rank. The greatest v that does is the digit of the output: so nothing is opened that the
-//! output does not say. With digits of several bits there are fewer rounds and more products.
+//! the ones beyond reach the rank. The greatest v that does is the digit of the output: so nothing is opened that the
+//! output does not say. With digits of several bits there are fewer rounds and more products. Ranks that count from
+//! below descend on the digits upside down.
 
+use super::digits::{Price, cut, total};
 use super::reach::{Sums, Test};
-use super::thermometer::thermometer;
+use super::thermometer::{thermometer, upside_down};
 use super::{Arithmetic, Fault, Products, Shares, join, join_all};
 use crate::field::Fp;
 
-/// Which reading: the first is the greatest.
+/// The first, the second, ...
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rank(pub(crate) u64);
+
+/// The reading that is looked for: the first from above is the greatest, the first from below the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    FromAbove(Rank),
+    FromBelow(Rank),
+}
 
 /// What a descent comes to.
 #[derive(Debug)]
@@ -21,38 +30,96 @@ pub(crate) struct Descent {
     pub(crate) value: u64,
     /// For each reading whether it equals the value, shared.
     pub(crate) equal: Shares,
-    /// For each reading whether it is above the value, shared.
-    pub(crate) above: Shares,
+    /// For each reading whether it is above the value, or below it if the rank counts from below; shared.
+    pub(crate) beyond: Shares,
 }
 
-/// How many products take as long as one round: a round is a few messages through a broker.
-const PRODUCTS_PER_ROUND: u64 = 4_000;
-/// The widest digit.
-const MAX_WIDTH: usize = 4;
+/// A digit of all readings.
+struct Digit {
+    /// For each value from 1 up whether it is at least that.
+    marks: Vec<Shares>,
+    /// One for each target.
+    tests: Vec<Test>,
+}
 
-impl Descent {
-    /// Finds the reading of `rank` among those with these bits, the least significant first; there are at least as
-    /// many, and fewer than 2^32.
-    pub(crate) async fn find(arithmetic: &Arithmetic, bits: &[Shares], rank: Rank) -> Result<Self, Fault> {
-        let lanes = bits.first().map_or(0, Shares::len);
-        let width = best_width(bits.len(), lanes, Test::rounds(rank, lanes));
-        let mut digits: Vec<_> = bits.chunks(width).collect();
-        // The most significant digit may have fewer bits.
-        digits.reverse();
-        let (thermometers, tests) = join(
-            join_all(digits.iter().map(|digit| thermometer(arithmetic, digit))),
-            join_all(digits.iter().map(|digit| Test::new(arithmetic, rank, lanes, (1 << digit.len()) - 1))),
-        )
-        .await;
-        let mut descent =
-            Self { value: 0, equal: Shares::public(Fp::ONE, lanes), above: Shares::zeros(lanes) };
-        for (i, (marks, test)) in thermometers.into_iter().zip(tests).enumerate() {
-            descent.next(arithmetic, test?, marks, i == 0).await?;
-        }
-        Ok(descent)
+impl Target {
+    /// The `rank`-th of so many readings, in ascending order, counted from where it is nearer.
+    pub(crate) fn ascending(rank: u64, readings: u64) -> Self {
+        let from_above = (readings + 1).saturating_sub(rank).max(1);
+        if rank < from_above { Self::FromBelow(Rank(rank)) } else { Self::FromAbove(Rank(from_above)) }
     }
 
-    /// One digit, given its thermometer.
+    pub(super) const fn rank(self) -> Rank {
+        match self {
+            Self::FromAbove(rank) | Self::FromBelow(rank) => rank,
+        }
+    }
+
+    /// The marks of a digit as this target counts.
+    pub(super) fn seen(self, marks: &[Shares]) -> Vec<Shares> {
+        match self {
+            Self::FromAbove(_) => marks.iter().map(Shares::duplicate).collect(),
+            Self::FromBelow(_) => upside_down(marks),
+        }
+    }
+}
+
+impl Descent {
+    /// Finds the readings of all targets among those with these bits, the least significant first; there are at least
+    /// as many as the ranks say, and fewer than 2^32.
+    pub(crate) async fn find(
+        arithmetic: &Arithmetic,
+        bits: &[Shares],
+        targets: &[Target],
+    ) -> Result<Vec<Self>, Fault> {
+        let lanes = bits.first().map_or(0, Shares::len);
+        let price = |marks: u64| price(targets, lanes as u64, marks);
+        let mut digits = cut(bits, price).map(|bits| Digit::new(arithmetic, bits, targets));
+        let mut descents: Vec<_> = targets.iter().map(|_| Self::start(lanes)).collect();
+        let Some(first) = digits.next() else { return Ok(descents) };
+        let first = first.await?;
+        // While the first digit is looked for, the others are prepared.
+        let (rest, found) =
+            join(join_all(digits), Self::all_next(&mut descents, arithmetic, targets, first, true)).await;
+        found?;
+        for digit in rest {
+            Self::all_next(&mut descents, arithmetic, targets, digit?, false).await?;
+        }
+        for (descent, target) in descents.iter_mut().zip(targets) {
+            if let Target::FromBelow(_) = target {
+                descent.value = ((1 << bits.len()) - 1) - descent.value;
+            }
+        }
+        Ok(descents)
+    }
+
+    /// The most products that it takes.
+    pub(crate) fn products(bits: u32, readings: u64, targets: &[Target]) -> u64 {
+        total(bits as usize, |marks| price(targets, readings, marks))
+    }
+
+    fn start(lanes: usize) -> Self {
+        Self { value: 0, equal: Shares::public(Fp::ONE, lanes), beyond: Shares::zeros(lanes) }
+    }
+
+    /// One digit, of all descents at the same time.
+    async fn all_next(
+        descents: &mut [Self],
+        arithmetic: &Arithmetic,
+        targets: &[Target],
+        digit: Digit,
+        first: bool,
+    ) -> Result<(), Fault> {
+        let Digit { marks, tests } = digit;
+        let each = descents.iter_mut().zip(targets).zip(tests);
+        let one = each.map(|((descent, target), test)| {
+            let marks = target.seen(&marks);
+            descent.next(arithmetic, test, marks, first)
+        });
+        join_all(one).await.into_iter().collect()
+    }
+
+    /// One digit.
     async fn next(
         &mut self,
         arithmetic: &Arithmetic,
@@ -60,16 +127,16 @@ impl Descent {
         marks: Vec<Shares>,
         first: bool,
     ) -> Result<(), Fault> {
-        let lanes = self.above.len();
+        let lanes = self.beyond.len();
         let (at_least, reached) = if first {
-            // Everybody is a candidate, and nobody above.
+            // Everybody is a candidate, and nobody beyond.
             let sums = Shares::concat(&marks.iter().map(Shares::sum).collect::<Vec<_>>());
             let reached = test.open(arithmetic, Sums::Shares(sums)).await?;
             (marks, reached)
         } else {
-            let above = self.above.sum().as_products();
+            let beyond = self.beyond.sum().as_products();
             let candidates: Vec<_> = marks.iter().map(|mark| self.equal.times(mark)).collect();
-            let sums: Vec<_> = candidates.iter().map(|lanes| lanes.sum().plus(&above)).collect();
+            let sums: Vec<_> = candidates.iter().map(|lanes| lanes.sum().plus(&beyond)).collect();
             let sums = Sums::Products(Products::concat(&sums));
             let reduce = arithmetic.reduce(Products::concat(&candidates));
             let (at_least, reached) = join(reduce, test.open(arithmetic, sums)).await;
@@ -90,21 +157,25 @@ impl Descent {
         if let Some(beyond) = beyond {
             let nothing = || Shares::zeros(0);
             self.equal = std::mem::replace(&mut self.equal, nothing()).minus(&beyond);
-            self.above = std::mem::replace(&mut self.above, nothing()).plus(&beyond);
+            self.beyond = std::mem::replace(&mut self.beyond, nothing()).plus(&beyond);
         }
         self.value = self.value * (reached.len() as u64 + 1) + digit as u64;
     }
 }
 
-/// The digits' width that costs least, for k bits of N readings and a test of so many rounds.
-fn best_width(k: usize, lanes: usize, rounds: u64) -> usize {
-    let cost = |width: usize| {
-        let digits = k.div_ceil(width) as u64;
-        let marks = (1u64 << width) - 1;
-        let prepare = u64::from(width.next_power_of_two().ilog2());
-        // The marks of each candidate, and about as many products to make a thermometer.
-        let products = digits * lanes as u64 * (2 * marks - width as u64);
-        (prepare + digits * rounds) * PRODUCTS_PER_ROUND + products
-    };
-    (1..=MAX_WIDTH).min_by_key(|&width| cost(width)).unwrap_or(1)
+impl Digit {
+    async fn new(arithmetic: &Arithmetic, bits: &[Shares], targets: &[Target]) -> Result<Self, Fault> {
+        let lanes = bits.first().map_or(0, Shares::len);
+        let test = |target: &Target| Test::new(arithmetic, target.rank(), lanes, (1 << bits.len()) - 1);
+        let (marks, tests) = join(thermometer(arithmetic, bits), join_all(targets.iter().map(test))).await;
+        Ok(Self { marks, tests: tests.into_iter().collect::<Result<_, _>>()? })
+    }
+}
+
+/// What a digit costs: the marks of each candidate, about as many products to make the thermometer, and the tests.
+fn price(targets: &[Target], readings: u64, marks: u64) -> Price {
+    let tests = |target: &Target| Test::products(target.rank(), readings);
+    let per_mark = targets.iter().map(|target| readings + tests(target)).sum::<u64>();
+    let rounds = targets.iter().map(|target| Test::rounds(target.rank(), readings, marks as usize));
+    Price { rounds: rounds.max().unwrap_or(0), products: marks * (readings + per_mark) }
 }

@@ -28,8 +28,8 @@ pub(crate) async fn join_all<F: Future>(branches: impl IntoIterator<Item = F>) -
     let mut branches: Vec<_> = branches.into_iter().map(|branch| Branch::Running(Box::pin(branch))).collect();
     std::future::poll_fn(move |context| {
         // Every branch is asked, whatever the others say.
-        let done = branches.iter_mut().fold(true, |done, branch| branch.poll(context) && done);
-        if !done {
+        let running = branches.iter_mut().filter_map(|branch| (!branch.poll(context)).then_some(())).count();
+        if running > 0 {
             return Poll::Pending;
         }
         Poll::Ready(branches.drain(..).filter_map(|mut branch| branch.take()).collect())

@@ -116,6 +116,11 @@ impl<D> Lanes<D> {
         self.0.chunks(len.max(1)).map(|chunk| Self::new(chunk.to_vec())).collect()
     }
 
+    /// The lane `i` alone; no lane if there is none.
+    pub(crate) fn lane(&self, i: usize) -> Self {
+        Self::new(self.0.get(i).copied().into_iter().collect())
+    }
+
     /// A single lane, `len` times.
     pub(crate) fn repeat(&self, len: usize) -> Self {
         let mut all = Vec::with_capacity(self.len() * len);
@@ -145,6 +150,12 @@ impl Shares {
     pub(crate) fn times(&self, other: &Self) -> Products {
         let products = self.0.iter().zip(other.0.iter()).map(|(&a, &b)| a * b);
         Products::new(products.collect())
+    }
+
+    /// The products with a single lane.
+    pub(crate) fn scaled_by(&self, factor: &Self) -> Products {
+        let factor = factor.0.first().copied().unwrap_or_default();
+        Products::new(self.0.iter().map(|&a| a * factor).collect())
     }
 
     /// The sum of the products lane by lane, as one lane.

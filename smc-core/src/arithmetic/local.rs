@@ -98,3 +98,22 @@ pub fn share_bits(
     }
     Ok(columns.into_iter().map(|columns| columns.into_iter().map(Shares::new).collect()).collect())
 }
+
+/// Shares numbers: for each peer one lane per number.
+///
+/// # Errors
+/// As [`Sharing::share`].
+pub fn share_numbers(
+    sharing: Sharing,
+    numbers: &[Fp],
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<Shares>, ShareError> {
+    let peers = usize::from(sharing.peers());
+    let mut lanes = vec![Vec::with_capacity(numbers.len()); peers];
+    let mut shares: Vec<Share> = (0..peers).map(|_| Share::default()).collect();
+    for &number in numbers {
+        sharing.share(number, rng, &mut shares)?;
+        lanes.iter_mut().zip(&shares).for_each(|(lanes, share)| lanes.push(share.reveal()));
+    }
+    Ok(lanes.into_iter().map(Shares::new).collect())
+}

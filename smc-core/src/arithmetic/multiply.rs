@@ -15,7 +15,7 @@ impl Arithmetic {
     }
 
     /// The products, lane by lane, with degree t. One round.
-    pub(crate) async fn multiply(&self, a: &Shares, b: &Shares) -> Shares {
+    pub async fn multiply(&self, a: &Shares, b: &Shares) -> Shares {
         self.reduce(a.times(b)).await
     }
 }

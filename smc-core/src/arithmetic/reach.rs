@@ -1,18 +1,99 @@
 //! Whether numbers of readings reach a rank, and nothing else about them.
 
 use super::compare::{Masks, at_least};
+use super::digits::PRODUCTS_PER_ROUND;
+use super::lookup::Lookup;
 use super::{Arithmetic, Fault, Products, Rank, Shares};
 use crate::field::Fp;
 
-/// How to find out; good for one opening of a known number of sums.
+/// Compares shared numbers with public thresholds; good for one time. Depends on no input.
+#[derive(Debug)]
+pub(crate) enum Reach {
+    /// Bit by bit.
+    Bits {
+        /// How many bits the numbers have.
+        width: u32,
+        /// One for each number.
+        masks: Masks,
+    },
+    /// By looking up.
+    Table(u32, Lookup),
+}
+
+impl Reach {
+    /// For `lanes` numbers of at most `largest`.
+    pub(crate) async fn new(arithmetic: &Arithmetic, largest: u64, lanes: usize) -> Result<Self, Fault> {
+        let width = width_of(largest);
+        if Self::by_table(width, lanes) {
+            return Ok(Self::Table(width, Lookup::new(arithmetic, lanes, width).await?));
+        }
+        Ok(Self::Bits { width, masks: Masks::new(arithmetic, lanes).await? })
+    }
+
+    /// In each lane whether the number is at least the threshold.
+    pub(crate) async fn reached(
+        self,
+        arithmetic: &Arithmetic,
+        numbers: &Products,
+        threshold: u64,
+    ) -> Result<Products, Fault> {
+        match self {
+            Self::Bits { width, masks } => {
+                // What is larger is never reached, and neither is 2^width.
+                let thresholds = vec![threshold.min(1 << width); numbers.len()];
+                at_least(arithmetic, numbers, &thresholds, width, masks).await
+            }
+            Self::Table(width, lookup) => {
+                let reached = |x| if x >= threshold { Fp::ONE } else { Fp::ZERO };
+                let table: Vec<Fp> = (0..1 << width).map(reached).collect();
+                lookup.of(arithmetic, numbers, &table).await
+            }
+        }
+    }
+
+    /// How many rounds [`Reach::reached`] takes, with the one that opens or reduces what it yields.
+    pub(crate) fn rounds(largest: u64, lanes: usize) -> u64 {
+        let width = width_of(largest);
+        if Self::by_table(width, lanes) { 2 } else { 1 + levels(width) }
+    }
+
+    /// The most products that it takes for each number, in all.
+    pub(crate) fn products(largest: u64) -> u64 {
+        let width = width_of(largest);
+        Lookup::products(width.min(MAX_TABLE)).max(Masks::BITS as u64 + 2 * u64::from(width) + 2)
+    }
+
+    /// Whether a table takes less time: fewer rounds, but more products, and all of the table for each number.
+    fn by_table(width: u32, lanes: usize) -> bool {
+        if width > MAX_TABLE {
+            return false;
+        }
+        let table = lanes as u64 * (Lookup::products(width) + ((1 << width) >> 6));
+        let bits = lanes as u64 * (Masks::BITS as u64 + 3 * u64::from(width) / 2);
+        table < bits + (levels(width) - 1) * PRODUCTS_PER_ROUND
+    }
+}
+
+/// The widest numbers that are looked up.
+const MAX_TABLE: u32 = 16;
+
+/// How often a number's bits can be halved; the last time when the outcome is opened.
+fn levels(width: u32) -> u64 {
+    u64::from(width.next_power_of_two().ilog2().max(1))
+}
+
+/// How many bits a number of at most `largest` has.
+pub(crate) fn width_of(largest: u64) -> u32 {
+    u64::BITS - largest.max(1).leading_zeros()
+}
+
+/// How to find out about numbers of readings; good for one opening.
 #[derive(Debug)]
 pub(super) enum Test {
     /// At least one: a zero test.
     Any,
-    /// At least so many: a comparison, with masks that were made beforehand.
-    Reach { rank: Rank, width: u32, masks: Masks },
-    /// At least two: x (x - 1) is zero for none and for one.
-    Two,
+    /// At least so many: a comparison.
+    Reach(Rank, Reach),
 }
 
 /// Numbers of readings, as they come.
@@ -23,7 +104,7 @@ pub(super) enum Sums {
 }
 
 impl Test {
-    /// Prepares the test of `sums` numbers of at most `readings`. At most one round.
+    /// Prepares the test of `sums` numbers of at most `readings`.
     pub(super) async fn new(
         arithmetic: &Arithmetic,
         rank: Rank,
@@ -32,43 +113,37 @@ impl Test {
     ) -> Result<Self, Fault> {
         match rank.0 {
             0 | 1 => Ok(Self::Any),
-            2 => Ok(Self::Two),
-            _ => {
-                let masks = Masks::new(arithmetic, sums).await?;
-                Ok(Self::Reach { rank, width: bits_to_count(readings), masks })
-            }
+            _ => Ok(Self::Reach(rank, Reach::new(arithmetic, readings as u64, sums).await?)),
         }
     }
 
     /// How many rounds [`Test::open`] takes.
-    pub(super) fn rounds(rank: Rank, readings: usize) -> u64 {
+    pub(super) fn rounds(rank: Rank, readings: u64, sums: usize) -> u64 {
         match rank.0 {
             0 | 1 => 2,
-            2 => 3,
-            _ => 1 + u64::from(bits_to_count(readings).next_power_of_two().ilog2()),
+            _ => Reach::rounds(readings, sums),
+        }
+    }
+
+    /// The most products that it takes for each number.
+    pub(super) fn products(rank: Rank, readings: u64) -> u64 {
+        match rank.0 {
+            0 | 1 => 2,
+            _ => 1 + Reach::products(readings),
         }
     }
 
     /// Opens of each number whether it reaches the rank.
     pub(super) async fn open(self, arithmetic: &Arithmetic, sums: Sums) -> Result<Vec<bool>, Fault> {
-        let not = |zero: Vec<bool>| zero.into_iter().map(|zero| !zero).collect();
         match self {
             Self::Any => {
                 let sums = sums.reduce(arithmetic).await;
-                Ok(not(arithmetic.are_zero(&sums).await))
+                Ok(arithmetic.are_zero(&sums).await.into_iter().map(|zero| !zero).collect())
             }
-            Self::Reach { rank, width, masks } => {
-                let sums = sums.into_products();
-                let ranks = vec![rank.0; sums.len()];
-                let reached = at_least(arithmetic, &sums, &ranks, width, masks).await?;
+            Self::Reach(rank, reach) => {
+                let reached = reach.reached(arithmetic, &sums.into_products(), rank.0).await?;
                 let opened = arithmetic.open_products(reached).await;
                 Ok(opened.into_iter().map(|bit| bit == Fp::ONE).collect())
-            }
-            Self::Two => {
-                let sums = sums.reduce(arithmetic).await;
-                let others = sums.duplicate().plus_public(-Fp::ONE);
-                let pairs = arithmetic.multiply(&sums, &others).await;
-                Ok(not(arithmetic.are_zero(&pairs).await))
             }
         }
     }
@@ -88,9 +163,4 @@ impl Sums {
             Self::Shares(shares) => shares,
         }
     }
-}
-
-/// How many bits a number of at most `readings` has.
-fn bits_to_count(readings: usize) -> u32 {
-    usize::BITS - readings.leading_zeros()
 }

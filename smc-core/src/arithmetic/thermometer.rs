@@ -1,13 +1,33 @@
-//! Digits of shared bits as thermometers: for each value v from 1 up, whether the digit is at least v.
+//! Digits of shared bits as thermometers: for each value v from 1 up, whether the digit is at least v; and one-hot: for
+//! each value from 0 up, whether the digit has it.
 
 use super::{Arithmetic, Products, Shares, join};
+use crate::field::Fp;
+
+/// For each of the 2^w values whether the number with these w bits has it, the least significant bit first. As many
+/// rounds as a [`thermometer`].
+pub(crate) async fn one_hot(arithmetic: &Arithmetic, bits: &[Shares], lanes: usize) -> Vec<Shares> {
+    let all = Shares::public(Fp::ONE, lanes);
+    if bits.is_empty() {
+        return vec![all];
+    }
+    let mut marks = thermometer(arithmetic, bits).await;
+    // At least v, and not at least v + 1.
+    marks.insert(0, all);
+    (0..marks.len()).map(|v| marks.get(v + 1).into_iter().fold(marks[v].duplicate(), Shares::minus)).collect()
+}
+
+/// The thermometer of 2^w - 1 minus the digit, from that of the digit.
+pub(crate) fn upside_down(marks: &[Shares]) -> Vec<Shares> {
+    marks.iter().rev().map(|mark| mark.duplicate().complement()).collect()
+}
 
 /// The thermometer of the digit with these bits, the least significant first: 2^w - 1 marks for w bits.
 ///
 /// ceil(log2 w) rounds. A digit is at least (h, l) if its high part is above h, or is h and its low part at least l.
 pub(crate) async fn thermometer(arithmetic: &Arithmetic, bits: &[Shares]) -> Vec<Shares> {
-    if let [bit] = bits {
-        return vec![bit.duplicate()];
+    if bits.len() < 2 {
+        return bits.iter().map(Shares::duplicate).collect();
     }
     let (low, high) = bits.split_at(bits.len() / 2);
     let (low, high) =

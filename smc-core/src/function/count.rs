@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
+use super::{Audience, Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
 use crate::arithmetic::Arithmetic;
 use crate::decimal::Decimal;
 use crate::field::Fp;
@@ -26,7 +26,7 @@ impl Function for Count {
     }
 
     fn shape(&self, _: &Subject<'_>) -> Shape {
-        Shape::count()
+        Shape::plain(0)
     }
 
     fn reads(&self) -> Reads {
@@ -49,7 +49,11 @@ impl Function for Count {
         readings.into()
     }
 
-    fn compute(&self, _: Arithmetic, _: Inputs) -> Computing {
+    fn products(&self, _: &Subject<'_>, _: u64) -> u64 {
+        0
+    }
+
+    fn compute(&self, _: Arithmetic, _: Inputs, _: Audience) -> Computing {
         Box::pin(async { Ok(Output::Known(Vec::new())) })
     }
 

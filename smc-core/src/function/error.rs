@@ -3,6 +3,19 @@
 /// A function that can't be computed as asked; the text names the key and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
+    /// It would take too long.
+    #[error(
+        "with {readings} readings it would take {products} products in a window, more than {most}: ask for less at a \
+         time, choose a coarser resolution or make two sites of it"
+    )]
+    Costly {
+        /// How many readings there may be.
+        readings: u64,
+        /// How many products it may take.
+        products: u64,
+        /// How many it may take at most.
+        most: u64,
+    },
     /// A parameter is missing.
     #[error("`{function}` needs `{parameter}`, for example {example}")]
     Missing {

@@ -29,6 +29,11 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// No readings.
+    pub(super) fn none() -> Self {
+        Self { columns: Vec::new(), with: Vec::new(), readings: 0, own: None }
+    }
+
     /// The readings v = sum 2^i b_i (2.2).
     pub fn values(&self) -> Shares {
         recompose(&self.columns)

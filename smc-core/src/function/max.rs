@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject};
-use crate::arithmetic::{Arithmetic, Descent, Rank};
-use crate::field::Fp;
-use crate::value::Value;
+use super::Entry;
+use super::ranked::Ranked;
+use crate::decimal::Decimal;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "max",
@@ -13,46 +12,5 @@ pub(super) const ENTRY: Entry = Entry {
     parameters: "",
     reveals: "the greatest reading; neither whose it is nor how many have it",
     steps: "a descent from the most significant digit: is there a candidate with at least this digit?",
-    read: |_, _| Ok(Arc::new(Max)),
+    read: |_, _| Ok(Arc::new(Ranked { entry: &ENTRY, quantile: Decimal::from(1) })),
 };
-
-#[derive(Debug)]
-struct Max;
-
-impl Function for Max {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn shape(&self, subject: &Subject<'_>) -> Shape {
-        Shape::reading(subject.quantity)
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Bits
-    }
-
-    fn multiplies(&self) -> bool {
-        true
-    }
-
-    fn keeps_peers_blind(&self) -> bool {
-        false
-    }
-
-    fn largest(&self, _: &Subject<'_>, readings: u64) -> u128 {
-        readings.into()
-    }
-
-    fn compute(&self, arithmetic: Arithmetic, inputs: Inputs) -> Computing {
-        Box::pin(async move {
-            let max = Descent::find(&arithmetic, &inputs.columns, Rank(1)).await?;
-            Ok(Output::Known(vec![Fp::reduce(max.value)]))
-        })
-    }
-
-    fn conclude(&self, facts: &Facts<'_>, elements: &[Fp]) -> Option<Value> {
-        let &[max] = elements else { return None };
-        facts.quantity.reading_at(max.to_u64()).map(Value::from)
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject, sum};
+use super::{Audience, Computing, Entry, Facts, Function, Inputs, Output, Reads, Shape, Subject, sum};
 use crate::arithmetic::Arithmetic;
 use crate::field::Fp;
 use crate::value::Value;
@@ -45,7 +45,11 @@ impl Function for Mean {
         sum::largest(subject, readings)
     }
 
-    fn compute(&self, _: Arithmetic, inputs: Inputs) -> Computing {
+    fn products(&self, _: &Subject<'_>, _: u64) -> u64 {
+        0
+    }
+
+    fn compute(&self, _: Arithmetic, inputs: Inputs, _: Audience) -> Computing {
         Box::pin(async { Ok(Output::Shares(sum::total(inputs))) })
     }
 

@@ -8,6 +8,15 @@ use crate::name::NodeName;
 use crate::quantity::Quantity;
 use crate::shamir::Degree;
 
+/// Who gets to see the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// All peers, and whoever they tell. Steps may open whatever the output says anyway.
+    Everybody,
+    /// One client alone: the peers open nothing that tells of the readings.
+    One,
+}
+
 /// What a function's steps come to.
 #[derive(Debug)]
 pub enum Output {
@@ -30,7 +39,8 @@ pub enum Final {
 
 impl Output {
     /// Opens the output, or masks it for the client.
-    pub(super) async fn finish(self, arithmetic: &Arithmetic, sealed: bool) -> Final {
+    pub(super) async fn finish(self, arithmetic: &Arithmetic, audience: Audience) -> Final {
+        let sealed = audience == Audience::One;
         match self {
             Self::Known(elements) => Final::Opened(elements),
             Self::Products(products) if sealed => {
@@ -94,9 +104,14 @@ pub enum Meaning {
 }
 
 impl Shape {
-    /// A plain number of things.
-    pub fn count() -> Self {
-        Self { kind: Kind::Number, unit: String::new(), digits: 0, meaning: Meaning::Other }
+    /// Yes or no.
+    pub fn flag() -> Self {
+        Self { kind: Kind::Flag, ..Self::plain(0) }
+    }
+
+    /// A number without a unit, with so many decimal digits.
+    pub fn plain(digits: u8) -> Self {
+        Self { kind: Kind::Number, unit: String::new(), digits, meaning: Meaning::Other }
     }
 
     /// Something like a reading of `quantity`.

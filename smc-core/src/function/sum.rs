@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Computing, Entry, Facts, Function, Inputs, Meaning, Output, Reads, Shape, Subject};
+use super::{Audience, Computing, Entry, Facts, Function, Inputs, Meaning, Output, Reads, Shape, Subject};
 use crate::arithmetic::{Arithmetic, Shares};
 use crate::field::Fp;
 use crate::value::Value;
@@ -44,7 +44,11 @@ impl Function for Sum {
         largest(subject, readings)
     }
 
-    fn compute(&self, _: Arithmetic, inputs: Inputs) -> Computing {
+    fn products(&self, _: &Subject<'_>, _: u64) -> u64 {
+        0
+    }
+
+    fn compute(&self, _: Arithmetic, inputs: Inputs, _: Audience) -> Computing {
         Box::pin(async { Ok(Output::Shares(total(inputs))) })
     }
 

@@ -9,7 +9,7 @@ use super::Node;
 use super::exchange::Exchange;
 use crate::field::Fp;
 use crate::peers::PeerSet;
-use crate::protocol::plan::Plan;
+use crate::protocol::plan::{Member, Plan};
 use crate::protocol::validity::{COIN, Challenge, Evidence, passes};
 use crate::prss::Randomness;
 use crate::result::Reason;
@@ -117,11 +117,15 @@ impl Check {
     fn weigh(&self, node: &Node, quantity: QuantityIndex, coin: &[Fp]) -> Option<Vec<Evidence>> {
         let streams = &node.roster.quantity(quantity).streams;
         let mut challenge = Challenge::new(coin);
-        let weigh = |member: &crate::protocol::plan::Member| {
+        let weigh = |member: &Member| {
             let (bundle, place) = streams[member.stream];
-            let stream = &node.roster.bundle(bundle).streams[place];
-            let bits = node.holdings.get(bundle, member.window)?.bits(place, stream)?;
-            Some(challenge.weigh(bits))
+            let mut evidence = Evidence::default();
+            for part in node.roster.parts(bundle) {
+                let stream = &node.roster.bundle(part).streams[place];
+                let bits = node.holdings.get(part, member.window)?.bits(place, stream)?;
+                evidence = evidence.plus(challenge.weigh(bits));
+            }
+            Some(evidence)
         };
         self.plan.cohort.iter().map(weigh).collect()
     }

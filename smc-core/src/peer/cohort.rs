@@ -54,8 +54,6 @@ impl Agreed<'_> {
 pub(super) struct Lane {
     agent: AgentIndex,
     member: Member,
-    /// The other parts of a vector that is too large for one message.
-    more: Vec<Member>,
     with: Option<Member>,
 }
 
@@ -98,12 +96,12 @@ impl Lane {
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {
-        std::iter::once(&self.member).chain(&self.more).chain(&self.with)
+        std::iter::once(&self.member).chain(&self.with)
     }
 }
 
 /// The readings of the cohort within the scope of a query. Of two quantities: an agent's readings of both are paired in
-/// the order of the site file, as far as both go. A vector of which parts are missing is none.
+/// the order of the site file, as far as both go.
 pub(super) fn lanes(node: &Node, index: QueryIndex, agreed: &Agreed<'_>) -> Vec<Lane> {
     let query = node.roster.query(index);
     let mut lanes = readings(node, query.quantity, agreed.plan);
@@ -120,34 +118,9 @@ pub(super) fn lanes(node: &Node, index: QueryIndex, agreed: &Agreed<'_>) -> Vec<
 }
 
 fn readings(node: &Node, quantity: QuantityIndex, plan: &Plan) -> Vec<Lane> {
-    let measured = node.roster.quantity(quantity);
-    let part = |member: &Member| {
-        let (bundle, place) = measured.streams[member.stream];
-        let definition = node.roster.bundle(bundle);
-        (definition.agent, &definition.streams[place])
-    };
-    let mut lanes: Vec<Lane> = Vec::with_capacity(plan.cohort.len());
-    let (mut elements, mut vector) = (0, None);
-    for &member in &plan.cohort {
-        let (agent, stream) = part(&member);
-        if stream.first_element == 0 {
-            // What came before is whole, or left out.
-            if elements != measured.quantity.elements() {
-                lanes.pop();
-            }
-            lanes.push(Lane { agent, member, more: Vec::new(), with: None });
-            (elements, vector) = (stream.elements, Some((agent, &stream.name)));
-        } else if (stream.first_element, Some((agent, &stream.name))) == (elements, vector)
-            && let Some(lane) = lanes.last_mut()
-        {
-            lane.more.push(member);
-            elements += stream.elements;
-        }
-    }
-    if elements != measured.quantity.elements() {
-        lanes.pop();
-    }
-    lanes
+    let streams = &node.roster.quantity(quantity).streams;
+    let agent = |member: &Member| node.roster.bundle(streams[member.stream].0).agent;
+    plan.cohort.iter().map(|&member| Lane { agent: agent(&member), member, with: None }).collect()
 }
 
 /// The agents behind `lanes`, ascending.
@@ -228,12 +201,15 @@ fn columns<'a>(
 fn sum(node: &Node, quantity: QuantityIndex, lanes: &[Lane]) -> Option<Shares> {
     let measured = node.roster.quantity(quantity);
     let mut sums: Vec<Share> = (0..measured.quantity.elements()).map(|_| Share::default()).collect();
-    for member in lanes.iter().flat_map(Lane::members) {
+    for Lane { member, .. } in lanes {
         let (bundle, place) = measured.streams[member.stream];
-        let stream = &node.roster.bundle(bundle).streams[place];
-        let elements = bits(node, quantity, member)?.chunks_exact(stream.bits as usize);
-        let sums = sums.get_mut(stream.first_element as usize..)?;
-        sums.iter_mut().zip(elements).for_each(|(sum, bits)| *sum += &recompose(bits));
+        for part in node.roster.parts(bundle) {
+            let stream = &node.roster.bundle(part).streams[place];
+            let bits = node.holdings.get(part, member.window)?.bits(place, stream)?;
+            let sums = sums.get_mut(stream.first_element as usize..)?;
+            let elements = bits.chunks_exact(stream.bits as usize);
+            sums.iter_mut().zip(elements).for_each(|(sum, bits)| *sum += &recompose(bits));
+        }
     }
     let mut all = Shares::with_capacity(sums.len());
     sums.iter().for_each(|sum| all.push(sum));

@@ -52,6 +52,21 @@ impl Quantity {
         (v <= self.grid.steps).then(|| self.decode(v))
     }
 
+    /// Minimum and resolution as whole numbers, in units of 10^-[`grid_scale`](Self::grid_scale).
+    pub(crate) fn grid_numbers(&self) -> [i128; 2] {
+        [self.grid.minimum, self.grid.resolution]
+    }
+
+    /// How many digits after the point minimum, maximum and resolution need.
+    pub(crate) fn grid_scale(&self) -> u8 {
+        self.grid.scale
+    }
+
+    /// The difference of two readings that are `v` steps apart.
+    pub(crate) fn decode_difference(&self, v: u64) -> Decimal {
+        self.decode_sum(v, 0)
+    }
+
     /// The sum of `count` readings whose whole numbers add up to `v_sum`, exactly:
     /// v_sum * resolution + count * minimum.
     pub fn decode_sum(&self, v_sum: u64, count: u64) -> Decimal {
@@ -73,7 +88,7 @@ impl Quantity {
 }
 
 /// The whole number nearest to `numerator / denominator`, the even one of two; none unless denominator > 0.
-fn divide_half_to_even(numerator: i128, denominator: i128) -> Option<i128> {
+pub(crate) fn divide_half_to_even(numerator: i128, denominator: i128) -> Option<i128> {
     let floor = numerator.checked_div_euclid(denominator)?;
     let twice_rest = 2 * numerator.rem_euclid(denominator);
     let up = twice_rest > denominator || (twice_rest == denominator && floor % 2 != 0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::document::QueryTable;
-use super::{AgentIndex, BundleIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
+use super::{AgentIndex, MAX_QUERIES, QuantityIndex, Roster, RosterError};
 use crate::digest::Digest;
 use crate::document::canonical;
 use crate::function::{Entry, FunctionError, Parameters, Query, Subject};
@@ -73,19 +73,11 @@ fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
         quantity: &roster.quantity(quantity).quantity,
         with: with.map(|with| &roster.quantity(with).quantity),
     };
-    let readings = readings(roster, quantity);
+    let readings = roster.quantity(quantity).streams.len() as u64;
     let parameters = parameters(&table);
     let function = entry.function(parameters.clone(), &subject, readings).map_err(refused)?;
     let QueryTable { name, scope, purpose, .. } = table;
     Ok(Query { name, function, parameters, quantity, with, agent, scope, minimum_cohort, purpose, digest })
-}
-
-/// How many readings a window can have; a large vector comes in parts.
-fn readings(roster: &Roster, quantity: QuantityIndex) -> u64 {
-    let streams = &roster.quantity(quantity).streams;
-    let begins =
-        |&&(bundle, place): &&(BundleIndex, usize)| roster.bundle(bundle).streams[place].first_element == 0;
-    streams.iter().filter(begins).count() as u64
 }
 
 fn parameters(table: &QueryTable) -> Parameters {
