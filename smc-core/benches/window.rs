@@ -98,6 +98,7 @@ impl Site {
             let mut peer = Peer::new(me, keys.signing, Arc::clone(&roster), None, root, now);
             for other in roster.sharing().indices() {
                 peer.handle_presence(now, other, true);
+                peer.handle_reachable(now, other);
             }
             peer
         });

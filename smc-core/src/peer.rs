@@ -17,7 +17,7 @@ mod rhythm;
 mod round;
 mod track;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ use crate::card;
 use crate::envelope::KeyEpoch;
 use crate::identity::SigningKey;
 use crate::message::{PeerMessage, Purpose};
-use crate::name::QuantityName;
+use crate::name::{NodeName, QuantityName};
 use crate::peers::PeerSet;
 use crate::protocol::holdings::{Holdings, Kept};
 use crate::protocol::input::Input;
@@ -156,9 +156,6 @@ impl Peer {
         if peer == self.node.me || !self.node.roster.sharing().contains(peer) {
             return;
         }
-        if up {
-            self.handle_reachable(now, peer);
-        }
         let online = self.node.online;
         self.node.online = if up { online.with(peer) } else { online.without(peer) };
         // Somebody's absence may be all that a window waited for.
@@ -202,6 +199,13 @@ impl Peer {
     /// How many inputs are held.
     pub fn inputs_held(&self) -> usize {
         self.node.holdings.len()
+    }
+
+    /// The agents that are left out until their cohort epoch ends, because their inputs were not what they claimed to be.
+    pub fn left_out(&self) -> Vec<NodeName> {
+        let agents: BTreeSet<_> =
+            self.rhythms.iter().flat_map(|rhythm| rhythm.left_out(&self.node.roster)).collect();
+        agents.into_iter().map(|agent| self.node.roster.agent(agent).node.name.clone()).collect()
     }
 
     /// Which peers are connected, as far as is known.

@@ -67,11 +67,6 @@ impl Randomness {
         Self { streams: Vec::new() }
     }
 
-    /// Whether there is any.
-    pub(crate) fn is_none(&self) -> bool {
-        self.streams.is_empty()
-    }
-
     /// Adds to each element this peer's share, of degree t, of a random number.
     pub fn add_random(&mut self, elements: &mut [Fp]) {
         for stream in &mut self.streams {

@@ -252,7 +252,11 @@ fn an_agent_whose_bit_is_none_is_named_and_left_out() {
     for (n, t) in [(3, 1), (4, 1), (5, 2)] {
         let mut world = World::new(Site::of(n, t).agents(7).query("sum"));
         false_input(&mut world, 2, 2, 5, |_| true);
+        world.run(5);
+        let left_out = |world: &mut World| world.host(peer(1)).peer.as_ref().unwrap().left_out();
+        assert_eq!(left_out(&mut world), ["room-103".parse().unwrap()]);
         world.run(10);
+        assert_eq!(left_out(&mut world), []);
         assert_left_out(&world);
     }
 }

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::agent::{Agent, Dealt, Event, GapReason};
+use smc_core::field::Fp;
+use smc_core::peer::Blame;
 use smc_core::protocol::input::{Input, Terms, plaintext_len};
 use smc_core::roster::{AgentIndex, BundleIndex, MAX_PART_BITS, QuantityIndex, Roster};
 use smc_core::shamir::{Sharing, recompose};
@@ -254,10 +256,11 @@ fn vectors_that_are_held_wait_and_numbers_do_not() {
     assert!(matches!(events(&mut agent)[..], [Event::Skipped { windows: 3 }]));
 }
 
-/// Six agents with a vector in three parts, counted.
+/// Four agents with a vector in two parts, the second of a single element, counted.
 fn federation() -> World {
-    let site = Site::of(3, 1).vector("gradient", 32, 2_049).query("count");
-    let mut site = (0..6).fold(site, |site, _| site.agent(&[], &["gradient"]));
+    let site = Site::of(3, 1).with(|site| site.minimum_cohort = 3).query("count");
+    let site = site.vector("gradient", 1, MAX_PART_BITS + 1);
+    let mut site = (0..4).fold(site, |site, _| site.agent(&[], &["gradient"]));
     site.document.query[0].quantity = "gradient".parse().unwrap();
     World::new(site)
 }
@@ -275,7 +278,7 @@ fn is_part(world: &World, part: u32, w: u64) -> impl Fn(&Packet) -> bool + use<>
 
 /// Fresh and carried readings of the count in window `w`.
 fn counted(world: &World, w: u64) -> (u32, u32) {
-    assert_eq!(world.value("count", w), 6.0);
+    assert_eq!(world.value("count", w), 4.0);
     let published = world.published("count", w);
     (published[0].result.fresh, published[0].result.carried)
 }
@@ -283,28 +286,28 @@ fn counted(world: &World, w: u64) -> (u32, u32) {
 #[test]
 fn peers_hold_and_agree_on_whole_vectors() {
     let mut world = federation();
-    world.run(3);
+    world.run(2);
     world.assert_sound();
     let quantity = world.roster.quantity(gradient(&world.roster)).clone();
-    for w in 1..=3 {
-        assert_eq!(counted(&world, w), (6, 0));
+    for w in 1..=2 {
+        assert_eq!(counted(&world, w), (4, 0));
     }
     for (agent, &(first, _)) in quantity.streams.iter().enumerate() {
         let parts: Vec<_> = world.roster.parts(first).collect();
-        assert_eq!(parts.len(), 3);
+        assert_eq!(parts.len(), 2);
         let held = |&part: &BundleIndex| {
-            let key = (part, world.window(3));
+            let key = (part, world.window(2));
             (part, world.peers.iter().map(|host| host.disk.inputs[&key].as_slice()).collect())
         };
         let held: Vec<_> = parts.iter().map(held).collect();
-        let read = (world.readings)(agent, 3).unwrap();
+        let read = (world.readings)(agent, 2).unwrap();
         assert_eq!(opened(&world.roster, &held), Some(vector(read, &quantity.quantity)));
     }
 }
 
 #[test]
 fn a_vector_that_lacks_a_part_is_carried_whole_and_its_other_parts_are_forgotten() {
-    for (part, lost_to) in [(1, vec![1, 2, 3]), (3, vec![2])] {
+    for (part, lost_to) in [(1, vec![1, 2, 3]), (2, vec![2])] {
         let mut world = federation();
         let lost = is_part(&world, part, 2);
         let to = lost_to.clone();
@@ -313,16 +316,19 @@ fn a_vector_that_lacks_a_part_is_carried_whole_and_its_other_parts_are_forgotten
                 if lost(packet) && to.contains(&packet.to.get()) { Fate::Drop } else { Fate::Pass }
             },
         );
-        world.run(6);
+        world.run(4);
         world.assert_sound();
-        let rows: Vec<_> = (1..=4).map(|w| counted(&world, w)).collect();
-        assert_eq!(rows, [(6, 0), (5, 1), (6, 0), (6, 0)], "part {part} lost to {lost_to:?}");
+        let rows: Vec<_> = (1..=3).map(|w| counted(&world, w)).collect();
+        assert_eq!(rows, [(4, 0), (3, 1), (4, 0)], "part {part} lost to {lost_to:?}");
         let plan = world.plan(peer(1), world.window(2)).unwrap();
         assert_eq!(plan.cohort[0].window, world.window(1));
-        // Two readings of every vector, and what the running windows bring: nothing of the broken one.
+        // The two newest whole vectors, and what the running windows bring: nothing of the broken one.
         for host in &world.peers {
-            let windows = host.disk.inputs.keys().map(|&(_, window)| world.since_noon(window));
-            assert!(windows.clone().all(|w| w >= 4), "{:?}", windows.collect::<Vec<_>>());
+            let of_agent = host.disk.inputs.keys().filter(|(bundle, _)| bundle.0 < 2);
+            let windows: Vec<_> = of_agent.map(|&(bundle, w)| (bundle.0, world.since_noon(w))).collect();
+            let kept = [if lost_to.contains(&host.index.get()) { 1 } else { 2 }, 3, 4, 5];
+            let all = kept.map(|w| (0, w)).into_iter().chain(kept.map(|w| (1, w)));
+            assert_eq!(windows, all.collect::<Vec<_>>());
         }
     }
 }
@@ -330,7 +336,7 @@ fn a_vector_that_lacks_a_part_is_carried_whole_and_its_other_parts_are_forgotten
 #[test]
 fn the_strictest_demand_among_the_parts_counts() {
     let mut world = federation();
-    let demanding = is_part(&world, 3, 2);
+    let demanding = is_part(&world, 2, 2);
     world.intercept(move |packet| {
         let strict = demanding(packet);
         if let Content::Input { plaintext, .. } = &mut packet.content
@@ -341,6 +347,31 @@ fn the_strictest_demand_among_the_parts_counts() {
         Fate::Pass
     });
     world.run(2);
-    assert_eq!(counted(&world, 1), (6, 0));
-    assert_eq!(world.reason("count", 2), "withheld: cohort 6 of 7");
+    assert_eq!(counted(&world, 1), (4, 0));
+    assert_eq!(world.reason("count", 2), "withheld: cohort 4 of 7");
+}
+
+#[test]
+fn every_part_is_checked_for_being_of_bits() {
+    let mut world = federation();
+    let lying = is_part(&world, 2, 2);
+    world.intercept(move |packet| {
+        let lies = lying(packet);
+        if let Content::Input { plaintext, .. } = &mut packet.content
+            && lies
+        {
+            // Two more than the bit, consistently.
+            let share = &mut plaintext[3..11];
+            let changed = Fp::from_bytes(share.try_into().unwrap()).unwrap() + Fp::from(2);
+            share.copy_from_slice(&changed.to_bytes());
+        }
+        Fate::Pass
+    });
+    world.run(2);
+    assert_eq!(counted(&world, 1), (4, 0));
+    let result = &world.published("count", 2)[0].result;
+    assert_eq!((result.cohort, result.fresh, result.validated), (3, 3, true), "{result:?}");
+    let (agent, window) = ("room-101".parse().unwrap(), world.window(2));
+    let expected = Blame::InvalidInput { agent, window };
+    assert!(!world.log.blamed.is_empty() && world.log.blamed.iter().all(|(_, blame)| *blame == expected));
 }

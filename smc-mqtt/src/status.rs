@@ -29,6 +29,8 @@ struct Status<'a> {
     since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<&'a Tally>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    left_out: &'a [NodeName],
 }
 
 /// Only as much of a status as others act on.
@@ -37,15 +39,17 @@ struct State {
     state: Presence,
 }
 
-/// Tells of `node` that it is connected since `since`, and what it refused meanwhile.
-pub fn online(node: &NodeName, since: Timestamp, refused: &Tally) -> Bytes {
+/// Tells of `node` that it is connected since `since`, what it refused meanwhile, and which agents it leaves out because
+/// their inputs were not what they claimed to be.
+pub fn online(node: &NodeName, since: Timestamp, refused: &Tally, left_out: &[NodeName]) -> Bytes {
     let refused = (!refused.is_empty()).then_some(refused);
-    bytes(&Status { v: 1, node, state: Presence::Online, since: Some(since.to_string()), refused })
+    let since = Some(since.to_string());
+    bytes(&Status { v: 1, node, state: Presence::Online, since, refused, left_out })
 }
 
 /// Tells of `node` that it is gone.
 pub fn offline(node: &NodeName) -> Bytes {
-    bytes(&Status { v: 1, node, state: Presence::Offline, since: None, refused: None })
+    bytes(&Status { v: 1, node, state: Presence::Offline, since: None, refused: None, left_out: &[] })
 }
 
 /// The last will that does so.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use smc_core::arithmetic::Cost;
 use smc_core::arithmetic::local::{run, share_bits};
-use smc_core::function::Inputs;
+use smc_core::function::{Audience, Inputs};
 use smc_core::roster::document::QueryTable;
 use smc_mqtt::entropy;
 use smc_mqtt::process;
@@ -191,7 +191,7 @@ fn rehearse(setup: &Setup, name: &str) -> Result<Rehearsed, BenchError> {
         let outcome = run(sharing, &mut rng, |peer, arithmetic| {
             let columns = shared[peer.offset()].take().unwrap_or_default();
             let inputs = Inputs { columns, with: Vec::new(), readings: numbers.len() as u64, own: None };
-            query.function.compute(arithmetic, inputs)
+            query.function.compute(arithmetic, inputs, Audience::Everybody)
         });
         let cost = outcome.map_err(|error| refused(&error))?.cost;
         let took = begin.elapsed();

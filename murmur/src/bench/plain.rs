@@ -178,6 +178,6 @@ fn add(sums: &mut [Sum; 2], closing: WindowIndex, payload: &Bytes) {
 }
 
 fn greet(publisher: &Publisher, topics: &Topics, name: &NodeName, clock: &Clock) {
-    let status = status::online(name, clock.now(), &Tally::default());
+    let status = status::online(name, clock.now(), &Tally::default(), &[]);
     let _ = publisher.publish(topics.spell(&Topic::Status { node: name.clone() }), status, true);
 }

@@ -238,7 +238,7 @@ impl Service {
     }
 
     fn publish_status(&mut self) {
-        let status = status::online(&self.name, self.since, &Tally::default());
+        let status = status::online(&self.name, self.since, &Tally::default(), &[]);
         self.publish(status);
     }
 

@@ -34,6 +34,10 @@ impl Function for VectorSum {
         Reads::Sum
     }
 
+    fn takes_vectors(&self) -> bool {
+        true
+    }
+
     fn multiplies(&self) -> bool {
         false
     }

@@ -9,7 +9,7 @@ use crate::card;
 use crate::message::PeerMessage;
 use crate::name::QuantityName;
 use crate::protocol::standing::Standing;
-use crate::roster::{Bundle, BundleIndex, QuantityIndex, Roster};
+use crate::roster::{AgentIndex, Bundle, BundleIndex, QuantityIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Period, Timestamp, WindowIndex};
 
@@ -68,6 +68,10 @@ impl Rhythm {
 
     pub(super) fn period(&self) -> Period {
         self.period
+    }
+
+    pub(super) fn left_out(&self, roster: &Roster) -> impl Iterator<Item = AgentIndex> {
+        self.tracks.iter().flat_map(|track| track.left_out(roster))
     }
 
     pub(super) fn tracks_quantity(&self, quantity: QuantityIndex) -> bool {

@@ -9,7 +9,7 @@ use super::rhythm::Epoch;
 use super::round::{Partner, Round};
 use crate::message::PeerMessage;
 use crate::protocol::standing::Standing;
-use crate::roster::{QuantityIndex, QueryIndex};
+use crate::roster::{AgentIndex, QuantityIndex, QueryIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Period, Timestamp, WindowIndex};
 
@@ -35,6 +35,12 @@ impl Track {
 
     pub(super) fn quantity(&self) -> QuantityIndex {
         self.quantity
+    }
+
+    /// The agents whose inputs were found invalid in this cohort epoch.
+    pub(super) fn left_out(&self, roster: &Roster) -> impl Iterator<Item = AgentIndex> {
+        let streams = &roster.quantity(self.quantity).streams;
+        self.excluded.1.iter().map(|&stream| roster.bundle(streams[stream].0).agent)
     }
 
     /// The window of this peer's last vote.

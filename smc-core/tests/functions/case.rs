@@ -67,6 +67,7 @@ pub fn quantity(name: &str, minimum: &str, maximum: &str, resolution: &str) -> Q
         minimum: minimum.parse().unwrap(),
         maximum: maximum.parse().unwrap(),
         resolution: resolution.parse().unwrap(),
+        elements: 1,
         period: Period::from_millis(60_000).unwrap(),
     })
     .unwrap()

@@ -192,6 +192,7 @@ impl World {
         let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, root, now);
         for other in up {
             peer.handle_presence(now, other, true);
+            peer.handle_reachable(now, other);
         }
         host.peer = Some(peer);
         self.drain(index);
@@ -210,6 +211,9 @@ impl World {
         let now = self.now;
         if let Some(peer) = self.host(at).peer.as_mut() {
             peer.handle_presence(now, index, up);
+            if up {
+                peer.handle_reachable(now, index);
+            }
             self.drain(at);
         }
     }

@@ -10,7 +10,7 @@ use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
 use smc_core::identity::{SealingSecret, SigningKey};
 use smc_core::name::NodeName;
-use smc_core::peer::{Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
+use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::Timestamp;
@@ -253,6 +253,7 @@ impl Service {
                     let key = |(bundle, window)| post::key(&self.roster, bundle, window);
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
+                Event::Blamed(Blame::InvalidInput { .. }) => self.publish_status(),
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
                 Event::Result { result, publish: true } => results.push(result),
                 _ => {}
@@ -331,7 +332,7 @@ impl Service {
         if self.writer.failures() > 0 {
             debug!(node = %self.name, failures = self.writer.failures(), "batches of inputs not stored");
         }
-        let status = status::online(&self.name, self.since, &self.refused);
+        let status = status::online(&self.name, self.since, &self.refused, &self.peer.left_out());
         self.publish(&Topic::Status { node: self.name.clone() }, status);
     }
 

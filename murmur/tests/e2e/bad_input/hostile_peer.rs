@@ -12,6 +12,7 @@ use smc_core::peers::PeerSet;
 use smc_core::protocol::inventory::{Held, HeldList, Inventory};
 use smc_core::protocol::standing::{Members, Standing};
 use smc_core::protocol::vote::Vote;
+use smc_core::prss::SeedBatch;
 use smc_core::time::WindowIndex;
 
 use super::forge::{Forger, garbage, tampered, window};
@@ -37,23 +38,38 @@ fn whatever_a_peer_sends_is_counted_and_the_others_go_on() {
     }
     sender.send_bad("wrong_topic", TOPIC, seal(b"{}").replace("\"from\":\"peer-3\"", "\"from\":\"peer-2\""));
     let deep = "[".repeat(50_000);
-    let above_p = URL_SAFE_NO_PAD.encode(u64::MAX.to_le_bytes());
     let w = window(&site);
+    let shown = |of: &str, round: u32, part: u16, parts: u16, share: [u8; 8]| {
+        let header = format!(
+            "{{\"step\":\"partial\",\"of\":{{\"query\":\"{of}\"}},\"window\":{w},\"round\":{round},\
+             \"part\":{part},\"parts\":{parts}}}\n"
+        );
+        [header.as_bytes(), &share].concat()
+    };
+    let mut cut = shown("co2-sum", 0, 0, 1, [0; 8]);
+    cut.pop();
     for content in [
-        "",
-        "{}",
-        "[]",
-        "\u{0}",
-        &deep,
-        &format!("{{\"step\":\"news\",\"window\":{w}}}"),
-        &format!("{{\"step\":\"partial\",\"query\":\"co2-sum\",\"window\":{w},\"share\":\"{above_p}\"}}"),
-        &format!("{{\"step\":\"partial\",\"query\":\"co2-sum\",\"window\":-1,\"share\":\"{above_p}\"}}"),
+        b"".to_vec(),
+        b"{}".to_vec(),
+        b"[]".to_vec(),
+        b"\0".to_vec(),
+        deep.into_bytes(),
+        format!("{{\"step\":\"news\",\"window\":{w}}}").into_bytes(),
+        shown("co2-sum", 0, 0, 1, u64::MAX.to_le_bytes()),
+        cut,
+        shown("co2-sum", 0, 0, 1, [0; 8]).split(|&byte| byte == b'\n').next().unwrap().to_vec(),
     ] {
-        sender.send_bad("garbled_content", TOPIC, seal(content.as_bytes()));
+        sender.send_bad("garbled_content", TOPIC, seal(&content));
     }
-    let zero = URL_SAFE_NO_PAD.encode([0; 8]);
-    let unasked = format!("{{\"step\":\"partial\",\"query\":\"none\",\"window\":{w},\"share\":\"{zero}\"}}");
-    sender.send_bad("unknown_quantity_or_query", TOPIC, seal(unasked.as_bytes()));
+    for (reason, content) in [
+        ("early", shown("co2-sum", 9, 0, 1, [0; 8])),
+        ("malformed", shown("co2-sum", 0, 0, 0, [0; 8])),
+        ("malformed", shown("co2-sum", 0, 1, 1, [0; 8])),
+        ("malformed", shown("co2-sum", 0, 0, u16::MAX, [0; 8])),
+        ("unknown_quantity_or_query", shown("none", 0, 0, 1, [0; 8])),
+    ] {
+        sender.send_bad(reason, TOPIC, seal(&content));
+    }
     for (reason, message) in documents(&site) {
         sender.send_bad(reason, TOPIC, seal(&message.to_bytes()));
     }
@@ -82,6 +98,20 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         queries: Vec::new(),
         seeds: vec![None; usize::from(site.roster().sharing().peers())],
     }
+}
+
+/// Contributions to common keys: peers 1 and 3 of three share one set.
+fn seeds(epoch: u64, contributions: usize) -> PeerMessage {
+    let contribution = URL_SAFE_NO_PAD.encode([7; 32]);
+    PeerMessage::Seeds(SeedBatch {
+        epoch: KeyEpoch(epoch),
+        name: Digest([7; 32]),
+        contributions: vec![contribution.try_into().unwrap(); contributions],
+    })
+}
+
+fn key_epoch(site: &Site) -> KeyEpoch {
+    smc_core::card::epoch_at(site.roster(), smc_mqtt::clock::Clock::system().now())
 }
 
 /// Well-formed messages that don't fit: signed by another, of another site, time or thing, or twice in two ways.
@@ -123,6 +153,9 @@ fn documents(site: &Site) -> Vec<(&'static str, PeerMessage)> {
         ("early", signed(inventory(WindowIndex(u64::MAX)))),
         ("late", signed(inventory(WindowIndex(w.0 - 100)))),
         ("late", signed(inventory(WindowIndex(0)))),
+        ("early", seeds(u64::MAX, 1)),
+        ("malformed", seeds(key_epoch(site).0, 0)),
+        ("malformed", seeds(key_epoch(site).0, 2)),
     ]
 }
 
