@@ -76,12 +76,14 @@ mod tests {
         let node: NodeName = "peer-1".parse().unwrap();
         let mut refused = Tally::default();
         refused.count("late");
-        let json = online(&node, Timestamp::from_secs(1_767_268_800), &refused);
+        let json = online(&node, Timestamp::from_secs(1_767_268_800), &refused, &[]);
         assert_eq!(
             json,
             r#"{"v":1,"node":"peer-1","state":"online","since":"2026-01-01T12:00:00Z","refused":{"late":1}}"#
         );
         assert_eq!(presence(&json), Some(Presence::Online));
+        let json = online(&node, Timestamp::from_secs(0), &Tally::default(), &["room-4".parse().unwrap()]);
+        assert!(json.ends_with(br#","left_out":["room-4"]}"#));
         assert_eq!(presence(&offline(&node)), Some(Presence::Offline));
         assert_eq!(presence(b"{}"), None);
         assert_eq!(presence(b""), None);
