@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod functions;
 pub(crate) mod open;
 pub(crate) mod site;
 pub(crate) mod verify;
@@ -42,6 +43,9 @@ pub(crate) enum Failure {
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// A function could not be told about.
+    #[error(transparent)]
+    Functions(#[from] functions::FunctionsFailure),
     /// No site was made.
     #[error(transparent)]
     Init(#[from] site::InitError),
