@@ -77,11 +77,10 @@ impl Descent {
         let mut digits = cut(bits, price).map(|bits| Digit::new(arithmetic, bits, targets));
         let mut descents: Vec<_> = targets.iter().map(|_| Self::start(lanes)).collect();
         let Some(first) = digits.next() else { return Ok(descents) };
-        let first = first.await?;
         // While the first digit is looked for, the others are prepared.
-        let (rest, found) =
-            join(join_all(digits), Self::all_next(&mut descents, arithmetic, targets, first, true)).await;
-        found?;
+        let start = async { Self::all_next(&mut descents, arithmetic, targets, first.await?, true).await };
+        let (rest, started) = join(join_all(digits), start).await;
+        started?;
         for digit in rest {
             Self::all_next(&mut descents, arithmetic, targets, digit?, false).await?;
         }

@@ -21,15 +21,12 @@ pub struct Outcome<T> {
     pub opened: Vec<Vec<Fp>>,
 }
 
-/// Runs a function at all peers, with keys drawn from `rng`.
-///
-/// # Errors
-/// If the peers' shares contradict each other.
-pub fn run<T, F>(
+/// The sessions of all peers, with keys drawn from `rng`.
+pub fn sessions<T, F>(
     sharing: Sharing,
     rng: &mut impl CryptoRng,
     mut function: impl FnMut(PeerIndex, Arithmetic) -> F,
-) -> Result<Outcome<T>, OpenError>
+) -> Vec<Session<T>>
 where
     F: Future<Output = T> + Send + 'static,
 {
@@ -44,7 +41,22 @@ where
         let mine = keys.iter().filter(|(set, _)| set.contains(me)).cloned();
         Session::new(sharing, Randomness::new(sharing, me, mine), |arithmetic| function(me, arithmetic))
     };
-    let mut sessions: Vec<_> = sharing.indices().map(session).collect();
+    sharing.indices().map(session).collect()
+}
+
+/// Runs a function at all peers, with keys drawn from `rng`.
+///
+/// # Errors
+/// If the peers' shares contradict each other.
+pub fn run<T, F>(
+    sharing: Sharing,
+    rng: &mut impl CryptoRng,
+    mut function: impl FnMut(PeerIndex, Arithmetic) -> F,
+) -> Result<Outcome<T>, OpenError>
+where
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut sessions = sessions(sharing, rng, &mut function);
     let mut opened = Vec::new();
     loop {
         let mut outputs = Vec::new();
