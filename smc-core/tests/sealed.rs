@@ -108,7 +108,7 @@ fn a_client_notices_wrong_missing_and_foreign_shares() {
         outputs.insert(output.from.clone(), output);
     });
     assert_eq!(stranger, Err(OutputError::NotAPeer { peer: "room-101".parse().unwrap() }));
-    assert_eq!(spoilt(&BTreeMap::clear).is_err(), true);
+    assert!(spoilt(&BTreeMap::clear).is_err());
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Open {
         // The node itself may be connected under its own name meanwhile.
         let settings = ConnectionSettings {
             login: Some(login),
-            ..ConnectionSettings::new(self.broker.clone(), &format!("{node}.open"))
+            ..ConnectionSettings::new(self.broker.clone(), format!("{node}.open"))
         };
         let filter = topics.output_inbox(&node);
         let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, self.query.clone());
