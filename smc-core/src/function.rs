@@ -132,6 +132,11 @@ pub trait Function: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its value names agents, by the lanes that their readings lie in.
+    fn names_agents(&self) -> bool {
+        false
+    }
+
     /// Whether it multiplies shares, which takes 2t + 1 peers.
     fn multiplies(&self) -> bool;
 

@@ -245,7 +245,7 @@ impl Service {
 
     /// Events first, with every vote on disk; then the messages.
     async fn drain(&mut self) -> Result<(), PeerError> {
-        let (mut results, mut done) = (Vec::new(), false);
+        let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
             self.observe(&event);
@@ -256,7 +256,8 @@ impl Service {
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Blamed(Blame::InvalidInput { .. }) => self.publish_status(),
-                Event::Output { to, output } => self.hand_over(&to, &output),
+                // Not before the vote that it rests on is on disk.
+                Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
                 Event::Result { result, publish: true } => results.push(result),
                 _ => {}
@@ -267,6 +268,9 @@ impl Service {
         }
         while let Some(transmit) = self.peer.poll_transmit() {
             self.transmit(&transmit);
+        }
+        for (to, output) in outputs {
+            self.hand_over(&to, &output);
         }
         for result in results {
             let json = serde_json::to_vec(&result).unwrap_or_default();
@@ -316,6 +320,10 @@ impl Service {
 
     fn observe(&mut self, event: &Event) {
         let Some(observer) = &self.observer else { return };
+        // Shares are nobody's but the client's.
+        if let Event::Output { .. } = event {
+            return;
+        }
         let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
         if observer.try_send(observed).is_err() {
             self.refused.count("observer_too_slow");

@@ -18,7 +18,7 @@ use tracing::warn;
 
 /// The largest envelope that is read.
 const MAX_ENVELOPE: usize = 512 * 1024;
-/// How many windows of a query may be waiting for shares.
+/// How many windows of a query are kept of one peer, whatever others say.
 const WAITING: usize = 4;
 
 /// What has come for one client.
@@ -28,7 +28,10 @@ pub(super) struct Inbox {
     me: NodeName,
     only: Option<QueryName>,
     opener: Opener,
-    waiting: BTreeMap<QueryName, BTreeMap<WindowIndex, BTreeMap<NodeName, SealedOutput>>>,
+    /// By query and sender: the newest windows.
+    waiting: BTreeMap<QueryName, BTreeMap<NodeName, BTreeMap<WindowIndex, SealedOutput>>>,
+    /// The newest window that was told of each query: retained outputs come again after a reconnection.
+    told: BTreeMap<QueryName, WindowIndex>,
 }
 
 /// One window of one query, opened or not.
@@ -52,7 +55,7 @@ impl Inbox {
     ) -> Self {
         let mut opener = Opener::new(roster.site(), &me);
         opener.add_key(EPOCH, secret);
-        Self { roster, topics, me, only, opener, waiting: BTreeMap::new() }
+        Self { roster, topics, me, only, opener, waiting: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Takes a message in; tells when the shares of all peers that computed are there.
@@ -80,19 +83,20 @@ impl Inbox {
 
     fn keep(&mut self, output: SealedOutput) -> Option<Opened> {
         let (query, window) = (output.query.clone(), output.window);
-        let windows = self.waiting.entry(query.clone()).or_default();
-        let outputs = windows.entry(window).or_default();
-        let peers = output.peers;
-        outputs.entry(output.from.clone()).or_insert(output);
-        if outputs.len() < peers.len() {
-            while windows.len() > WAITING {
-                windows.pop_first();
-            }
+        if self.told.get(&query).is_some_and(|&told| window <= told) {
             return None;
         }
-        let outputs = windows.remove(&window)?;
-        // What is older will hardly come any more.
-        *windows = windows.split_off(&window);
+        let senders = self.waiting.entry(query.clone()).or_default();
+        let windows = senders.entry(output.from.clone()).or_default();
+        windows.entry(window).or_insert_with(|| output.clone());
+        if windows.len() > WAITING {
+            windows.pop_first();
+        }
+        let outputs = complete(senders, &output, self.roster.quorum().size())?;
+        for windows in senders.values_mut() {
+            windows.retain(|&of, _| of > window);
+        }
+        self.told.insert(query.clone(), window);
         Some(self.open(query, window, &outputs))
     }
 
@@ -121,6 +125,21 @@ impl Inbox {
             value: output::open(&self.roster, outputs),
         }
     }
+}
+
+/// The shares of the output that `newest` is about: of all peers that it names, who must be a quorum and agree on what it
+/// is about. So nobody alone can have a window opened too early.
+fn complete(
+    senders: &BTreeMap<NodeName, BTreeMap<WindowIndex, SealedOutput>>,
+    newest: &SealedOutput,
+    quorum: usize,
+) -> Option<BTreeMap<NodeName, SealedOutput>> {
+    let alike = senders.iter().filter_map(|(sender, windows)| {
+        let output = windows.get(&newest.window).filter(|output| output.is_about_the_same_as(newest))?;
+        Some((sender.clone(), output.clone()))
+    });
+    let outputs: BTreeMap<_, _> = alike.collect();
+    (newest.peers.len() >= quorum && outputs.len() == newest.peers.len()).then_some(outputs)
 }
 
 impl Opened {
