@@ -6,4 +6,5 @@ mod costs;
 mod leakage;
 mod plain;
 mod refusals;
+mod site;
 mod values;

@@ -11,30 +11,29 @@ use crate::case::{Case, agents};
 
 /// The value of the case's function.
 pub(crate) fn value(case: &Case) -> Value {
-    let x: Vec<Decimal> = case.readings.iter().map(|&v| case.quantity.decode(v)).collect();
-    let mut sorted = x.clone();
+    let value = counted(case).or_else(|| ranked(case)).or_else(|| summed(case));
+    value.unwrap_or_else(|| panic!("there is no plain {}", case.function))
+}
+
+fn readings(case: &Case) -> Vec<Decimal> {
+    case.readings.iter().map(|&v| case.quantity.decode(v)).collect()
+}
+
+fn sorted(case: &Case) -> Vec<Decimal> {
+    let mut sorted = readings(case);
     sorted.sort();
-    let p = &case.parameters;
+    sorted
+}
+
+/// Counts, flags and categories.
+fn counted(case: &Case) -> Option<Value> {
+    let (x, sorted, p) = (readings(case), sorted(case), &case.parameters);
     let count = |is: &dyn Fn(Decimal) -> bool| number(x.iter().filter(|&&x| is(x)).count());
-    match case.function {
+    Some(match case.function {
         "any_above" => Value::from(x.iter().any(|&x| x > p.above.unwrap())),
-        "argmax" => {
-            let max = *sorted.last().unwrap();
-            let names = agents(x.len()).into_iter().zip(&x).filter(|&(_, &x)| x == max);
-            let names: BTreeSet<String> = names.map(|(name, _)| name.to_string()).collect();
-            let names = names.into_iter().map(Value::Text).collect();
-            Value::record([("agents", Value::List(names)), ("reading", max.into())])
-        }
-        "correlation" => correlation(&whole(case)),
         "count" => number(x.len()),
         "count_above" => count(&|x| x > p.above.unwrap()),
         "count_below" => count(&|x| x < p.below.unwrap()),
-        "covariance" => {
-            let pairs = whole(case);
-            let (x, y) = (pairs.digits_x, pairs.digits_y);
-            let scale = case.quantity.resolution().scale() + resolution_y(case).scale() + 2;
-            rounded(pairs.co_spread(), pairs.n().pow(2), x + y, scale)
-        }
         "distinct_count" => number(sorted.iter().collect::<BTreeSet<_>>().len()),
         "entropy" => entropy(&counts(&sorted)),
         "heavy_hitters" => {
@@ -51,17 +50,27 @@ pub(crate) fn value(case: &Case) -> Value {
             };
             Value::List((0..=edges.len()).map(bin).collect())
         }
-        "linear_fit" => line(case, &whole(case)),
-        "max" => (*sorted.last().unwrap()).into(),
-        "mean" => {
-            let pairs = whole(case);
-            rounded(pairs.sum_x(), pairs.n(), pairs.digits_x, case.quantity.resolution().scale() + 2)
-        }
         "mean_above" => {
             let scale = x.iter().map(|x| x.scale()).max().unwrap().max(p.above.unwrap().scale());
             let sum: i128 = x.iter().map(|x| x.mantissa_at(scale).unwrap()).sum();
             Value::from(sum > p.above.unwrap().mantissa_at(scale).unwrap() * x.len() as i128)
         }
+        _ => return None,
+    })
+}
+
+/// Single readings and whose they are.
+fn ranked(case: &Case) -> Option<Value> {
+    let (x, mut sorted, p) = (readings(case), sorted(case), &case.parameters);
+    Some(match case.function {
+        "argmax" => {
+            let max = *sorted.last().unwrap();
+            let names = agents(x.len()).into_iter().zip(&x).filter(|&(_, &x)| x == max);
+            let names: BTreeSet<String> = names.map(|(name, _)| name.to_string()).collect();
+            let names = names.into_iter().map(Value::Text).collect();
+            Value::record([("agents", Value::List(names)), ("reading", max.into())])
+        }
+        "max" => (*sorted.last().unwrap()).into(),
         "median" => sorted[(x.len() - 1) / 2].into(),
         "min" => sorted[0].into(),
         "quantile" => {
@@ -93,29 +102,34 @@ pub(crate) fn value(case: &Case) -> Value {
             let (price, winner) = (sorted[x.len() - 2], agents(x.len())[first].to_string());
             Value::record([("price", price.into()), ("winner", Value::Text(winner))])
         }
-        "stddev" => {
-            let pairs = whole(case);
-            root(pairs.spread_x(), pairs.n(), pairs.digits_x, case.quantity.resolution().scale() + 2)
-        }
-        "sum" => {
-            let pairs = whole(case);
-            Decimal::new(pairs.sum_x(), pairs.digits_x).unwrap().into()
-        }
         "top_k" => {
             sorted.sort_by_key(|&x| Reverse(x));
             Value::List(sorted.into_iter().take(p.k.unwrap() as usize).map(Value::from).collect())
         }
+        _ => return None,
+    })
+}
+
+/// Sums and moments.
+fn summed(case: &Case) -> Option<Value> {
+    let pairs = whole(case);
+    Some(match case.function {
+        "correlation" => correlation(&pairs),
+        "covariance" => {
+            let (x, y) = (pairs.digits_x, pairs.digits_y);
+            let scale = case.quantity.resolution().scale() + resolution_y(case).scale() + 2;
+            rounded(pairs.co_spread(), pairs.n().pow(2), x + y, scale)
+        }
+        "linear_fit" => line(case, &pairs),
+        "mean" => rounded(pairs.sum_x(), pairs.n(), pairs.digits_x, case.quantity.resolution().scale() + 2),
+        "stddev" => root(pairs.spread_x(), pairs.n(), pairs.digits_x, case.quantity.resolution().scale() + 2),
+        "sum" => Decimal::new(pairs.sum_x(), pairs.digits_x).unwrap().into(),
         "variance" => {
-            let pairs = whole(case);
             let scale = 2 * case.quantity.resolution().scale() + 2;
             rounded(pairs.spread_x(), pairs.n().pow(2), 2 * pairs.digits_x, scale)
         }
-        "vector_sum" => {
-            let pairs = whole(case);
-            Value::List(vec![Decimal::new(pairs.sum_x(), pairs.digits_x).unwrap().into()])
-        }
+        "vector_sum" => Value::List(vec![Decimal::new(pairs.sum_x(), pairs.digits_x).unwrap().into()]),
         "weighted_mean" => {
-            let pairs = whole(case);
             let weights: i128 = pairs.y.iter().sum();
             let sum: i128 = pairs.x.iter().zip(&pairs.y).map(|(x, y)| x * y).sum();
             match weights {
@@ -123,8 +137,8 @@ pub(crate) fn value(case: &Case) -> Value {
                 _ => rounded(sum, weights, pairs.digits_x, case.quantity.resolution().scale() + 2),
             }
         }
-        other => panic!("there is no plain {other}"),
-    }
+        _ => return None,
+    })
 }
 
 /// Readings without their points.

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use smc_core::decimal::Decimal;
 use smc_core::function::{Audience, Parameters, catalogue};
 use smc_core::quantity::Quantity;
@@ -166,8 +168,23 @@ fn check(case: &Case, sharing: Sharing, audience: Audience) {
     assert!(have.cost.products <= most, "{}: {} products, not {most}", case.function, have.cost.products);
 }
 
+/// All functions on what was drawn.
+fn check_all(draw: &Draw, sharing: Sharing, audience: Audience) {
+    for entry in catalogue() {
+        // Hundreds of categories take their time; another test has them.
+        if !CATEGORICAL.contains(&entry.name) || draw.quantity.bits() <= 5 {
+            check(&draw.case(entry.name), sharing, audience);
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 50, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 10,
+        max_shrink_iters: 50,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_value_is_that_of_plain_arithmetic(
@@ -175,12 +192,16 @@ proptest! {
         sharing in prop::sample::select(all_sharings()),
         one in any::<bool>(),
     ) {
-        let audience = if one { Audience::One } else { Audience::Everybody };
-        for entry in catalogue() {
-            // Hundreds of categories take their time; another test has them.
-            if !CATEGORICAL.contains(&entry.name) || draw.quantity.bits() <= 5 {
-                check(&draw.case(entry.name), sharing, audience);
-            }
+        check_all(&draw, sharing, if one { Audience::One } else { Audience::Everybody });
+    }
+}
+
+#[test]
+fn so_it_is_among_any_number_of_peers() {
+    let mut runner = TestRunner::deterministic();
+    for sharing in all_sharings() {
+        for audience in [Audience::Everybody, Audience::One] {
+            check_all(&draw().new_tree(&mut runner).unwrap().current(), sharing, audience);
         }
     }
 }
