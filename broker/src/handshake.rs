@@ -17,6 +17,8 @@ use crate::wire::{Turn, Wire};
 
 /// The longest CONNECT: it is read before anything is known about the client.
 const MAX_CONNECT: usize = 64 << 10;
+/// What the name of an account is followed by in its owner's client id.
+const OPENER: &str = ".open";
 /// The longest client id.
 const MAX_CLIENT_ID: usize = 128;
 
@@ -184,8 +186,9 @@ async fn admit(shared: &Shared, connect: Connect) -> Result<(Client, Answer), Re
 
 /// The client id that the client gets, and whether it was made up here.
 ///
-/// An account that is not shared has one client, and that is called like the account. Clients of a shared one
-/// choose (Home Assistant draws its id at random); only the name of another account is nobody's to choose.
+/// An account that is not shared has one client, and that is called like the account; and one more, called
+/// `<account>.open`, through which its owner opens what is sealed for it. Clients of a shared account choose (Home Assistant
+/// draws its id at random); only the ids of another account are nobody's to choose.
 fn client_id(
     shared: &Shared,
     account: &Account,
@@ -195,7 +198,11 @@ fn client_id(
     if wanted == account.name {
         return Ok((wanted.into(), false));
     }
-    if !account.shared || shared.auth.has(&wanted) {
+    let owner = wanted.strip_suffix(OPENER);
+    if owner == Some(account.name.as_str()) && !shared.auth.has(&wanted) {
+        return Ok((wanted.into(), false));
+    }
+    if !account.shared || shared.auth.has(&wanted) || owner.is_some_and(|name| shared.auth.has(name)) {
         return Err(Refusal::ClientId(wanted));
     }
     if wanted.is_empty() && clean {

@@ -13,6 +13,8 @@ use crate::filter::{Filter, FilterError};
 pub enum Role {
     /// Seals shares for the peers.
     Agent,
+    /// Opens outputs that are for its eyes alone.
+    Client,
     /// Has only the filters that its account lists: zigbee2mqtt, a sensor, a dashboard.
     Device,
     /// Home Assistant: reads results and what is discovered, announces that it came up.
@@ -37,7 +39,7 @@ pub enum RoleError {
 impl Role {
     /// Whether several clients may use one login of the role. Nodes are one client each.
     pub fn is_shared(self) -> bool {
-        !matches!(self, Self::Agent | Self::Peer)
+        !matches!(self, Self::Agent | Self::Client | Self::Peer)
     }
 
     /// The rules of an account called `name`.
@@ -47,6 +49,7 @@ impl Role {
     pub fn rules(self, topics: &Topics, name: &str) -> Result<Rules, RoleError> {
         let (publish, subscribe) = match self {
             Self::Agent => agent(topics, &name.parse()?),
+            Self::Client => client(topics, &name.parse()?),
             Self::Device => (vec![], vec![]),
             Self::HomeAssistant => home_assistant(topics),
             Self::Peer => peer(topics, &name.parse()?),
@@ -63,12 +66,18 @@ type Filters = (Vec<String>, Vec<String>);
 
 fn agent(topics: &Topics, own: &NodeName) -> Filters {
     let status = topics.spell(&Topic::Status { node: own.clone() });
-    (vec![topics.share_outbox(own), status], vec![topics.cards(), topics.statuses()])
+    let subscribe = vec![topics.cards(), topics.statuses(), topics.output_inbox(own)];
+    (vec![topics.share_outbox(own), status], subscribe)
+}
+
+fn client(topics: &Topics, own: &NodeName) -> Filters {
+    (vec![], vec![topics.output_inbox(own), topics.results(), topics.statuses()])
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let mut publish = vec![
         topics.peer_outbox(own),
+        topics.output_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
@@ -112,6 +121,26 @@ mod tests {
         assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
+    }
+
+    #[test]
+    fn a_client_reads_its_own_box_and_says_nothing() {
+        let client = rules(Role::Client, "display");
+        assert!(
+            subscribes(&client, "murmur/hq/output/display/+/+") && subscribes(&client, "murmur/hq/result/+")
+        );
+        assert!(
+            !subscribes(&client, "murmur/hq/output/+/+/+")
+                && !subscribes(&client, "murmur/hq/output/kiosk/+/+")
+        );
+        assert!(
+            !subscribes(&client, "murmur/hq/share/#")
+                && !client.may_publish("murmur/hq/output/display/tenant/x")
+        );
+        let peer = rules(Role::Peer, "tenant");
+        assert!(peer.may_publish("murmur/hq/output/display/tenant/co2-max"));
+        assert!(!peer.may_publish("murmur/hq/output/display/landlord/co2-max"));
+        assert!(!subscribes(&peer, "murmur/hq/output/display/+/+"));
     }
 
     #[test]

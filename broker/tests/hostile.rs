@@ -122,6 +122,8 @@ async fn a_client_id_belongs_to_its_account() {
     for (account, id) in [
         ("agent", "peer"),
         ("agent", "agent-2"),
+        ("agent", "peer.open"),
+        ("reader", "agent.open"),
         ("reader", "peer"),
         ("reader", "a+b"),
         ("reader", "a#b"),
@@ -135,6 +137,8 @@ async fn a_client_id_belongs_to_its_account() {
     for _ in 0..2 {
         Raw::login(broker.address, "reader", "reader-1");
     }
+    // The owner of an account looks on beside it.
+    Raw::login(broker.address, "agent", "agent.open");
     let agent = broker.client("agent").await;
     agent.publish("share/peer/agent", false, "to the victim").await;
     assert_eq!(victim.next().await.payload, "to the victim");

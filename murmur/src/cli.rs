@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
+use crate::command::functions::Functions;
+use crate::command::open::Open;
 use crate::command::site::Site;
 use crate::command::verify::Verify;
 use crate::command::{Failure, Outcome};
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Run a whole site here and watch it: broker, peers, agents
     Demo(Demo),
+    /// List what can be computed, what each function reveals and what it costs
+    Functions(Functions),
+    /// Open outputs that are for one client's eyes alone
+    Open(Open),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
     /// Check the signatures of published results
@@ -37,6 +43,8 @@ impl Command {
         match self {
             Self::Bench(bench) => bench.run(),
             Self::Demo(demo) => demo.run(),
+            Self::Functions(functions) => Ok(functions.run()?),
+            Self::Open(open) => open.run(),
             Self::Site(site) => Ok(site.run()?),
             Self::Verify(verify) => Ok(verify.run()?),
         }

@@ -2,6 +2,8 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod functions;
+pub(crate) mod open;
 pub(crate) mod site;
 pub(crate) mod verify;
 
@@ -41,9 +43,15 @@ pub(crate) enum Failure {
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// A function could not be told about.
+    #[error(transparent)]
+    Functions(#[from] functions::FunctionsFailure),
     /// No site was made.
     #[error(transparent)]
     Init(#[from] site::InitError),
+    /// Nothing could be opened.
+    #[error(transparent)]
+    Open(#[from] open::OpenFailure),
     /// A column's name is no quantity's.
     #[error("--value-column {column:?} names no quantity ({error}); say what it measures with --quantity")]
     Quantity {

@@ -1,5 +1,6 @@
 //! `murmur demo`: a whole site in one process over real MQTT, and what each side of it sees.
 
+mod ask;
 mod ledger;
 mod output;
 mod replay;
@@ -18,6 +19,7 @@ use smc_mqtt::clock::{Clock, Speed};
 use smc_mqtt::process;
 use tokio::sync::mpsc;
 
+pub(crate) use self::ask::{Ask, AskError};
 pub(crate) use self::output::Form;
 use self::output::Output;
 use self::replay::Recording;
@@ -42,6 +44,8 @@ pub(crate) struct DemoOptions {
     pub(crate) windows: Option<u64>,
     /// Where the broker listens.
     pub(crate) listen: SocketAddr,
+    /// What is asked of the first quantity; a choice of functions if empty.
+    pub(crate) asked: Vec<Ask>,
     /// How to tell.
     pub(crate) form: Form,
     /// What to replay instead of simulating.
@@ -68,6 +72,8 @@ pub(crate) struct ReplayOptions {
 /// Why a demonstration can't run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
+    #[error("--ask: {0}")]
+    Ask(#[from] AskError),
     #[error("the file has no row with a time and an agent")]
     EmptyRecording,
     #[error("{agent:?} in the agent column can't be a node's name: {error}")]

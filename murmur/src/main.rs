@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod command;
 mod demo;
+mod figure;
 mod stage;
 
 use std::process::ExitCode;

@@ -72,6 +72,7 @@ fn mean(whole: i128) -> ResultDocument {
         quantity: "co2".parse().unwrap(),
         unit: "ppm".to_owned(),
         window: WindowDocument::new(Period::from_millis(60_000).unwrap(), WindowIndex(29_000_000)),
+        audience: None,
         value: Some(Decimal::new(whole * 10 + 4, 1).unwrap().into()),
         cohort: 5,
         fresh: 4,
@@ -156,16 +157,35 @@ fn too_few_or_foreign_signatures_are_refused() {
 #[test]
 fn a_value_and_a_status_must_agree() {
     let site = Site::new();
-    let empty = ResultDocument { value: None, ..mean(612) };
-    assert_eq!(
-        site.refusal(&line(&site.sign(empty, &PEERS))),
-        "the status is ok, which does not go with no value"
-    );
     let failed = ResultDocument { status: Status::Failed, ..mean(612) };
     assert_eq!(
         site.refusal(&line(&site.sign(failed, &PEERS))),
         "the status is failed, which does not go with a value"
     );
+}
+
+#[test]
+fn every_kind_of_value_is_told_in_words() {
+    let site = Site::new();
+    let path = site.folder.path().join("hq/site.toml");
+    let range = "\n[[query]]\nname = \"co2-range\"\nfunction = \"range\"\nquantity = \"co2\"\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + range).unwrap();
+    let outcome = |query: &str, unit: &str, value: Json| {
+        let value = serde_json::from_value(value).unwrap();
+        let query = query.parse().unwrap();
+        let result = ResultDocument { query, unit: unit.to_owned(), value, ..mean(612) };
+        let told = site.verify(&[], &line(&site.sign(result, &PEERS))).stdout;
+        let told = told.strip_suffix(", signed by peer-1, peer-2, peer-3\n").unwrap();
+        told.split_once("Z ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        outcome("co2-range", "ppm", json!({"min": 400, "max": 900, "range": 500})),
+        "500 ppm (max 900, min 400)"
+    );
+    assert_eq!(outcome("co2-any-above", "", json!(true)), "yes");
+    assert_eq!(outcome("co2-histogram", "", json!([4, 0, 1])), "4, 0, 1");
+    // Nothing follows from these readings; that is an answer, too.
+    assert_eq!(outcome("co2-correlation", "", json!(null)), "undetermined");
 }
 
 /// Every way to change one leaf of `document`, to leave one out, or to add one; with the place.
@@ -291,7 +311,7 @@ fn garbage_of_any_kind_is_a_refused_line() {
     let good = site.signed().to_string();
     let mut input = Vec::new();
     let deep = b"{\"a\":".repeat(20_000);
-    let huge = vec![b'{'; 1_500_000];
+    let huge = vec![b'{'; 5_000_000];
     let escape = b"\x1b[2J\x1b]0;owned\x07 {}";
     let garbage: [&[u8]; 9] = [
         b"{}",
@@ -314,7 +334,7 @@ fn garbage_of_any_kind_is_a_refused_line() {
     let lines: Vec<_> = run.stdout.lines().collect();
     assert_eq!(lines[4], "REFUSED line 5: not UTF-8 text");
     assert!(lines[5].contains("recursion limit"), "{}", lines[5]);
-    assert_eq!(lines[6], "REFUSED line 7: longer than 1000000 bytes, as no result is");
+    assert_eq!(lines[6], "REFUSED line 7: longer than 4194304 bytes, as no result is");
     assert!(lines[9].starts_with("ok co2-mean"));
     assert!(!run.stdout.replace('\n', "").contains(char::is_control));
 }

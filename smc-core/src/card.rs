@@ -1,5 +1,6 @@
 //! Cards: each peer publishes, signed, the key that messages to it are sealed with (docs/protocol.md, 2.5).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
@@ -9,6 +10,7 @@ use crate::document::{Signable, Signed};
 use crate::envelope::{Binding, KeyEpoch, SealError, Sealer};
 use crate::identity::{SealingPublic, SealingSecret};
 use crate::name::{NodeName, SiteName};
+use crate::output;
 use crate::result::VERSION;
 use crate::roster::Roster;
 use crate::shamir::PeerIndex;
@@ -61,6 +63,8 @@ pub struct Recipients {
     me: NodeName,
     own: SealingSecret,
     peers: Vec<Recipient>,
+    /// Those who are no peers, once something was sealed for them.
+    clients: BTreeMap<NodeName, Sealer>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +77,7 @@ impl Recipients {
     /// No card yet; `own` proves to recipients that `me` sealed.
     pub fn new(roster: Arc<Roster>, me: NodeName, own: SealingSecret) -> Self {
         let peers = roster.peers().map(|_| Recipient::default()).collect();
-        Self { roster, me, own, peers }
+        Self { roster, me, own, peers, clients: BTreeMap::new() }
     }
 
     /// Takes a card in. One epoch ahead or behind is taken too, for clocks differ.
@@ -101,6 +105,25 @@ impl Recipients {
     /// Whether `peer` can be sealed for.
     pub fn knows(&self, peer: PeerIndex) -> bool {
         self.peers.get(peer.offset()).is_some_and(|recipient| recipient.card.is_some())
+    }
+
+    /// Seals `plaintext` for a client or an agent; nothing, if the site has none of that name.
+    ///
+    /// # Errors
+    /// If sealing fails.
+    pub fn seal_for_client(
+        &mut self,
+        to: &NodeName,
+        plaintext: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Option<Vec<u8>>, SealError> {
+        let Some(key) = self.roster.recipient(to) else { return Ok(None) };
+        if !self.clients.contains_key(to) {
+            let site = self.roster.site();
+            let sealer = Sealer::new(site, &self.me, to, &self.own, key, output::EPOCH, rng)?;
+            self.clients.insert(to.clone(), sealer);
+        }
+        self.clients.get_mut(to).map(|sealer| sealer.seal(&Binding::Peer, plaintext)).transpose()
     }
 
     /// Seals `plaintext` for `peer`; nothing, if the peer's card is not known.

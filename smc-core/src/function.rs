@@ -132,6 +132,11 @@ pub trait Function: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its value names agents, by the lanes that their readings lie in.
+    fn names_agents(&self) -> bool {
+        false
+    }
+
     /// Whether it multiplies shares, which takes 2t + 1 peers.
     fn multiplies(&self) -> bool;
 
@@ -145,6 +150,11 @@ pub trait Function: fmt::Debug + Send + Sync {
     /// An upper bound for the products of a window, whoever gets to see the output. 64 that a peer computes by itself and
     /// never sends count as one.
     fn products(&self, subject: &Subject<'_>, readings: u64) -> u64;
+
+    /// The most bytes that its value can take as JSON, where that is much.
+    fn value_bytes(&self, _: &Subject<'_>, _: u64) -> u64 {
+        0
+    }
 
     /// The steps.
     fn compute(&self, arithmetic: Arithmetic, inputs: Inputs, audience: Audience) -> Computing;

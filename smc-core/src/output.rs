@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::digest::Digest;
+use crate::envelope::KeyEpoch;
 use crate::field::Fp;
 use crate::function::Facts;
 use crate::message::{MAX_SHARES, OutputShares};
@@ -36,6 +37,9 @@ pub struct SealedOutput {
     pub peers: PeerSet,
     /// How many readings the output covers.
     pub readings: u32,
+    /// Whose reading lies in which lane, where the value names agents; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<NodeName>,
     /// Of which degree the shares are.
     pub degree: Degree,
     /// The shares, one for each element.
@@ -88,7 +92,18 @@ pub struct OpenedOutput {
     pub verified: bool,
 }
 
+/// Clients and agents have one sealing key for good; it stands for this epoch.
+pub const EPOCH: KeyEpoch = KeyEpoch(0);
+
 impl SealedOutput {
+    /// Whether both are shares of one output.
+    pub fn is_about_the_same_as(&self, other: &Self) -> bool {
+        let Self { from: _, query, definition, window, peers, readings, agents, degree, shares } = self;
+        (query, definition, window, peers) == (&other.query, &other.definition, &other.window, &other.peers)
+            && (readings, agents, degree) == (&other.readings, &other.agents, &other.degree)
+            && shares.0.len() == other.shares.0.len()
+    }
+
     /// The text form, to be sealed: one line of JSON, then the shares as they are.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let header = serde_json::to_vec(self).unwrap_or_default();
@@ -112,6 +127,14 @@ impl SealedOutput {
     }
 }
 
+/// One of those that most agree with: who differs from most is to blame.
+fn most_common(outputs: &BTreeMap<NodeName, SealedOutput>) -> Option<&SealedOutput> {
+    let alike =
+        |one: &&SealedOutput| outputs.values().filter(|other| one.is_about_the_same_as(other)).count();
+    // Of equals the first.
+    outputs.values().rev().max_by_key(alike)
+}
+
 /// What the peers' shares of one output come to. There must be one of each sender, proven by its envelope.
 ///
 /// # Errors
@@ -120,15 +143,14 @@ pub fn open(
     roster: &Roster,
     outputs: &BTreeMap<NodeName, SealedOutput>,
 ) -> Result<OpenedOutput, OutputError> {
-    let Some(first) = outputs.values().next() else {
+    let Some(first) = most_common(outputs) else {
         return Err(OutputError::Open(OpenError::TooFew { have: 0, need: 1 }));
     };
     let mut partials: Vec<(PeerIndex, &[Fp])> = Vec::with_capacity(outputs.len());
     for (name, output) in outputs {
         let peer = roster.peer_named(name.as_str()).filter(|&peer| first.peers.contains(peer));
         let peer = peer.ok_or_else(|| OutputError::NotAPeer { peer: name.clone() })?;
-        let same = SealedOutput { from: first.from.clone(), shares: first.shares.clone(), ..output.clone() };
-        if output.from != *name || same != *first {
+        if output.from != *name || !output.is_about_the_same_as(first) {
             return Err(OutputError::Differs { peer: name.clone() });
         }
         partials.push((peer, &output.shares.0));
@@ -145,7 +167,7 @@ pub fn open(
         quantity: quantity(query.quantity),
         with: query.with.map(quantity),
         readings: u64::from(first.readings),
-        agents: &[],
+        agents: &first.agents,
     };
     let value = query.function.conclude(&facts, &opened.values).ok_or(OutputError::Range)?;
     let named = |peer| Some(roster.peer(peer)?.name.clone());

@@ -13,7 +13,7 @@ use smc_core::result::Status;
 use smc_core::roster::document::{ClientTable, QueryTable};
 use world::{Content, Fate, Sender, Site, World, peer};
 
-const FUNCTIONS: [&str; 4] = ["max", "mean", "median", "sum"];
+const FUNCTIONS: [&str; 5] = ["argmax", "max", "mean", "median", "sum"];
 
 /// A site on which `display` asks for each function, and room-103 for its rank.
 fn site(n: u8, t: u8) -> Site {
@@ -61,6 +61,12 @@ fn the_client_opens_what_no_peer_learns() {
         ]);
         for (query, outputs) in sealed(&world, 2) {
             let opened = output::open(&world.roster, &outputs).unwrap();
+            if query == "argmax" {
+                let greatest = (0..7).find(|&agent| readings[agent] == sorted[6]).unwrap();
+                let text = opened.value.to_string();
+                assert!(text.contains(&format!("room-{}", 101 + greatest)), "{text}");
+                continue;
+            }
             assert_eq!(opened.value.as_number(), Some(plain[query.as_str()]), "{query} ({n}, {t})");
             let result = &world.published(&query, 2)[0].result;
             assert_eq!((result.status, result.value.is_none()), (Status::Ok, true));
@@ -98,6 +104,8 @@ fn a_client_notices_wrong_missing_and_foreign_shares() {
     assert!(matches!(few, Err(OutputError::Open(_))), "{few:?}");
     let unconfirmed = spoilt(&|outputs| outputs.retain(|peer, _| *peer <= name(2))).unwrap();
     assert!(!unconfirmed.verified);
+    let first_differs = spoilt(&|outputs| outputs.get_mut(&name(1)).unwrap().readings += 1);
+    assert_eq!(first_differs, Err(OutputError::Differs { peer: name(1) }));
     let differs = spoilt(&|outputs| outputs.get_mut(&name(3)).unwrap().readings += 1);
     assert_eq!(differs, Err(OutputError::Differs { peer: name(3) }));
     let borrowed = spoilt(&|outputs| outputs.get_mut(&name(3)).unwrap().from = name(2));
@@ -108,7 +116,18 @@ fn a_client_notices_wrong_missing_and_foreign_shares() {
         outputs.insert(output.from.clone(), output);
     });
     assert_eq!(stranger, Err(OutputError::NotAPeer { peer: "room-101".parse().unwrap() }));
-    assert_eq!(spoilt(&BTreeMap::clear).is_err(), true);
+    assert!(spoilt(&BTreeMap::clear).is_err());
+}
+
+#[test]
+fn what_too_few_peers_sealed_does_not_count_as_verified() {
+    let mut world = World::new(site(3, 1));
+    world.run(1);
+    world.crash(peer(3));
+    world.run(2);
+    assert!(world.published("sum", 1)[0].result.verified);
+    assert!(!world.published("sum", 2)[0].result.verified);
+    assert!(!output::open(&world.roster, &sealed(&world, 2)["sum"]).unwrap().verified);
 }
 
 #[test]

@@ -435,3 +435,22 @@ proptest! {
         let _ = text.parse::<Span>().map(|span| span.to_string());
     }
 }
+
+#[test]
+fn a_vector_whose_sum_fits_into_no_message_is_refused() {
+    let with = |elements| {
+        move |document: &mut SiteDocument| {
+            document.quantity[0].elements = elements;
+            for query in &mut document.query {
+                query.function = "vector_sum".to_owned();
+                query.quantity = "noise".parse().unwrap();
+                query.scope.clear();
+            }
+        }
+    };
+    let refused = error(with(1_000_000)).to_string();
+    assert!(refused.contains("its value could take") && refused.contains("has room for 900000"), "{refused}");
+    let mut fits = document();
+    with(10_000)(&mut fits);
+    assert!(Roster::try_from(fits).is_ok());
+}

@@ -29,6 +29,15 @@ pub enum Topic {
         /// Whose entity is described.
         query: QueryName,
     },
+    /// `murmur/<site>/output/<to>/<from>/<query>`: a peer's shares of an output for one client alone, sealed to it.
+    Output {
+        /// Who can open it.
+        to: NodeName,
+        /// Who sealed it.
+        from: NodeName,
+        /// What was asked.
+        query: QueryName,
+    },
     /// `murmur/<site>/peer/<to>/<from>`: a sealed message between peers.
     Peer {
         /// Who can open it.
@@ -102,6 +111,7 @@ impl Topics {
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
+            Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
@@ -123,6 +133,9 @@ impl Topics {
                 }
                 match level()? {
                     "card" => Topic::Card { node: name(level()?)? },
+                    "output" => {
+                        Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
+                    }
                     "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
                     "result" => Topic::Result { query: name(level()?)? },
                     "share" => Topic::Share { to: name(level()?)?, from: name(level()?)? },
@@ -161,6 +174,16 @@ impl Topics {
             format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
         };
         Component::ALL.into_iter().map(filter)
+    }
+
+    /// Outputs that peers sealed for `to`.
+    pub fn output_inbox(&self, to: &NodeName) -> String {
+        format!("{ROOT}/{}/output/{to}/+/+", self.site)
+    }
+
+    /// Outputs that the peer `from` seals for clients.
+    pub fn output_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/output/+/{from}/+", self.site)
     }
 
     /// Messages that other peers sealed for `to`.
@@ -221,6 +244,7 @@ mod tests {
             Topic::Card { node: node.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
+            Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
             Topic::Result { query },
             Topic::Share { to: node.clone(), from },

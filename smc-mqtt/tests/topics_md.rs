@@ -11,6 +11,7 @@ use smc_core::document::Signed;
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
+use smc_core::output::SealedOutput;
 use smc_core::result::SignedResult;
 use smc_mqtt::status::presence;
 use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
@@ -24,6 +25,7 @@ fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
@@ -40,7 +42,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 7] {
+fn all() -> [Topic; 8] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -48,6 +50,7 @@ fn all() -> [Topic; 7] {
         Topic::Card { node: node() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
+        Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
         Topic::Result { query: query() },
         Topic::Share { to: node(), from: from() },
@@ -163,6 +166,14 @@ fn what_peers_say_to_each_other_reads_back_as_it_stands() {
     }
     steps.sort_unstable();
     assert_eq!(steps, ["endorsement", "inventory", "partial", "seeds", "vote"]);
+}
+
+#[test]
+fn an_output_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/output/<to>/<from>/<query>"], "```json sealed");
+    assert_eq!(examples.len(), 1);
+    let output = SealedOutput::from_bytes(format!("{}\n", examples[0]).as_bytes()).unwrap();
+    assert_eq!(json(std::str::from_utf8(&output.to_bytes()).unwrap()), json(&examples[0]));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn log(node: &str, event: &Event) {
             tracing::debug!(node, %window, members = plan.cohort.len(), peers = plan.peers.len(), "agreed");
         }
         Event::Blamed(blame) => warn!(node, ?blame, "somebody does not follow the protocol"),
-        Event::Forget(_) | Event::Persist { .. } | Event::Planned { .. } => {}
+        Event::Forget(_) | Event::Output { .. } | Event::Persist { .. } | Event::Planned { .. } => {}
         Event::Result { result, .. } => {
             let result = &result.result;
             let reason = result.reason.as_deref().unwrap_or("");

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use smc_core::arithmetic::Cost;
-use smc_core::arithmetic::local::{run, share_bits};
-use smc_core::function::{Audience, Inputs};
+use smc_core::function::{Audience, Rehearsal, Subject};
 use smc_core::roster::document::QueryTable;
 use smc_mqtt::entropy;
 use smc_mqtt::process;
@@ -177,24 +176,28 @@ const REHEARSALS: usize = 5;
 fn rehearse(setup: &Setup, name: &str) -> Result<Rehearsed, BenchError> {
     let cast = setup.cast()?;
     let refused = |error: &dyn fmt::Display| BenchError::Setup(error.to_string());
-    let sharing = cast.roster.sharing();
     let asked = query(name)?;
     let (_, query) = cast.roster.queries().next().ok_or_else(|| refused(&asked.name))?;
-    let bits = cast.roster.quantity(query.quantity).quantity.bits();
-    let numbers: Vec<u64> = (0..setup.agents).map(|agent| reading(agent, 1) as u64).collect();
+    let quantity = &cast.roster.quantity(query.quantity).quantity;
+    let readings: Vec<u64> = (0..setup.agents).map(|agent| reading(agent, 1) as u64).collect();
+    let agents: Vec<_> = cast.roster.agents().iter().map(|agent| agent.node.name.clone()).collect();
+    let rehearsal = Rehearsal {
+        sharing: cast.roster.sharing(),
+        subject: Subject { quantity, with: None },
+        agents: &agents,
+        readings: &readings,
+        with: &[],
+        own: None,
+        audience: Audience::Everybody,
+    };
     let mut best: Option<Rehearsed> = None;
     for _ in 0..REHEARSALS {
         let mut rng = entropy::rng()?;
-        let shared = share_bits(sharing, &numbers, bits, &mut rng).map_err(|error| refused(&error))?;
-        let mut shared: Vec<_> = shared.into_iter().map(Some).collect();
+        let shares = rehearsal.deal(&query.function, &mut rng).map_err(|error| refused(&error))?;
         let begin = Instant::now();
-        let outcome = run(sharing, &mut rng, |peer, arithmetic| {
-            let columns = shared[peer.offset()].take().unwrap_or_default();
-            let inputs = Inputs { columns, with: Vec::new(), readings: numbers.len() as u64, own: None };
-            query.function.compute(arithmetic, inputs, Audience::Everybody)
-        });
-        let cost = outcome.map_err(|error| refused(&error))?.cost;
+        let outcome = rehearsal.run_on(&query.function, shares, &mut rng);
         let took = begin.elapsed();
+        let cost = outcome.map_err(|error| refused(&error))?.cost;
         if best.as_ref().is_none_or(|best| took < best.took) {
             best = Some(Rehearsed { took, cost });
         }

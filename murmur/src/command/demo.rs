@@ -9,17 +9,18 @@ use smc_core::roster::Span;
 use smc_mqtt::clock::Speed;
 
 use super::{Failure, Outcome, block_on};
-use crate::demo::{self, DemoOptions, Form, ReplayOptions};
+use crate::demo::{self, Ask, DemoOptions, Form, ReplayOptions};
 
 const EXAMPLES: &str = "\
 Examples:
   murmur demo
   murmur demo --peers 5 --threshold 2 --rooms 40 --period 1s --windows 10
+  murmur demo --ask max --ask 'quantile q = 0.9' --ask 'histogram edges = [600, 800, 1000]'
   murmur demo --windows 3 --json | jq -r 'select(.query == \"co2-mean\") | .value'
   murmur demo --replay day.csv.gz --time-column minute --agent-column room --value-column co2 --speed 120
 
 Starts a broker, the peers and the agents in this process, over real MQTT on loopback, and compares every
-published value with the truth. On a loopback address anybody may look on without a login.
+published value with the truth (`murmur functions` lists what may be asked). On a loopback address anybody may look on without a login.
 
 Exit codes: 0 all published values were true, 1 one was not or something failed, 2 wrong usage.";
 
@@ -48,6 +49,9 @@ pub(crate) struct Demo {
     /// Where the broker listens; if port 1883 is taken, a free one is chosen and told
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1883")]
     listen: SocketAddr,
+    /// A function to be computed on CO2, or on what is replayed, with its parameters; several if given several times
+    #[arg(long = "ask", value_name = "FUNCTION")]
+    asked: Vec<Ask>,
     /// Print one JSON object per window and query
     #[arg(long)]
     json: bool,
@@ -88,6 +92,7 @@ impl Demo {
             minimum_cohort: self.minimum_cohort,
             windows: self.windows,
             listen: self.listen,
+            asked: self.asked,
             form: if self.json { Form::Json } else { Form::Text },
             replay,
         };

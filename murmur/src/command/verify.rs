@@ -7,6 +7,7 @@ mod report;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use smc_mqtt::config::{ConfigError, load_site};
@@ -73,7 +74,7 @@ impl Verify {
         let roster = load_site(&self.site)?;
         let input = open(&self.file)?;
         let failed = |error| VerifyFailure::Input { path: self.file.clone(), error };
-        let mut checker = Checker::new(roster);
+        let mut checker = Checker::new(Arc::clone(&roster));
         let mut lines = Lines::new(input);
         let mut output = io::stdout().lock();
         let mut tally = Tally::default();
@@ -84,8 +85,11 @@ impl Verify {
                 Line::TooLong => Err(Refused::TooLong),
             };
             tally.count(checked.is_ok());
-            let line =
-                if self.json { report::json(number, &checked) } else { report::text(number, &checked) };
+            let line = if self.json {
+                report::json(number, &checked)
+            } else {
+                report::text(number, &checked, &roster)
+            };
             // Flushed line by line, since the input may be a subscription that never ends.
             writeln!(output, "{line}").and_then(|()| output.flush()).map_err(VerifyFailure::Output)?;
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use smc_core::name::NodeName;
 use smc_core::result::{ResultDocument, Status, WindowDocument};
+use smc_core::roster::Roster;
 use smc_core::time::WindowIndex;
 use smc_core::value::Value;
 use smc_mqtt::topic::Topics;
@@ -13,6 +14,7 @@ use smc_mqtt::topic::Topics;
 use super::Verdict;
 use super::script::Scene;
 use super::watch::{Carried, Checked};
+use crate::figure::Figure;
 use crate::stage::Stage;
 
 /// How to tell.
@@ -43,6 +45,7 @@ struct Line<'a> {
     fresh: u32,
     carried: u32,
     peers: &'a [NodeName],
+    validated: bool,
     verified: bool,
     status: Status,
     reason: Option<&'a str>,
@@ -97,6 +100,7 @@ impl Output {
             fresh: result.fresh,
             carried: result.carried,
             peers: &result.peers,
+            validated: result.validated,
             verified: result.verified,
             status: result.status,
             reason: result.reason.as_deref(),
@@ -110,6 +114,7 @@ impl Output {
         window: WindowIndex,
         agent: Option<(NodeName, String)>,
         carried: &Carried,
+        roster: &Roster,
         results: impl Iterator<Item = &'a Checked>,
     ) -> std::io::Result<()> {
         if self.form == Form::Json {
@@ -128,7 +133,7 @@ impl Output {
             writeln!(out, "                     {topic} {}", shorten(payload))?;
         }
         for checked in results {
-            writeln!(out, "  {}", self.line(checked))?;
+            writeln!(out, "  {}", self.line(checked, roster))?;
         }
         out.flush()
     }
@@ -148,23 +153,22 @@ impl Output {
         }
     }
 
-    fn line(&self, checked: &Checked) -> String {
+    fn line(&self, checked: &Checked, roster: &Roster) -> String {
         let result = &checked.signed.result;
         let name = result.query.as_str();
-        let Some(value) = &result.value else {
+        let Some(figure) = Figure::of(result, roster) else {
             let reason = result.reason.as_deref().unwrap_or("");
             return self.paint(33, &format!("{name:<18} {}: {reason}", result.status));
         };
-        let value = format!("{} {}", value, result.unit);
-        let truth = match (checked.truth, checked.right) {
+        let truth = match (&checked.truth, checked.right) {
             (Some(_), true) => self.paint(32, "= truth"),
-            (Some(truth), false) => self.paint(31, &format!("BUT THE TRUTH IS {truth}")),
+            (Some(truth), false) => self.paint(31, &format!("BUT THE TRUTH IS {}", figure.with(truth))),
             (None, _) => "truth unknown".to_owned(),
         };
         let verified = if result.verified { "verified" } else { "unverified" };
         let signers: Vec<_> = checked.signed.signatures.keys().map(NodeName::as_str).collect();
         format!(
-            "{name:<18} {value:<14} {truth}  cohort {} ({} fresh, {} carried)  {verified}, signed by {}",
+            "{name:<18} {figure:<14} {truth}  cohort {} ({} fresh, {} carried)  {verified}, signed by {}",
             result.cohort,
             result.fresh,
             result.carried,

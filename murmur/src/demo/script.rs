@@ -12,6 +12,7 @@ use smc_core::roster::{Span, Tolerate};
 use smc_core::time::{Period, Timestamp, WindowIndex};
 use smc_mqtt::clock::{Clock, Speed};
 
+use super::ask::Ask;
 use super::replay::{Recording, dispatch};
 use super::{DemoError, DemoOptions, room_names};
 use crate::stage::{Script, numbered, site_name};
@@ -75,7 +76,7 @@ impl Scene {
             peers: numbered("peer", usize::from(options.peers))?,
             agents: cast(agents, &quantities),
             quantities: Vec::new(),
-            queries: queries(&quantities, Period::try_from(period)?)?,
+            queries: queries(&quantities, Period::try_from(period)?, &options.asked)?,
         };
         let time = match recording {
             Some(recording) => Time::Replay { first: recording.first, last: recording.last, speed },
@@ -146,23 +147,28 @@ fn cast(agents: Vec<NodeName>, quantities: &[QuantityName]) -> Vec<(NodeName, Ve
     agents.into_iter().map(|agent| (agent, streams.clone())).collect()
 }
 
-/// All functions on the first quantity, the mean or the sum of the others.
-fn queries(quantities: &[QuantityName], period: Period) -> Result<Vec<QueryTable>, DemoError> {
+/// What is asked of the first quantity, and more of CO2, whose thresholds everybody knows.
+const ASKED: [&str; 5] = ["count", "max", "mean", "median", "sum"];
+const ASKED_OF_CO2: [&str; 2] = ["any_above above = 1000", "histogram edges = [600, 800, 1000, 1400]"];
+
+/// The functions in question on the first quantity, the mean or the sum of the others.
+fn queries(quantities: &[QuantityName], period: Period, asked: &[Ask]) -> Result<Vec<QueryTable>, DemoError> {
     let mut queries = Vec::new();
     for (place, quantity) in quantities.iter().enumerate() {
-        let Some(known) = Quantity::known(quantity.as_str(), period) else {
+        if Quantity::known(quantity.as_str(), period).is_none() {
             return Err(DemoError::UnknownQuantity { quantity: quantity.clone() });
+        }
+        let read = |texts: &[&str]| texts.iter().map(|text| text.parse()).collect::<Result<Vec<Ask>, _>>();
+        let asked = match (place, quantity.as_str()) {
+            (0, _) if !asked.is_empty() => asked.to_vec(),
+            (0, "co2") => [read(&ASKED)?, read(&ASKED_OF_CO2)?].concat(),
+            (0, _) => read(&ASKED)?,
+            (_, "occupancy") => read(&["sum"])?,
+            _ => read(&["mean"])?,
         };
-        let functions: &[&str] = match known.name().as_str() {
-            _ if place == 0 => &["count", "sum", "mean"],
-            "occupancy" => &["sum"],
-            _ => &["mean"],
-        };
-        for function in functions {
-            queries.push(QueryTable {
-                purpose: "demonstration".to_owned(),
-                ..QueryTable::new(format!("{quantity}-{function}").parse()?, function, quantity.clone())
-            });
+        for (i, ask) in asked.iter().enumerate() {
+            let number = asked.iter().take(i + 1).filter(|other| other.function() == ask.function()).count();
+            queries.push(ask.of(ask.name(quantity, number)?, quantity.clone()));
         }
     }
     Ok(queries)

@@ -9,6 +9,7 @@ use smc_core::name::QueryName;
 use smc_core::peer::Event;
 use smc_core::result::SignedResult;
 use smc_core::time::WindowIndex;
+use smc_core::value::Value;
 use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::topic::{Topic, Topics};
 use smc_peer::Observed;
@@ -35,7 +36,7 @@ pub(super) struct Carried {
 pub(super) struct Checked {
     pub(super) signed: SignedResult,
     /// The true value, where there is one to compare.
-    pub(super) truth: Option<f64>,
+    pub(super) truth: Option<Value>,
     /// Whether the value is the true one and the signatures are valid.
     pub(super) right: bool,
 }
@@ -145,7 +146,7 @@ impl Watch {
         output.result(&signed.result)?;
         let truth = self.ledger.truth(&signed.result);
         let right = signed.verify(&self.roster).is_ok()
-            && truth.is_none_or(|truth| self.ledger.agrees(&signed.result, truth));
+            && truth.as_ref().is_none_or(|truth| self.ledger.agrees(&signed.result, truth));
         self.verdict.compared += u64::from(truth.is_some());
         self.verdict.wrong += u64::from(!right);
         let results = self.open.entry(window).or_default();
@@ -169,7 +170,7 @@ impl Watch {
         let bundle = agent.and_then(|agent| agent.bundles.first()).copied();
         let reading = bundle.and_then(|bundle| self.ledger.reading(bundle, window));
         let agent = agent.map(|agent| agent.node.name.clone()).zip(reading);
-        output.window(window, agent, &std::mem::take(&mut self.carried), results.values())
+        output.window(window, agent, &std::mem::take(&mut self.carried), &self.roster, results.values())
     }
 
     fn decision(&mut self, event: Event) {

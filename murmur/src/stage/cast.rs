@@ -73,6 +73,7 @@ impl Script {
             site: self.site.clone(),
             peer,
             agent,
+            client: Vec::new(),
             quantity: self.quantities.clone(),
             query: self.queries.clone(),
         };

@@ -10,6 +10,7 @@ mod demo;
 mod home_assistant;
 mod mqtt_source;
 mod replay;
+mod sealed;
 mod site;
 mod support;
 mod traffic;

@@ -36,6 +36,10 @@ impl Function for ArgMax {
         Reads::Bits
     }
 
+    fn names_agents(&self) -> bool {
+        true
+    }
+
     fn multiplies(&self) -> bool {
         true
     }

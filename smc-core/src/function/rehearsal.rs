@@ -68,7 +68,21 @@ impl Rehearsal<'_> {
         function: &Arc<dyn Function>,
         rng: &mut impl CryptoRng,
     ) -> Result<Rehearsed, RehearsalError> {
-        let mut inputs: Vec<_> = self.inputs(function.reads(), rng)?.into_iter().map(Some).collect();
+        let inputs = self.deal(function, rng)?;
+        self.run_on(function, inputs, rng)
+    }
+
+    /// Runs the function at all peers on shares that were [dealt](Self::deal) before.
+    ///
+    /// # Errors
+    /// [`RehearsalError`]
+    pub fn run_on(
+        &self,
+        function: &Arc<dyn Function>,
+        inputs: Vec<Inputs>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Rehearsed, RehearsalError> {
+        let mut inputs: Vec<_> = inputs.into_iter().map(Some).collect();
         let audience = self.audience;
         let Outcome { outputs, cost, opened } = run(self.sharing, rng, |peer: PeerIndex, arithmetic| {
             let (function, inputs) = (Arc::clone(function), inputs[peer.offset()].take());
@@ -89,10 +103,17 @@ impl Rehearsal<'_> {
         self.agents.len() as u64
     }
 
-    /// For each peer its shares.
-    fn inputs(&self, reads: Reads, rng: &mut impl CryptoRng) -> Result<Vec<Inputs>, ShareError> {
+    /// Shares the readings: for each peer what it gets.
+    ///
+    /// # Errors
+    /// If a reading does not fit the quantity.
+    pub fn deal(
+        &self,
+        function: &Arc<dyn Function>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Inputs>, ShareError> {
         let (quantity, sharing) = (self.subject.quantity, self.sharing);
-        let columns = match reads {
+        let columns = match function.reads() {
             Reads::Bits => share_bits(sharing, self.readings, quantity.bits(), rng)?,
             Reads::Nothing => sharing.indices().map(|_| Vec::new()).collect(),
             Reads::Sum => {

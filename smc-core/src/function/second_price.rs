@@ -40,6 +40,10 @@ impl Function for SecondPrice {
         Reads::Bits
     }
 
+    fn names_agents(&self) -> bool {
+        true
+    }
+
     fn multiplies(&self) -> bool {
         true
     }

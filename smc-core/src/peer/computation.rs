@@ -174,8 +174,16 @@ impl Computation {
     fn go_on(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, mut session: Running) {
         let peers = cohort.peers;
         match session.advance() {
+            // What was opened can't be for one client alone any more.
+            Progress::Done(Ok(Final::Opened(_))) if node.roster.query(self.query).audience.is_some() => {
+                self.fail(node, peers, &Reason::Range);
+            }
             Progress::Done(Ok(Final::Opened(elements))) => self.conclude(node, now, cohort, &elements),
             Progress::Done(Ok(Final::Sealed(degree, shares))) => {
+                let sharing = node.roster.sharing();
+                let more = sharing.needed(degree) - sharing.needed(Degree::Single);
+                let mut cohort = cohort;
+                cohort.verified &= peers.len() >= node.roster.quorum().verifying() + more;
                 self.hand_over(node, &cohort, degree, shares);
                 self.state_result(node, now, cohort, None);
             }
@@ -216,6 +224,7 @@ impl Computation {
             window: self.window,
             peers: cohort.peers,
             readings: cohort.fresh + cohort.carried,
+            agents: if query.function.names_agents() { cohort.names.clone() } else { Vec::new() },
             degree,
             shares: OutputShares(shares),
         };

@@ -10,6 +10,7 @@ use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
 use smc_core::identity::{SealingSecret, SigningKey};
 use smc_core::name::NodeName;
+use smc_core::output::SealedOutput;
 use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
@@ -143,7 +144,8 @@ impl Service {
         self.publish_status();
         if self.discovery {
             let roster = Arc::clone(&self.roster);
-            for (_, query) in roster.queries() {
+            // Nobody but one client has anything to show of the others.
+            for (_, query) in roster.queries().filter(|(_, query)| query.audience.is_none()) {
                 let (topic, payload) = discovery::announce(&roster, &self.topics, query);
                 self.publish_to(topic, payload.into());
             }
@@ -243,7 +245,7 @@ impl Service {
 
     /// Events first, with every vote on disk; then the messages.
     async fn drain(&mut self) -> Result<(), PeerError> {
-        let (mut results, mut done) = (Vec::new(), false);
+        let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
             self.observe(&event);
@@ -254,6 +256,8 @@ impl Service {
                     self.forgotten.extend(inputs.into_iter().map(key));
                 }
                 Event::Blamed(Blame::InvalidInput { .. }) => self.publish_status(),
+                // Not before the vote that it rests on is on disk.
+                Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
                 Event::Result { result, publish: true } => results.push(result),
                 _ => {}
@@ -264,6 +268,9 @@ impl Service {
         }
         while let Some(transmit) = self.peer.poll_transmit() {
             self.transmit(&transmit);
+        }
+        for (to, output) in outputs {
+            self.hand_over(&to, &output);
         }
         for result in results {
             let json = serde_json::to_vec(&result).unwrap_or_default();
@@ -299,8 +306,24 @@ impl Service {
         }
     }
 
+    /// Retained, so that a client that comes later finds the newest output.
+    fn hand_over(&mut self, to: &NodeName, output: &SealedOutput) {
+        match self.recipients.seal_for_client(to, &output.to_bytes(), &mut self.rng) {
+            Ok(Some(sealed)) => {
+                let (to, from, query) = (to.clone(), self.name.clone(), output.query.clone());
+                self.publish(&Topic::Output { to, from, query }, sealed.into());
+            }
+            Ok(None) => self.refuse("unknown_client", to.as_str()),
+            Err(error) => warn!(node = %self.name, %to, %error, "could not seal"),
+        }
+    }
+
     fn observe(&mut self, event: &Event) {
         let Some(observer) = &self.observer else { return };
+        // Shares are nobody's but the client's.
+        if let Event::Output { .. } = event {
+            return;
+        }
         let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
         if observer.try_send(observed).is_err() {
             self.refused.count("observer_too_slow");

@@ -48,7 +48,7 @@ pub(super) fn write(folder: &Path, plan: &Plan, site: String) -> Result<(), Fold
     }
     let mut files = Unfinished::begin(folder)?;
     files.secret_folder()?;
-    for member in plan.peers.iter().chain(&plan.agents) {
+    for member in plan.peers.iter().chain(&plan.agents).chain(&plan.clients) {
         files.key(member)?;
     }
     files.password(OBSERVER, &plan.observer)?;

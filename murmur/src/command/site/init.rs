@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use broker::PasswordHashError;
 use clap::Args;
-use smc_core::name::{NodeName, QuantityName, SiteName};
+use smc_core::name::{QuantityName, SiteName};
 use smc_core::quantity::Quantity;
 use smc_core::roster::{Roster, RosterError, SiteDocument, Span, Tolerate};
 use smc_core::shamir::{Sharing, SharingError};
@@ -16,7 +16,7 @@ use smc_mqtt::settings::BrokerAddress;
 
 use super::folder::{self, FolderError};
 use super::names::{Names, NamesError};
-use super::plan::{Plan, RESERVED, Rules};
+use super::plan::{Nodes, Plan, RESERVED, Rules};
 use super::{render, told};
 use crate::command::Outcome;
 
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   murmur site init hq --name hq --agents room-101,room-102,room-103,room-104,room-105
   murmur site init hq --name hq --peers landlord,tenants,auditor --agents @rooms.txt --period 1m
+  murmur site init hq --name hq --agents @rooms.txt --clients display,facility
   murmur site init lab --name lab --peers 5 --threshold 2 --agents 20 --quantities co2,temperature
 
 A list is names with commas between; a number N means peer-1 to peer-N or room-1 to room-N; @FILE
@@ -45,6 +46,9 @@ pub(crate) struct Init {
     /// The agents: a list of names, a number, or @FILE
     #[arg(long, value_name = "LIST|N|@FILE")]
     agents: Names,
+    /// Clients that outputs may be sealed for: a list of names, or @FILE
+    #[arg(long, value_name = "LIST|@FILE")]
+    clients: Option<Names>,
     /// How many peers together must learn nothing; the most that the number of peers allows if not given
     #[arg(long, value_name = "T")]
     threshold: Option<u8>,
@@ -117,8 +121,8 @@ pub(crate) enum InitError {
 
 impl Init {
     pub(crate) fn run(self) -> Result<Outcome, InitError> {
-        let (folder, rules, peers, agents) = self.checked()?;
-        let plan = Plan::draw(rules, peers, agents, &mut entropy::rng()?)?;
+        let (folder, rules, nodes) = self.checked()?;
+        let plan = Plan::draw(rules, nodes, &mut entropy::rng()?)?;
         // What is written is read back first, by the eyes of the programs that will read it.
         let site = render::site(&plan);
         let roster = Roster::try_from(toml::from_str::<SiteDocument>(&site)?)?;
@@ -128,7 +132,7 @@ impl Init {
         Ok(Outcome::Done)
     }
 
-    fn checked(self) -> Result<(PathBuf, Rules, Vec<NodeName>, Vec<NodeName>), InitError> {
+    fn checked(self) -> Result<(PathBuf, Rules, Nodes), InitError> {
         let named = |option, names: Names, prefix| {
             let nodes = names.resolve(prefix).map_err(|error| InitError::Names { option, error })?;
             match nodes.iter().find(|node| RESERVED.contains(&node.as_str())) {
@@ -138,6 +142,7 @@ impl Init {
         };
         let peers = named("peers", self.peers, "peer")?;
         let agents = named("agents", self.agents, "room")?;
+        let clients = self.clients.map(|clients| named("clients", clients, "client")).transpose()?;
         let count = u8::try_from(peers.len()).unwrap_or(u8::MAX);
         let threshold = self.threshold.unwrap_or(count.saturating_sub(1) / 2);
         Sharing::new(count, threshold)?;
@@ -151,7 +156,7 @@ impl Init {
             threshold,
             tolerate: self.tolerate,
         };
-        Ok((self.folder, rules, peers, agents))
+        Ok((self.folder, rules, Nodes { peers, agents, clients: clients.unwrap_or_default() }))
     }
 }
 

@@ -31,6 +31,14 @@ pub(super) struct Rules {
     pub(super) tolerate: Tolerate,
 }
 
+/// Who takes part.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    pub(super) peers: Vec<NodeName>,
+    pub(super) agents: Vec<NodeName>,
+    pub(super) clients: Vec<NodeName>,
+}
+
 /// A node with its secrets.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -52,6 +60,7 @@ pub(super) struct Plan {
     pub(super) rules: Rules,
     pub(super) peers: Vec<Member>,
     pub(super) agents: Vec<Member>,
+    pub(super) clients: Vec<Member>,
     pub(super) observer: Login,
     pub(super) home_assistant: Login,
 }
@@ -63,14 +72,14 @@ impl Plan {
     /// If a password can't be hashed.
     pub(super) fn draw(
         rules: Rules,
-        peers: Vec<NodeName>,
-        agents: Vec<NodeName>,
+        nodes: Nodes,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, PasswordHashError> {
         Ok(Self {
             rules,
-            peers: members(peers, rng)?,
-            agents: members(agents, rng)?,
+            peers: members(nodes.peers, rng)?,
+            agents: members(nodes.agents, rng)?,
+            clients: members(nodes.clients, rng)?,
             observer: Login::new(password::for_person(rng))?,
             home_assistant: Login::new(password::for_person(rng))?,
         })

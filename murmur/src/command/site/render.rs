@@ -22,6 +22,13 @@ pub(super) fn site(plan: &Plan) -> String {
     for agent in &plan.agents {
         text += &format!("\n[[agent]]\n{}streams = {streams}\n", public_keys(agent));
     }
+    if !plan.clients.is_empty() {
+        text += CLIENTS_COMMENT;
+    }
+    for client in &plan.clients {
+        let (name, sealing) = (&client.name, client.keys.sealing.public());
+        text += &format!("\n[[client]]\nname = \"{name}\"\nsealing = \"{sealing}\"\n");
+    }
     text += QUERIES_COMMENT;
     for quantity in &plan.rules.quantities {
         for function in ["count", "sum", "mean"] {
@@ -36,6 +43,10 @@ pub(super) fn site(plan: &Plan) -> String {
 const AGENTS_COMMENT: &str = "
 # The agents. `streams` says what each measures; labels are for queries over a part of the site:
 #     labels = { floor = \"1\" }
+";
+
+const CLIENTS_COMMENT: &str = "
+# Clients that outputs may be sealed for: a query with audience = \"<client>\" tells nobody else. `murmur open` opens them.
 ";
 
 const QUERIES_COMMENT: &str = "
@@ -128,6 +139,9 @@ state_dir = \"state/broker\"
     }
     for agent in &plan.agents {
         account(agent.name.as_str(), "agent", &agent.login);
+    }
+    for client in &plan.clients {
+        account(client.name.as_str(), "client", &client.login);
     }
     account(OBSERVER, "reader", &plan.observer);
     account(HOME_ASSISTANT, "home-assistant", &plan.home_assistant);

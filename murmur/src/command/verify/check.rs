@@ -48,14 +48,6 @@ pub(super) enum Refused {
     /// The document is not signed by those who should have.
     #[error(transparent)]
     Signatures(#[from] VerifyError),
-    /// A value where the status says there is none, or none where it says there is.
-    #[error("the status is {status}, which does not go with {value}", value = if *has_value { "a value" } else { "no value" })]
-    StatusAndValue {
-        /// What the status says.
-        status: Status,
-        /// What is there.
-        has_value: bool,
-    },
     /// The line is longer than any result.
     #[error("longer than {} bytes, as no result is", super::lines::MAX_LINE)]
     TooLong,
@@ -67,6 +59,12 @@ pub(super) enum Refused {
     Unsigned {
         /// Where.
         key: String,
+    },
+    /// A value where the status says that there is none.
+    #[error("the status is {status}, which does not go with a value")]
+    ValueWithoutOk {
+        /// What the status says.
+        status: Status,
     },
     /// The result came on another query's topic.
     #[error("a result of {query} on the topic of {topic}")]
@@ -106,11 +104,13 @@ impl Checker {
         }
         signed.verify(&self.roster)?;
         nothing_unsigned(text, &signed)?;
-        let (status, has_value) = (signed.result.status, signed.result.value.is_some());
-        if (status == Status::Ok) != has_value {
-            return Err(Refused::StatusAndValue { status, has_value });
+        let status = signed.result.status;
+        // Some functions have no value of some readings, such as the correlation with what is the same everywhere: that
+        // is a `null` with the status ok.
+        if status != Status::Ok && signed.result.value.is_some() {
+            return Err(Refused::ValueWithoutOk { status });
         }
-        if has_value {
+        if status == Status::Ok {
             self.only_value(number, &signed)?;
         }
         Ok(signed)

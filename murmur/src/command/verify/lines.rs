@@ -2,8 +2,11 @@
 
 use std::io::{self, BufRead};
 
-/// The longest line that is looked into, in bytes. A result of nine peers has about two thousand.
-pub(super) const MAX_LINE: usize = 1_000_000;
+use smc_mqtt::settings::DEFAULT_MAX_PACKET;
+
+/// The longest line that is looked into, in bytes: the largest message. A number that nine peers signed has about two
+/// thousand.
+pub(super) const MAX_LINE: usize = DEFAULT_MAX_PACKET;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,30 +2,38 @@
 
 use serde_json::json;
 use smc_core::result::{ResultDocument, SignedResult, Status};
+use smc_core::roster::Roster;
 
 use super::check::Refused;
+use crate::figure::Figure;
 
 /// A verdict in one line of text.
-pub(super) fn text(number: u64, checked: &Result<SignedResult, Refused>) -> String {
-    printable(&match checked {
-        Ok(signed) => {
-            let signers: Vec<_> = signed.signatures.keys().map(|peer| peer.as_str()).collect();
-            let ResultDocument { query, window, .. } = &signed.result;
-            let outcome = outcome(&signed.result);
-            format!("ok {query} {} {outcome}, signed by {}", window.start, signers.join(", "))
-        }
-        Err(refused) => format!("REFUSED line {number}: {refused}"),
-    })
+pub(super) fn text(number: u64, checked: &Result<SignedResult, Refused>, roster: &Roster) -> String {
+    match checked {
+        Ok(signed) => good(signed, roster),
+        Err(refused) => bad(number, refused),
+    }
 }
 
-fn outcome(result: &ResultDocument) -> String {
-    match (result.status, &result.value) {
-        (Status::Ok, Some(value)) if result.unit.is_empty() => value.to_string(),
-        (Status::Ok, Some(value)) => format!("{} {}", value, result.unit),
-        (status, _) => match &result.reason {
-            Some(reason) => format!("{status} ({reason})"),
-            None => status.to_string(),
-        },
+fn good(signed: &SignedResult, roster: &Roster) -> String {
+    let signers: Vec<_> = signed.signatures.keys().map(|peer| peer.as_str()).collect();
+    let ResultDocument { query, window, .. } = &signed.result;
+    let outcome = outcome(&signed.result, roster);
+    printable(&format!("ok {query} {} {outcome}, signed by {}", window.start, signers.join(", ")))
+}
+
+fn bad(number: u64, refused: &Refused) -> String {
+    printable(&format!("REFUSED line {number}: {refused}"))
+}
+
+fn outcome(result: &ResultDocument, roster: &Roster) -> String {
+    if let (Status::Ok, Some(audience)) = (result.status, &result.audience) {
+        return format!("sealed for {audience}");
+    }
+    match (Figure::of(result, roster), &result.reason) {
+        (Some(figure), _) => figure.to_string(),
+        (None, Some(reason)) => format!("{} ({reason})", result.status),
+        (None, None) => result.status.to_string(),
     }
 }
 
@@ -61,7 +69,7 @@ mod tests {
     #[test]
     fn a_line_can_not_take_over_the_terminal() {
         let hostile = Refused::ForeignTopic { topic: "\u{1b}[2J\u{9b}31m".to_owned() };
-        let line = text(3, &Err(hostile));
+        let line = bad(3, &hostile);
         assert!(line.starts_with("REFUSED line 3: `\\u{1b}[2J\\u{9b}31m`"), "{line}");
         assert!(!line.contains(char::is_control));
     }

@@ -43,8 +43,8 @@ pub(super) struct Expected {
     pub(super) kind: Kind,
     pub(super) cohort: usize,
     pub(super) fresh: usize,
-    /// In units of the last digit.
-    pub(super) sum: i64,
+    /// The cohort's readings by agent, in units of the last digit.
+    pub(super) readings: BTreeMap<String, i64>,
 }
 
 /// A CSV text, split.
@@ -78,13 +78,14 @@ impl Table {
             }
             let cohort = frozen.clone().unwrap_or_else(|| newest.keys().copied().collect());
             let fresh = cohort.iter().filter(|agent| of_window.is_some_and(|read| read.contains_key(*agent)));
-            let (fresh, sum) = (fresh.count(), cohort.iter().map(|agent| newest[agent]).sum());
+            let fresh = fresh.count();
+            let readings = cohort.iter().map(|&agent| (agent.to_owned(), newest[agent])).collect();
             let kind = match (cohort.len() < minimum, fresh < minimum) {
                 (true, _) => Kind::TooFew,
                 (false, true) => Kind::TooFewFresh,
                 (false, false) => Kind::Value,
             };
-            expected.insert(window, Expected { kind, cohort: cohort.len(), fresh, sum });
+            expected.insert(window, Expected { kind, cohort: cohort.len(), fresh, readings });
             frozen = (kind != Kind::TooFew).then_some(cohort);
         }
         expected
@@ -159,12 +160,14 @@ pub(super) fn gunzip(path: &Path) -> String {
     text
 }
 
-/// The header and the rows of the first `minutes` minutes; the time is in the first column.
-pub(super) fn head(text: &str, minutes: usize) -> String {
+/// The header and the rows of `minutes` minutes, the first of which is the first not before `from`; the time is in the
+/// first column.
+pub(super) fn between(text: &str, from: u64, minutes: usize) -> String {
     let time = |row: &str| row.split(',').next().unwrap().parse::<u64>().unwrap();
     let mut lines = text.lines();
     let header = lines.next().unwrap();
-    let first = time(text.lines().nth(1).unwrap());
-    let rows = lines.take_while(|row| time(row) < first + MINUTE * minutes as u64);
+    let mut rows = lines.skip_while(|row| time(row) < from).peekable();
+    let first = time(rows.peek().unwrap());
+    let rows = rows.take_while(|row| time(row) < first + MINUTE * minutes as u64);
     std::iter::once(header).chain(rows).map(|line| format!("{line}\n")).collect()
 }

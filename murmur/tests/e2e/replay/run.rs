@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::clear::{Column, Expected, Kind};
+use super::plain;
 use crate::support::programs::Program;
 
-/// Seconds of the file that pass in one: two windows a second.
-const SPEED: u32 = 120;
 /// How often a run is repeated at half the speed when the machine could not keep up with it.
 const SLOWER: u32 = 2;
+
+/// Functions that say how many, or yes or no.
+const UNITLESS: [&str; 6] =
+    ["any_above", "count", "count_above", "distinct_count", "histogram", "mean_above"];
 
 /// One line of `--json`; what it must have, and no more.
 #[derive(Debug, Deserialize)]
@@ -22,11 +26,12 @@ struct Line {
     quantity: String,
     unit: String,
     window: Window,
-    value: Option<f64>,
+    value: Value,
     cohort: usize,
     fresh: usize,
     carried: usize,
     peers: Vec<String>,
+    validated: bool,
     verified: bool,
     status: String,
     reason: Option<String>,
@@ -44,6 +49,11 @@ struct Window {
 pub(super) struct Replay<'a> {
     pub(super) path: &'a Path,
     pub(super) column: &'a Column,
+    /// The functions with their parameters.
+    pub(super) asked: &'a [&'a str],
+    /// Seconds of the file that pass in one, if the machine can keep up with it.
+    pub(super) speed: u32,
+    pub(super) minimum_cohort: usize,
     /// What windows should come to.
     pub(super) windows: &'a BTreeMap<u64, Expected>,
     /// The last of them that must have come.
@@ -68,11 +78,11 @@ struct TooSlow(String);
 impl Replay<'_> {
     /// Runs it, slower if need be.
     pub(super) fn run(&self) -> Outcome {
-        let mut speed = SPEED;
+        let mut speed = self.speed;
         loop {
             match self.run_at(speed) {
                 Ok(outcome) => return outcome,
-                Err(TooSlow(why)) if speed > SPEED >> SLOWER => {
+                Err(TooSlow(why)) if speed > self.speed >> SLOWER => {
                     println!("{}: too slow for speed {speed}: {why}", self.column.value);
                     speed /= 2;
                 }
@@ -101,6 +111,10 @@ impl Replay<'_> {
             "--value-column",
             value,
         ]);
+        for ask in self.asked {
+            command.args(["--ask", ask]);
+        }
+        command.args(["--minimum-cohort", &self.minimum_cohort.to_string()]);
         // Gaps are told of, with their reasons, where a log is asked for.
         command.args(["--quantity", quantity]).env("RUST_LOG", "warn,sensor_agent=info");
         let output = command.output().unwrap();
@@ -117,11 +131,11 @@ impl Replay<'_> {
             if lines.is_empty() && *window > self.last {
                 break;
             }
-            if lines.len() < 3 && *window <= self.last {
+            if lines.len() < self.asked.len() && *window <= self.last {
                 return Err(TooSlow(format!("window {window} has {} results", lines.len())));
             }
-            let functions: BTreeSet<_> = lines.iter().map(|line| line.function.as_str()).collect();
-            assert_eq!(functions.len(), lines.len(), "two results of one query in window {window}");
+            let queries: BTreeSet<_> = lines.iter().map(|line| line.query.as_str()).collect();
+            assert_eq!(queries.len(), lines.len(), "two results of one query in window {window}");
             for line in &lines {
                 self.assert_line(line, expected)?;
             }
@@ -129,55 +143,46 @@ impl Replay<'_> {
             with_value += usize::from(expected.kind == Kind::Value);
             carried += expected.cohort - expected.fresh;
         }
-        let beyond: Vec<_> = windows.into_values().flatten().filter(|line| line.value.is_some()).collect();
+        let beyond: Vec<_> = windows.into_values().flatten().filter(|line| !line.value.is_null()).collect();
         assert!(beyond.is_empty(), "values for windows without any reading: {beyond:?}");
         Ok(Outcome { compared, with_value, carried, stderr })
     }
 
     fn assert_line(&self, line: &Line, expected: &Expected) -> Result<(), TooSlow> {
         let what = || format!("{line:?} instead of {expected:?}");
-        let Column { value: _, quantity, scale, .. } = *self.column;
-        assert_eq!(
-            (line.quantity.as_str(), &line.query),
-            (quantity, &format!("{quantity}-{}", line.function))
-        );
+        let quantity = self.column.quantity;
+        let query = format!("{quantity}-{}", line.function.replace('_', "-"));
+        assert_eq!((line.quantity.as_str(), &line.query), (quantity, &query));
         assert!(line.window.start < line.window.end && line.window.start.ends_with(":00Z"), "{}", what());
         if line.status == "failed" || (line.status == "ok" && line.fresh < expected.fresh) {
             return Err(TooSlow(what()));
         }
-        if let Some(reason) = withheld(expected) {
-            assert_eq!((line.status.as_str(), line.value), ("withheld", None), "{}", what());
+        if let Some(reason) = self.withheld(expected) {
+            assert_eq!((line.status.as_str(), &line.value), ("withheld", &Value::Null), "{}", what());
             assert!(line.reason.as_ref().is_some_and(|given| given.starts_with(&reason)), "{}", what());
             return Ok(());
         }
         assert_eq!(line.cohort, expected.cohort, "{}", what());
         assert_eq!((line.status.as_str(), &line.reason), ("ok", &None), "{}", what());
-        assert_eq!(
-            (line.fresh, line.carried),
-            (expected.fresh, expected.cohort - expected.fresh),
-            "{}",
-            what()
-        );
-        assert!(line.verified && line.peers.len() == 3, "{}", what());
-        let one = 10_f64.powi(scale as i32);
-        let value = line.value.unwrap();
-        match line.function.as_str() {
-            "count" => assert_eq!((value, line.unit.as_str()), (expected.cohort as f64, ""), "{}", what()),
-            "sum" => assert_eq!(value, expected.sum as f64 / one, "{}", what()),
-            _ => {
-                let mean = expected.sum as f64 / one / expected.cohort as f64;
-                assert!((value - mean).abs() <= 0.5 / one, "{mean}: {}", what());
-            }
-        }
+        let spoken = (expected.fresh, expected.cohort - expected.fresh);
+        assert_eq!((line.fresh, line.carried), spoken, "{}", what());
+        assert!(line.validated && line.peers.len() == 3, "{}", what());
+        // Products among three peers leave no share over to check the others with.
+        let linear = ["count", "mean", "sum"].contains(&line.function.as_str());
+        assert!(line.verified || !linear, "{}", what());
+        let is_number = UNITLESS.contains(&line.function.as_str()) || quantity == "motion";
+        assert_eq!(line.unit.is_empty(), is_number, "{}", what());
+        let asked = self.asked.iter().find(|ask| ask.split(' ').next() == Some(line.function.as_str()));
+        plain::assert_value(asked.unwrap(), &line.value, &expected.readings, self.column.scale);
         Ok(())
     }
-}
 
-/// How the reason begins for which a window is withheld.
-fn withheld(expected: &Expected) -> Option<String> {
-    match expected.kind {
-        Kind::TooFew => Some(format!("cohort {} of 5", expected.cohort)),
-        Kind::TooFewFresh => Some(format!("fresh {} of 5", expected.fresh)),
-        Kind::Value => None,
+    /// How the reason begins for which a window is withheld.
+    fn withheld(&self, expected: &Expected) -> Option<String> {
+        match expected.kind {
+            Kind::TooFew => Some(format!("cohort {} of {}", expected.cohort, self.minimum_cohort)),
+            Kind::TooFewFresh => Some(format!("fresh {} of {}", expected.fresh, self.minimum_cohort)),
+            Kind::Value => None,
+        }
     }
 }

@@ -12,6 +12,7 @@ use smc_core::card::Card;
 use smc_core::document::Signed;
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
+use smc_core::output::SealedOutput;
 use smc_core::protocol::input::{Input, plaintext_len};
 use smc_core::result::SignedResult;
 use smc_core::time::{Timestamp, WindowIndex};
@@ -142,6 +143,9 @@ impl Recording {
                 }
                 Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
+                }
+                Topic::Output { .. } => {
+                    assert!(SealedOutput::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");
                 }
                 Topic::Peer { .. } => {
                     assert!(PeerMessage::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");

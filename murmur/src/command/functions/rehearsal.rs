@@ -1,0 +1,266 @@
+//! What a function costs: measured by computing it, with all peers in this process.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use serde::Serialize;
+use smc_core::arithmetic::Cost;
+use smc_core::decimal::Decimal;
+use smc_core::field::Fp;
+use smc_core::function::{
+    Audience, Entry, Function, FunctionError, Parameters, Reads, Rehearsal, RehearsalError, Subject,
+};
+use smc_core::name::{NameError, NodeName};
+use smc_core::quantity::{Quantity, QuantityDocument, QuantityError};
+use smc_core::roster::document::QueryTable;
+use smc_core::shamir::{Sharing, SharingError};
+use smc_core::time::{Period, PeriodError};
+
+use crate::stage::numbered;
+
+/// Why a function could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RehearsalFailure {
+    /// The catalogue's example is none.
+    #[error("the example `{parameters}` of the catalogue can't be read: {error}")]
+    Example {
+        /// The example.
+        parameters: &'static str,
+        /// Why.
+        error: toml::de::Error,
+    },
+    /// The function refuses readings like these.
+    #[error("{name} can't be computed of {agents} readings of {bits} bits: {error}")]
+    Function {
+        /// Which function.
+        name: &'static str,
+        /// Of how many readings.
+        agents: u32,
+        /// Of how many bits.
+        bits: u32,
+        /// Why.
+        error: FunctionError,
+    },
+    /// A name could not be made.
+    #[error("a name could not be made: {0}")]
+    Name(#[from] NameError),
+    /// There is no such period.
+    #[error(transparent)]
+    Period(#[from] PeriodError),
+    /// There is no such quantity.
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
+    /// The computation came to nothing.
+    #[error("the rehearsal came to nothing: {0}")]
+    Rehearsal(#[from] RehearsalError),
+    /// Peers and threshold do not fit.
+    #[error("--peers and --threshold: {0}")]
+    Sharing(#[from] SharingError),
+}
+
+/// What is rehearsed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) agents: u32,
+    pub(super) bits: u32,
+    pub(super) peers: u8,
+    pub(super) threshold: u8,
+}
+
+/// What it costs each peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Measured {
+    /// How often the peers exchange something.
+    pub(super) rounds: u32,
+    /// How many products they open.
+    pub(super) products: u64,
+    /// How many bytes of shares one peer sends to all others.
+    pub(super) bytes_per_peer: u64,
+}
+
+/// What a function costs at one size.
+#[derive(Debug)]
+pub(super) struct Measurement {
+    pub(super) size: Size,
+    /// How many numbers a reading has.
+    pub(super) elements: u32,
+    pub(super) everybody: Measured,
+    /// None if the function can't be sealed for one client.
+    pub(super) one_client: Option<Measured>,
+}
+
+/// Readings as wide as CO2's; or as wide as functions of categories take them.
+const BITS: [u32; 2] = [14, 10];
+/// A rehearsal of vectors has so many elements.
+const ELEMENTS: u32 = 16;
+/// Rehearsals are the same each time; nothing in them is secret.
+const SEED: u64 = 0;
+
+/// Measures the function with `bits`, or with the first of [`BITS`] that it takes.
+pub(super) fn measure(
+    entry: &'static Entry,
+    bits: Option<u32>,
+    size: impl Fn(u32) -> Size,
+) -> Result<Measurement, RehearsalFailure> {
+    let [first, second] = BITS;
+    match measured(entry, size(bits.unwrap_or(first))) {
+        Err(RehearsalFailure::Function { .. }) if bits.is_none() => measured(entry, size(second)),
+        measured => measured,
+    }
+}
+
+fn measured(entry: &'static Entry, size: Size) -> Result<Measurement, RehearsalFailure> {
+    let stage = Stage::new(size)?;
+    let (function, quantity) = stage.function(entry)?;
+    let everybody = stage.rehearse(&function, quantity, Audience::Everybody)?;
+    let one_client = match function.keeps_peers_blind() {
+        true => Some(stage.rehearse(&function, quantity, Audience::One)?),
+        false => None,
+    };
+    Ok(Measurement { size, elements: quantity.elements(), everybody, one_client })
+}
+
+/// Made-up quantities and agents.
+struct Stage {
+    size: Size,
+    sharing: Sharing,
+    agents: Vec<NodeName>,
+    single: Quantity,
+    second: Quantity,
+    vector: Quantity,
+}
+
+impl Stage {
+    fn new(size: Size) -> Result<Self, RehearsalFailure> {
+        let quantity = |name: &str, elements| -> Result<Quantity, RehearsalFailure> {
+            let document = QuantityDocument {
+                name: name.parse()?,
+                unit: String::new(),
+                minimum: Decimal::ZERO,
+                maximum: whole(greatest(size.bits)),
+                resolution: Decimal::from(1),
+                elements,
+                period: Period::from_millis(60_000)?,
+            };
+            Ok(Quantity::new(document)?)
+        };
+        Ok(Self {
+            size,
+            sharing: Sharing::new(size.peers, size.threshold)?,
+            agents: numbered("room", size.agents as usize)?,
+            single: quantity("reading", 1)?,
+            second: quantity("second", 1)?,
+            vector: quantity("vector", ELEMENTS)?,
+        })
+    }
+
+    /// The function, and what it is rehearsed on: vectors if it takes them.
+    fn function(&self, entry: &'static Entry) -> Result<(Arc<dyn Function>, &Quantity), RehearsalFailure> {
+        let Size { agents, bits, .. } = self.size;
+        let parameters = self.parameters(entry)?;
+        let with = parameters.with.is_some().then_some(&self.second);
+        let function = |quantity| {
+            let subject = Subject { quantity, with };
+            let refused = |error| RehearsalFailure::Function { name: entry.name, agents, bits, error };
+            entry.function(parameters.clone(), &subject, agents.into()).map_err(refused)
+        };
+        let of_single = function(&self.single)?;
+        let of_vectors = of_single.takes_vectors() && of_single.reads() != Reads::Nothing;
+        if of_vectors { Ok((function(&self.vector)?, &self.vector)) } else { Ok((of_single, &self.single)) }
+    }
+
+    /// The parameters of the catalogue's example, with thresholds among these readings.
+    fn parameters(&self, entry: &'static Entry) -> Result<Parameters, RehearsalFailure> {
+        let Entry { name, parameters, .. } = *entry;
+        let query = format!("name = \"x\"\nfunction = \"{name}\"\nquantity = \"reading\"\n{parameters}\n");
+        let example: QueryTable =
+            toml::from_str(&query).map_err(|error| RehearsalFailure::Example { parameters, error })?;
+        let most = greatest(self.size.bits);
+        let spread = |edges: Vec<Decimal>| {
+            let bins = edges.len() as u64 + 1;
+            (1..bins).map(|edge| whole((most * edge).div_ceil(bins))).collect()
+        };
+        Ok(Parameters {
+            above: example.above.map(|_| whole(most / 2)),
+            agent: example.agent.and_then(|_| self.agents.first().cloned()),
+            at_least: example.at_least,
+            below: example.below.map(|_| whole(most.div_ceil(2))),
+            edges: example.edges.map(spread),
+            k: example.k,
+            q: example.q,
+            with: example.with.map(|_| self.second.name().clone()),
+        })
+    }
+
+    fn rehearse(
+        &self,
+        function: &Arc<dyn Function>,
+        quantity: &Quantity,
+        audience: Audience,
+    ) -> Result<Measured, RehearsalFailure> {
+        let readings = |elements: u32| -> Vec<u64> {
+            let many = u64::from(self.size.agents * elements);
+            (0..many).map(|i| greatest(self.size.bits) * i / many).collect()
+        };
+        let rehearsal = Rehearsal {
+            sharing: self.sharing,
+            subject: Subject { quantity, with: Some(&self.second) },
+            agents: &self.agents,
+            readings: &readings(quantity.elements()),
+            with: &readings(1),
+            own: Some(0),
+            audience,
+        };
+        let Cost { rounds, shares, products } =
+            rehearsal.run(function, &mut ChaCha20Rng::seed_from_u64(SEED))?.cost;
+        let others = u64::from(self.size.peers) - 1;
+        Ok(Measured { rounds, products, bytes_per_peer: shares * Fp::BYTES as u64 * others })
+    }
+}
+
+/// The greatest reading of so many bits.
+fn greatest(bits: u32) -> u64 {
+    (1 << bits) - 1
+}
+
+fn whole(number: u64) -> Decimal {
+    Decimal::new(number.into(), 0).unwrap_or(Decimal::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use smc_core::function::catalogue;
+
+    use super::*;
+
+    fn small(bits: u32) -> Size {
+        Size { agents: 5, bits, peers: 3, threshold: 1 }
+    }
+
+    #[test]
+    fn every_function_can_be_rehearsed() {
+        for entry in catalogue() {
+            let Measurement { everybody, one_client, .. } = measure(entry, None, small).unwrap();
+            let known = entry.name == "count";
+            assert_eq!(everybody.rounds == 0, known, "{}: {everybody:?}", entry.name);
+            assert_eq!(everybody.bytes_per_peer == 0, known, "{}", entry.name);
+            assert!(one_client.is_none_or(|sealed| sealed.bytes_per_peer > 0 || !known), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn more_readings_cost_more_products() {
+        let max = Entry::named("max").unwrap();
+        let of = |agents| measure(max, None, |bits| Size { agents, ..small(bits) }).unwrap().everybody;
+        assert!(of(50).products > 5 * of(5).products);
+    }
+
+    #[test]
+    fn too_wide_readings_are_refused() {
+        let entropy = Entry::named("entropy").unwrap();
+        assert_eq!(measure(entropy, None, small).unwrap().size.bits, 10);
+        let refused = measure(entropy, Some(14), small).unwrap_err().to_string();
+        assert!(refused.starts_with("entropy can't be computed of 5 readings of 14 bits: "), "{refused}");
+    }
+}

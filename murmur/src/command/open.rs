@@ -1,0 +1,136 @@
+//! `murmur open`: opens outputs that are for one client's eyes alone.
+
+mod inbox;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use smc_core::name::{NameError, NodeName, QueryName};
+use smc_mqtt::config::{ConfigError, KeyFile, KeyFileError, load_site};
+use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::process;
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
+use smc_mqtt::topic::Topics;
+
+use self::inbox::Inbox;
+use super::{Failure, Outcome, block_on};
+
+const EXAMPLES: &str = "\
+Examples:
+  murmur open --site hq/site.toml --key hq/keys/display.key
+  murmur open --site hq/site.toml --key hq/keys/display.key --query co2-max --once --json
+  murmur open --site hq/site.toml --key hq/keys/room-101.key      an agent asks for its own rank
+
+Each peer seals its share of the output for the client; here they are put together. No peer learns the
+value. Ends with Ctrl-C.
+
+Exit codes: 0 all is well, 1 an output could not be opened, 2 wrong usage.";
+
+/// `murmur open --site site.toml --key NAME.key`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Open {
+    /// The site
+    #[arg(long, value_name = "FILE", default_value = "site.toml")]
+    site: PathBuf,
+    /// The key file of the client or agent, called after it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where the broker is
+    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
+    broker: BrokerAddress,
+    /// Only this query
+    #[arg(long, value_name = "NAME")]
+    query: Option<QueryName>,
+    /// End after the first output
+    #[arg(long)]
+    once: bool,
+    /// Print one JSON object per output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nothing (more) could be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenFailure {
+    /// The connection is gone for good.
+    #[error("the connection to the broker ended")]
+    Ended,
+    /// The key file is not called after a node.
+    #[error("--key {path}: a key file is called after its node, such as display.key ({error})")]
+    KeyName {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: NameError,
+    },
+    /// The key file can't be used.
+    #[error("--key: {0}")]
+    Keys(#[from] KeyFileError),
+    /// Nobody takes the values.
+    #[error("the values could not be printed: {0}")]
+    Output(#[source] io::Error),
+    /// The site file can't be used.
+    #[error("--site: {0}")]
+    Site(#[from] ConfigError),
+    /// The site has no key of this name, or another one.
+    #[error("--key: `{node}` with this key is no [[client]] and no [[agent]] of the site")]
+    Stranger {
+        /// The name.
+        node: NodeName,
+    },
+}
+
+impl Open {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        Ok(block_on(self.open())??)
+    }
+
+    async fn open(self) -> Result<Outcome, OpenFailure> {
+        let roster = load_site(&self.site)?;
+        let stem = self.key.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let node: NodeName =
+            stem.parse().map_err(|error| OpenFailure::KeyName { path: self.key.clone(), error })?;
+        let secrets = KeyFile::load(&self.key, &node)?;
+        if roster.recipient(&node) != Some(secrets.keys.sealing.public()) {
+            return Err(OpenFailure::Stranger { node });
+        }
+        let topics = Topics::new(roster.site().clone());
+        let login = Login { user: node.to_string(), password: secrets.password };
+        // The node itself may be connected under its own name meanwhile.
+        let settings = ConnectionSettings {
+            login: Some(login),
+            ..ConnectionSettings::new(self.broker.clone(), format!("{node}.open"))
+        };
+        let filter = topics.output_inbox(&node);
+        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, self.query.clone());
+        let (publisher, mut incoming) = connect(settings, vec![filter]);
+        let mut outcome = Outcome::Done;
+        loop {
+            let happening = tokio::select! {
+                happening = incoming.next() => happening.ok_or(OpenFailure::Ended)?,
+                () = process::asked_to_end() => break,
+            };
+            match happening {
+                Happening::Message { topic, payload, .. } => {
+                    let Some(opened) = inbox.take(&topic, &payload) else { continue };
+                    let line = if self.json { opened.json() } else { opened.to_string() };
+                    let mut stdout = io::stdout().lock();
+                    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(OpenFailure::Output)?;
+                    if opened.value.is_err() {
+                        outcome = Outcome::Refused;
+                    }
+                    if self.once {
+                        break;
+                    }
+                }
+                Happening::Refused { reason } => eprintln!("refused by the broker: {reason}"),
+                Happening::Disconnected { reason } => eprintln!("disconnected: {reason}; trying again"),
+                Happening::Connected => {}
+            }
+        }
+        publisher.close().await;
+        Ok(outcome)
+    }
+}
