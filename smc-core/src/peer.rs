@@ -16,6 +16,7 @@ mod exchange;
 mod rhythm;
 mod round;
 mod track;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use zeroize::Zeroizing;
 
 pub use self::event::{Blame, Event, Message, Refusal, Taken, Transmit};
 use self::rhythm::Rhythm;
+use self::watch::Watch;
+pub use self::watch::{Ahead, Condition, Notices};
+use crate::agent::offset;
 use crate::card;
 use crate::envelope::KeyEpoch;
 use crate::identity::SigningKey;
@@ -66,6 +70,9 @@ pub(crate) struct Node {
     contributed: KeyEpoch,
     /// Who is connected, as far as is known; always this peer itself.
     pub(crate) online: PeerSet,
+    /// Whether this peer takes part in no window.
+    pub(crate) abstains: bool,
+    watch: Watch,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
@@ -126,6 +133,8 @@ impl Peer {
         }
         let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
         let online = PeerSet::EMPTY.with(me);
+        let watched = rhythms.first().and_then(Rhythm::first_quantity);
+        let watch = Watch::new(watched, roster.sharing().peers(), roster.agents().len());
         let node = Node {
             me,
             key,
@@ -134,6 +143,8 @@ impl Peer {
             roster,
             holdings,
             online,
+            abstains: false,
+            watch,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -174,6 +185,17 @@ impl Peer {
         }
     }
 
+    /// Has the peer take part in no window, as long as it can't write its votes down, or take part again from the next
+    /// one on. What it has not sent yet is never sent. Inputs it takes all the same, so that it knows what the others
+    /// know when it is back.
+    pub fn handle_abstention(&mut self, abstains: bool) {
+        self.node.abstains = abstains;
+        if abstains {
+            self.node.transmits.clear();
+            self.rhythms.iter_mut().for_each(Rhythm::abstain);
+        }
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         for rhythm in &mut self.rhythms {
@@ -193,7 +215,7 @@ impl Peer {
 
     /// When [`Peer::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.rhythms.iter().map(|rhythm| rhythm.timeout(&self.node.roster)).min()
+        self.rhythms.iter().map(|rhythm| rhythm.timeout(&self.node)).min()
     }
 
     /// How many inputs are held.
@@ -213,6 +235,11 @@ impl Peer {
         self.node.online
     }
 
+    /// What this peer notices of the others: who is there, who is slow, whose clock differs.
+    pub fn notices(&self) -> Notices {
+        self.node.watch.notices(&self.node)
+    }
+
     fn handle_input(
         &mut self,
         now: Timestamp,
@@ -226,6 +253,10 @@ impl Peer {
         }
         let (agent, period) = (definition.agent, definition.period);
         let rhythm = self.rhythms.iter().find(|rhythm| rhythm.period() == period).ok_or(Refusal::Unknown)?;
+        if definition.part == 0 {
+            let due = period.start(window) + offset(self.node.roster.agent(agent).node.name.as_str(), period);
+            self.node.watch.input(agent, window, due, now);
+        }
         rhythm.accepts(now, window)?;
         match self.node.holdings.keep(bundle, window, input) {
             Kept::New => Ok(Taken::New),
@@ -253,6 +284,7 @@ impl Peer {
         let quantity = self.quantity_of(&message).ok_or(Refusal::Unknown)?;
         let rhythm = self.rhythms.iter_mut().find(|rhythm| rhythm.tracks_quantity(quantity));
         let rhythm = rhythm.ok_or(Refusal::Unknown)?;
+        rhythm.watch(&mut self.node, now, quantity, from, &message);
         let taken = rhythm.handle_peer(&mut self.node, now, quantity, from, message)?;
         // Whoever speaks is there, whatever a last will that came late may claim.
         self.node.online = self.node.online.with(from);

@@ -261,6 +261,21 @@ fn a_peer_with_another_site_file_is_refused_and_not_waited_for_beyond_the_deadli
 }
 
 #[test]
+fn too_few_peers_say_so_also_where_a_step_is_longer_than_a_window() {
+    let site = Site::of(3, 1).agents(6).query("sum").with(|site| site.step = "3s".parse().unwrap());
+    let mut world = World::new(site);
+    world.run(1);
+    world.crash(peer(1));
+    world.crash(peer(3));
+    world.run(4);
+    assert_eq!(world.reason("sum", 3), "failed: waiting: 1 of 2 peers");
+    world.restart(peer(1));
+    world.run(6);
+    assert_eq!(world.published("sum", 6)[0].result.peers.len(), 2);
+    world.assert_sound();
+}
+
+#[test]
 fn a_window_that_is_given_up_says_so() {
     // Steps longer than windows: a window is over before its deadline.
     let site = Site::of(3, 1).agents(6).query("sum").with(|site| site.step = "3s".parse().unwrap());

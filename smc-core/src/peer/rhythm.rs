@@ -91,9 +91,14 @@ impl Rhythm {
     }
 
     /// When something is due.
-    pub(super) fn timeout(&self, roster: &Roster) -> Timestamp {
-        let close = self.close_of(roster, self.closing);
+    pub(super) fn timeout(&self, node: &Node) -> Timestamp {
+        let close = self.closes(node);
         self.tracks.iter().filter_map(Track::timeout).fold(close, Timestamp::min)
+    }
+
+    /// When the window that closes next does by this peer's clock, which may be known to be off.
+    fn closes(&self, node: &Node) -> Timestamp {
+        node.watch.correct(self.close_of(&node.roster, self.closing), self.period.as_duration())
     }
 
     fn close_of(&self, roster: &Roster, window: WindowIndex) -> Timestamp {
@@ -101,7 +106,7 @@ impl Rhythm {
     }
 
     pub(super) fn handle_timeout(&mut self, node: &mut Node, now: Timestamp) {
-        if self.close_of(&node.roster, self.closing) <= now {
+        if self.closes(node) <= now {
             self.skip(node, now);
             self.close(node, now);
         }
@@ -146,6 +151,11 @@ impl Rhythm {
         }
     }
 
+    /// Ends all windows that this peer has begun to take part in.
+    pub(super) fn abstain(&mut self) {
+        self.tracks.iter_mut().for_each(Track::abstain);
+    }
+
     /// Goes on wherever enough has been heard or waited.
     pub(super) fn advance(&mut self, node: &mut Node, now: Timestamp) {
         for track in &mut self.tracks {
@@ -164,6 +174,31 @@ impl Rhythm {
                     track.pair(node, now, window, other);
                 }
             }
+        }
+    }
+
+    /// The first quantity, if there is one.
+    pub(super) fn first_quantity(&self) -> Option<QuantityIndex> {
+        self.tracks.first().map(Track::quantity)
+    }
+
+    /// Notes when a message came, whether it counts or not.
+    pub(super) fn watch(
+        &self,
+        node: &mut Node,
+        now: Timestamp,
+        quantity: QuantityIndex,
+        from: PeerIndex,
+        message: &PeerMessage,
+    ) {
+        let Some(window) = message.window().filter(|_| node.watch.looks_at(quantity)) else { return };
+        match message {
+            PeerMessage::Inventory(_) => {
+                let due = self.close_of(&node.roster, window);
+                node.watch.inventory(from, window, due, now, node.roster.timing());
+            }
+            PeerMessage::Vote(_) => node.watch.vote(from, window, now),
+            PeerMessage::Endorsement(_) | PeerMessage::Partial(_) | PeerMessage::Seeds(_) => {}
         }
     }
 

@@ -22,7 +22,7 @@ use crate::function::Query;
 use crate::message::{PeerMessage, Purpose};
 use crate::peers::PeerSet;
 use crate::protocol::inventory::{Held, HeldList, Inventory};
-use crate::protocol::plan::{self, Plan, Report};
+use crate::protocol::plan::{self, Plan, PlanError, Report};
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Standing;
 use crate::protocol::vote::{self, Subject, Vote};
@@ -116,6 +116,10 @@ impl Round {
         vote: Option<&Standing>,
         excluded: &BTreeSet<usize>,
     ) {
+        if node.abstains {
+            self.state = State::Over;
+            return;
+        }
         let measured = node.roster.quantity(self.quantity);
         let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
             if excluded.contains(&stream) {
@@ -146,10 +150,21 @@ impl Round {
         self.state = State::Gathering { epoch, deadline: now + node.roster.timing().step };
     }
 
+    /// Ends a window that this peer has begun to take part in, as if it had crashed: whatever rests on a vote that is not
+    /// on disk must not go on.
+    pub(super) fn abstain(&mut self) {
+        if !matches!(self.state, State::Open) {
+            self.state = State::Over;
+        }
+    }
+
     /// A later window closed: what has no plan by now will not get one.
     pub(super) fn overtake(&mut self, node: &mut Node) {
         if let State::Checking { .. } | State::Gathering { .. } | State::Open = self.state {
-            self.fail(node, PeerSet::EMPTY, &Reason::Overtaken);
+            let (have, need) = (self.inventories.voters().len(), node.roster.quorum().size());
+            let waiting = Reason::Plan(PlanError::NoQuorum { have, need });
+            let reason = if have < need { waiting } else { Reason::Overtaken };
+            self.fail(node, PeerSet::EMPTY, &reason);
         }
     }
 
@@ -285,6 +300,11 @@ impl Round {
 
     /// 4.3: plans, and votes for the plan.
     fn plan(&mut self, node: &mut Node, now: Timestamp, epoch: Epoch, vote: &mut Option<Standing>) {
+        if node.watch.looks_at(self.quantity) {
+            node.watch.plans(self.window, now);
+            let heard = self.inventories.voters();
+            node.watch.missed(node.online.iter().filter(|&peer| !heard.contains(peer)).collect());
+        }
         let streams = node.roster.quantity(self.quantity).streams.len();
         let reports: Vec<_> = self
             .inventories

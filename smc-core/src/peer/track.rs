@@ -61,6 +61,11 @@ impl Track {
         }
     }
 
+    /// Ends all windows that this peer has begun to take part in.
+    pub(super) fn abstain(&mut self) {
+        self.rounds.values_mut().for_each(Round::abstain);
+    }
+
     /// Closes `window`: no more inputs; says what is held.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
         // The inventory about to be sent reports the last vote: no vote in an earlier window may follow it.

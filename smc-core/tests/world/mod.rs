@@ -49,6 +49,8 @@ pub struct World {
     pub readings: Readings,
     hook: Hook,
     flights: Flights,
+    /// How many microseconds a node's clock is ahead of the world's; behind if negative.
+    skews: BTreeMap<Sender, i64>,
     pub rng: ChaCha20Rng,
 }
 
@@ -100,6 +102,10 @@ pub fn vector(value: f64, quantity: &Quantity) -> Vec<f64> {
     (0..quantity.elements()).map(|i| (value * f64::from(i + 1)) % steps).collect()
 }
 
+fn shift(time: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_micros(time.as_micros().checked_add_signed(micros).unwrap())
+}
+
 pub fn peer(i: u8) -> PeerIndex {
     PeerIndex::new(i).unwrap()
 }
@@ -126,6 +132,7 @@ impl World {
             readings: Box::new(|agent, window| Some((400 + 37 * agent as u64 + 11 * window) as f64)),
             hook: Box::new(|_| Fate::Pass),
             flights: Flights::default(),
+            skews: BTreeMap::new(),
             rng: ChaCha20Rng::seed_from_u64(site.seed + 1),
             roster,
         };
@@ -150,9 +157,9 @@ impl World {
         WindowIndex(self.period().window_at(NOON).0 + w)
     }
 
-    /// The window after noon with this index.
+    /// The window after noon with this index; 0 for those before.
     pub fn since_noon(&self, window: WindowIndex) -> u64 {
-        window.0 - self.window(0).0
+        window.0.saturating_sub(self.window(0).0)
     }
 
     fn period(&self) -> Period {
@@ -163,6 +170,26 @@ impl World {
     pub fn demand(&mut self, agent: usize, minimum_cohort: u16) {
         let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
         self.agents[agent] = Agent::new(index, roster, Terms { minimum_cohort }, None, self.now);
+    }
+
+    /// Sets a node's clock that many milliseconds ahead of the world's; behind if negative.
+    /// A peer keeps what it is; an agent starts anew.
+    pub fn set_clock(&mut self, node: Sender, ahead: i64) {
+        self.skews.insert(node, ahead * 1_000);
+        if let Sender::Agent(agent) = node {
+            let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
+            self.agents[agent] = Agent::new(index, roster, Terms::default(), None, self.clock(node));
+        }
+    }
+
+    /// What a node takes for the time.
+    fn clock(&self, node: Sender) -> Timestamp {
+        shift(self.now, self.skews.get(&node).copied().unwrap_or(0))
+    }
+
+    /// When a node's clock shows `time`.
+    fn when(&self, node: Sender, time: Timestamp) -> Timestamp {
+        shift(time, -self.skews.get(&node).copied().unwrap_or(0))
     }
 
     /// A peer stops, and all others are told.
@@ -184,7 +211,7 @@ impl World {
 
     /// A peer comes up and learns who else is; all others are told.
     pub fn start(&mut self, index: PeerIndex, recovered: Option<Recovered>) {
-        let now = self.now;
+        let now = self.clock(Sender::Peer(index));
         let up: Vec<_> =
             self.peers.iter().filter(|host| host.peer.is_some()).map(|host| host.index).collect();
         let host = self.host(index);
@@ -211,7 +238,7 @@ impl World {
 
     /// Tells one peer whether another is there, true or not.
     pub fn presence_at(&mut self, at: PeerIndex, index: PeerIndex, up: bool) {
-        let now = self.now;
+        let now = self.clock(Sender::Peer(at));
         if let Some(peer) = self.host(at).peer.as_mut() {
             peer.handle_presence(now, index, up);
             if up {
@@ -241,15 +268,19 @@ impl World {
     }
 
     fn next_event(&self) -> Option<Timestamp> {
-        let peers = self.peers.iter().filter_map(|host| host.peer.as_ref()?.poll_timeout());
-        let agents = self.agents.iter().filter_map(Agent::poll_timeout);
+        let peers = self.peers.iter().filter_map(|host| {
+            Some(self.when(Sender::Peer(host.index), host.peer.as_ref()?.poll_timeout()?))
+        });
+        let agents = self.agents.iter().enumerate();
+        let agents = agents.filter_map(|(i, agent)| Some(self.when(Sender::Agent(i), agent.poll_timeout()?)));
         peers.chain(agents).chain(self.flights.next_arrival()).min()
     }
 
     fn step(&mut self) {
         let now = self.now;
         for agent in 0..self.agents.len() {
-            if self.agents[agent].poll_timeout().is_some_and(|due| due <= now) {
+            let shown = self.clock(Sender::Agent(agent));
+            if self.agents[agent].poll_timeout().is_some_and(|due| due <= shown) {
                 self.speak(agent);
             }
         }
@@ -260,10 +291,11 @@ impl World {
             }
         }
         for index in self.roster.sharing().indices() {
+            let shown = self.clock(Sender::Peer(index));
             if let Some(peer) = self.host(index).peer.as_mut()
-                && peer.poll_timeout().is_some_and(|due| due <= now)
+                && peer.poll_timeout().is_some_and(|due| due <= shown)
             {
-                peer.handle_timeout(now);
+                peer.handle_timeout(shown);
                 self.drain(index);
             }
         }
@@ -271,7 +303,7 @@ impl World {
 
     /// An agent reads its sensors and shares the window.
     fn speak(&mut self, agent: usize) {
-        let (now, roster) = (self.now, Arc::clone(&self.roster));
+        let (now, roster) = (self.clock(Sender::Agent(agent)), Arc::clone(&self.roster));
         let window = self.since_noon(self.period().window_at(now));
         let reading = (self.readings)(agent, window);
         let state = &mut self.agents[agent];
@@ -311,7 +343,7 @@ impl World {
 
     /// Hands a message to its receiver; it is lost on one that is down.
     pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {
-        let now = self.now;
+        let now = self.clock(Sender::Peer(packet.to));
         let Packet { from, to, content } = packet;
         let host = self.host(to);
         let Some(peer) = host.peer.as_mut() else { return Ok(Taken::New) };
