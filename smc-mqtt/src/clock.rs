@@ -56,6 +56,18 @@ impl Clock {
         }
     }
 
+    /// How far the machine's clock was set back and has not caught up; zero as long as it only ever went forward.
+    pub fn set_back(&self) -> Duration {
+        match &self.face {
+            Face::Replay { .. } => Duration::ZERO,
+            Face::System(_) => {
+                // In this order: the wall clock is the later of the two unless it was set back.
+                let told = self.now();
+                told.since(wall_clock())
+            }
+        }
+    }
+
     /// Waits until the clock shows `time`; returns at once if it is past.
     pub async fn sleep_until(&self, time: Timestamp) {
         loop {
@@ -180,6 +192,14 @@ mod tests {
     fn the_system_clock_is_the_wall_clock() {
         let (before, told, after) = (wall_clock(), Clock::system().now(), wall_clock());
         assert!(before <= told && told <= after + Duration::from_millis(50));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_knows_by_how_much() {
+        assert_eq!(Clock::system().set_back(), Duration::ZERO);
+        let told = wall_clock() + Duration::from_secs(180);
+        let ahead = Clock { face: Face::System(Arc::new(Mutex::new(Reading { told, at: Instant::now() }))) };
+        assert!((170..=180).contains(&ahead.set_back().as_secs()), "{:?}", ahead.set_back());
     }
 
     #[test]

@@ -1,22 +1,82 @@
 //! A node's presence: retained, and turned to `offline` by its last will.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use smc_core::name::NodeName;
-use smc_core::time::Timestamp;
+use smc_core::time::{Timestamp, WindowIndex};
 
 use crate::settings::Will;
 use crate::tally::Tally;
 use crate::topic::{Topic, Topics};
 
-/// Whether a node is connected.
+/// Whether a node is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
+    /// It is connected and takes no part: nobody need wait for it.
+    Idle,
     /// It left, or its connection broke.
     Offline,
     /// It is connected.
     Online,
+}
+
+/// What a peer tells of itself and of others; what there is nothing to tell of is absent. Agents tell nothing: their
+/// reasons would tell gaps from readings.
+#[derive(Debug, Default, Serialize)]
+pub struct Report<'a> {
+    /// Why it can't write its votes down, which makes it idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<&'a str>,
+    /// How the other peers fare.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<&'a NodeName, Fare>,
+    /// The nodes whose clocks differ from its own, and by how many seconds they are ahead.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks: BTreeMap<&'a NodeName, f64>,
+    /// How many seconds its own clock is ahead of most others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_clock: Option<f64>,
+    /// How many seconds the machine's clock was set back and not yet caught up with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_back: Option<f64>,
+    /// What it refused or dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<&'a Tally>,
+    /// The agents that it leaves out because their inputs were not what they claimed to be.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub left_out: &'a [NodeName],
+    /// Who did what an honest node doesn't.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blamed: Vec<Blamed<'a>>,
+}
+
+/// How a peer fares, as another one sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fare {
+    /// It is not connected.
+    Gone,
+    /// It is connected and in time.
+    Online,
+    /// It is connected and late.
+    Slow,
+}
+
+/// Who did what, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Blamed<'a> {
+    /// Who.
+    pub node: &'a NodeName,
+    /// What, by the name of topics.md.
+    pub reason: &'static str,
+    /// How often.
+    pub count: u64,
+    /// In which window last, if it is about windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowIndex>,
 }
 
 /// What a node says of itself.
@@ -27,10 +87,8 @@ struct Status<'a> {
     state: Presence,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<&'a Tally>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    left_out: &'a [NodeName],
+    #[serde(flatten)]
+    report: &'a Report<'a>,
 }
 
 /// Only as much of a status as others act on.
@@ -39,17 +97,15 @@ struct State {
     state: Presence,
 }
 
-/// Tells of `node` that it is connected since `since`, what it refused meanwhile, and which agents it leaves out because
-/// their inputs were not what they claimed to be.
-pub fn online(node: &NodeName, since: Timestamp, refused: &Tally, left_out: &[NodeName]) -> Bytes {
-    let refused = (!refused.is_empty()).then_some(refused);
-    let since = Some(since.to_string());
-    bytes(&Status { v: 1, node, state: Presence::Online, since, refused, left_out })
+/// Tells of `node` that it is connected since `since`, and what it has to tell.
+pub fn online(node: &NodeName, since: Timestamp, report: &Report<'_>) -> Bytes {
+    let state = if report.disk.is_some() { Presence::Idle } else { Presence::Online };
+    bytes(&Status { v: 1, node, state, since: Some(since.to_string()), report })
 }
 
 /// Tells of `node` that it is gone.
 pub fn offline(node: &NodeName) -> Bytes {
-    bytes(&Status { v: 1, node, state: Presence::Offline, since: None, refused: None, left_out: &[] })
+    bytes(&Status { v: 1, node, state: Presence::Offline, since: None, report: &Report::default() })
 }
 
 /// The last will that does so.
@@ -76,14 +132,29 @@ mod tests {
         let node: NodeName = "peer-1".parse().unwrap();
         let mut refused = Tally::default();
         refused.count("late");
-        let json = online(&node, Timestamp::from_secs(1_767_268_800), &refused, &[]);
+        let report = Report { refused: Some(&refused), ..Report::default() };
+        let json = online(&node, Timestamp::from_secs(1_767_268_800), &report);
         assert_eq!(
             json,
             r#"{"v":1,"node":"peer-1","state":"online","since":"2026-01-01T12:00:00Z","refused":{"late":1}}"#
         );
         assert_eq!(presence(&json), Some(Presence::Online));
-        let json = online(&node, Timestamp::from_secs(0), &Tally::default(), &["room-4".parse().unwrap()]);
-        assert!(json.ends_with(br#","left_out":["room-4"]}"#));
+        let left_out = &["room-4".parse().unwrap()];
+        let report = Report { disk: Some("full"), left_out, ..Report::default() };
+        let json = online(&node, Timestamp::from_secs(0), &report);
+        assert!(json.ends_with(br#","disk":"full","left_out":["room-4"]}"#), "{json:?}");
+        assert_eq!(presence(&json), Some(Presence::Idle));
+        let other = "peer-2".parse().unwrap();
+        let window = Some(WindowIndex(7));
+        let report = Report {
+            peers: BTreeMap::from([(&other, Fare::Slow)]),
+            clocks: BTreeMap::from([(&other, -180.5)]),
+            blamed: vec![Blamed { node: &other, reason: "two_faced", count: 2, window }],
+            ..Report::default()
+        };
+        let json = online(&node, Timestamp::from_secs(0), &report);
+        let told = r#","peers":{"peer-2":"slow"},"clocks":{"peer-2":-180.5},"blamed":[{"node":"peer-2","reason":"two_faced","count":2,"window":7}]}"#;
+        assert!(json.ends_with(told.as_bytes()), "{json:?}");
         assert_eq!(presence(&offline(&node)), Some(Presence::Offline));
         assert_eq!(presence(b"{}"), None);
         assert_eq!(presence(b""), None);

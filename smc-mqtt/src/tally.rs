@@ -17,6 +17,18 @@ impl Tally {
         count.is_power_of_two()
     }
 
+    /// Counts several at once.
+    pub fn add(&mut self, reason: &'static str, count: u64) {
+        *self.0.entry(reason).or_default() += count;
+    }
+
+    /// Takes over what was counted elsewhere.
+    pub fn set(&mut self, reason: &'static str, count: u64) {
+        if count > 0 {
+            self.0.insert(reason, count);
+        }
+    }
+
     /// How often `reason` was counted.
     pub fn of(&self, reason: &str) -> u64 {
         self.0.get(reason).copied().unwrap_or(0)

@@ -198,7 +198,7 @@ fn results_read_back_as_they_stand() {
 fn statuses_tell_who_is_there() {
     let examples = examples(sections()["murmur/<site>/status/<node>"], "```json");
     let states: Vec<_> = examples.iter().map(|example| json(example)["state"].clone()).collect();
-    assert_eq!(states, ["online", "offline"]);
+    assert_eq!(states, ["online", "idle", "offline"]);
     assert!(examples.iter().all(|example| presence(example.as_bytes()).is_some()));
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod discovery;
 mod keys;
 mod post;
+mod quota;
 mod run;
 mod store;
 mod writer;

@@ -1,6 +1,9 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod disk;
+mod report;
 mod service;
+mod start;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -67,7 +70,7 @@ pub enum PeerError {
         /// The node.
         node: String,
     },
-    /// The store can't be used: without it the peer must not vote.
+    /// The store can't be opened: without it the peer must not vote.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store's thread could not be started, or ended.

@@ -3,7 +3,7 @@
 //! Inputs are kept as they came, sealed. They open with the key of their epoch alone, so that once that key is
 //! erased neither the file nor a copy of it tells anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -62,6 +62,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// What went wrong, without the path, which is nobody else's business.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::File { error, .. } => error.to_string(),
+            Self::Layout { have, .. } => format!("layout {have}"),
+            Self::Sqlite { error, .. } => error.to_string(),
+        }
+    }
+}
+
 /// What belongs together: written all or not at all, and on disk when [`Store::write`] returns.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -82,6 +93,31 @@ impl Batch {
     /// How many bytes of inputs are to be kept.
     pub(crate) fn bytes(&self) -> usize {
         self.inputs.iter().map(|input| input.envelope.len()).sum()
+    }
+
+    /// Takes a later batch in: as if both were written one after the other.
+    pub(crate) fn absorb(&mut self, later: Self) {
+        self.inputs.extend(later.inputs);
+        let mut forgotten: HashSet<_> = later.forgotten.into_iter().collect();
+        self.inputs.retain(|input| !forgotten.remove(&input.key));
+        self.forgotten.extend(forgotten);
+        for (quantity, vote) in later.votes {
+            self.votes.retain(|(voted, _)| *voted != quantity);
+            self.votes.push((quantity, vote));
+        }
+    }
+
+    /// Gives up the oldest inputs beyond `max_bytes`; returns how many.
+    pub(crate) fn shrink(&mut self, max_bytes: usize) -> u64 {
+        let mut bytes = self.bytes();
+        let too_many = self.inputs.iter().take_while(|input| {
+            let over = bytes > max_bytes;
+            bytes -= if over { input.envelope.len() } else { 0 };
+            over
+        });
+        let count = too_many.count();
+        self.inputs.drain(..count);
+        count as u64
     }
 }
 
@@ -350,14 +386,28 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use smc_core::digest::Digest;
     use smc_core::peers::PeerSet;
     use smc_core::protocol::standing::Members;
 
     use super::*;
 
-    fn vote(window: u64) -> (QuantityName, Standing) {
+    impl Store {
+        /// Refuses to grow, as on a full disk.
+        pub(crate) fn set_full(&self, full: bool) {
+            // The fewest pages that SQLite allows are those that there are.
+            let pages = if full { 1 } else { u32::MAX - 1 };
+            self.database.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        }
+
+        /// Refuses every change, as on a disk that became read-only.
+        pub(crate) fn set_read_only(&self, read_only: bool) {
+            self.database.pragma_update(None, "query_only", read_only).unwrap();
+        }
+    }
+
+    pub(crate) fn vote(window: u64) -> (QuantityName, Standing) {
         let members = Members::new(3, [0, 2]);
         let standing = Standing {
             epoch: 1,
@@ -370,7 +420,7 @@ mod tests {
         ("co2".parse().unwrap(), standing)
     }
 
-    fn input(window: u64) -> StoredInput {
+    pub(crate) fn input(window: u64) -> StoredInput {
         let period = Period::from_millis(1000).unwrap();
         let (agent, window) = ("room-1".parse().unwrap(), WindowIndex(window));
         let key = InputKey { agent, period, part: 0, window };

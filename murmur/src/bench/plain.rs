@@ -14,8 +14,7 @@ use smc_mqtt::clock::Clock;
 use smc_mqtt::config::connection;
 use smc_mqtt::connection::{Happening, Publisher, connect};
 use smc_mqtt::settings::ConnectionSettings;
-use smc_mqtt::status;
-use smc_mqtt::tally::Tally;
+use smc_mqtt::status::{self, Report};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::task::JoinSet;
 
@@ -178,6 +177,6 @@ fn add(sums: &mut [Sum; 2], closing: WindowIndex, payload: &Bytes) {
 }
 
 fn greet(publisher: &Publisher, topics: &Topics, name: &NodeName, clock: &Clock) {
-    let status = status::online(name, clock.now(), &Tally::default(), &[]);
+    let status = status::online(name, clock.now(), &Report::default());
     let _ = publisher.publish(topics.spell(&Topic::Status { node: name.clone() }), status, true);
 }

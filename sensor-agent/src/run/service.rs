@@ -18,7 +18,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
 use smc_mqtt::outbox::Outbox;
-use smc_mqtt::status;
+use smc_mqtt::status::{self, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
@@ -113,28 +113,37 @@ impl Service {
         }
     }
 
-    /// Introduces itself, and says again what may have been lost.
+    /// Introduces itself.
     pub(super) fn handle_connected(&mut self) {
         self.publish_status();
-        if let Some(publisher) = &self.publisher {
-            self.outbox.resend(publisher, self.clock.now());
-        }
     }
 
     /// Takes in what came on a topic of the site; whether it was one.
     pub(super) fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> bool {
         let Ok(Topic::Card { node }) = self.topics.parse(topic) else { return false };
-        match self.roster.peer_named(node.as_str()) {
-            Some(peer) => {
-                if let Err(error) = self.recipients.handle_card(self.clock.now(), peer, payload)
-                    && self.refused.count("bad_card")
-                {
+        let Some(peer) = self.roster.peer_named(node.as_str()) else {
+            self.refuse("card_of_no_peer");
+            return true;
+        };
+        match self.recipients.handle_card(self.clock.now(), peer, payload) {
+            Ok(()) => self.resend(node),
+            Err(error) => {
+                if self.refused.count("bad_card") {
                     warn!(node = %self.name, peer = %node, %error, "card refused");
                 }
             }
-            None => self.refuse("card_of_no_peer"),
         }
         true
+    }
+
+    /// Says again what `peer` may have missed. Its card comes whenever it connects or this agent does, and not before
+    /// it hears what is sent to it: so what was lost on either way, or with its memory, is there before the window closes.
+    fn resend(&mut self, peer: NodeName) {
+        let Some(publisher) = &self.publisher else { return };
+        let topic = self.topics.spell(&Topic::Share { to: peer, from: self.name.clone() });
+        if self.outbox.resend(publisher, self.clock.now(), &topic) > 0 {
+            self.refuse("outgoing_queue_full");
+        }
     }
 
     /// Takes in what a source tells.
@@ -238,7 +247,7 @@ impl Service {
     }
 
     fn publish_status(&mut self) {
-        let status = status::online(&self.name, self.since, &Tally::default(), &[]);
+        let status = status::online(&self.name, self.since, &Report::default());
         self.publish(status);
     }
 

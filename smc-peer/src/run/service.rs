@@ -8,39 +8,41 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use smc_core::card::Recipients;
 use smc_core::envelope::Opener;
-use smc_core::identity::{SealingSecret, SigningKey};
+use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
 use smc_core::output::SealedOutput;
-use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken, Transmit};
+use smc_core::peer::{Event, Message, Peer, Refusal, Taken, Transmit};
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
-use smc_core::time::Timestamp;
+use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
 use smc_mqtt::outbox::Outbox;
-use smc_mqtt::status::{self, Presence};
+use smc_mqtt::status::{self, Presence, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
+use super::disk::Disk;
+use super::report::{Reporter, accusation};
+use super::start::{identify, recover};
 use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
 use crate::keys::EpochKeys;
 use crate::post;
-use crate::store::{Batch, InputKey, Store, StoredInput};
-use crate::writer::{WriteError, Writer};
+use crate::quota::{Excess, Quotas};
+use crate::store::{Store, StoredInput};
 
-/// How many inputs may wait in memory before they are handed to the store.
-const INPUTS_PER_BATCH: usize = 128;
-/// How many bytes of them, where a part of a vector alone is a third of a mebibyte.
-const BYTES_PER_BATCH: usize = 2 << 20;
 /// How many bytes of messages to other peers are kept for a broker that restarts.
 const OUTBOX_BYTES: usize = 4 << 20;
 /// How often keys, card and status are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// A clock that was set back by less is not worth a word.
+const NOTICEABLE: Duration = Duration::from_millis(100);
 
 /// A peer and what it needs around it.
 pub(super) struct Service {
@@ -55,16 +57,17 @@ pub(super) struct Service {
     opener: Opener,
     recipients: Recipients,
     keys: EpochKeys,
-    writer: Writer,
-    batch: Batch,
-    /// Inputs to erase, once the window that made them superfluous is done.
-    forgotten: Vec<InputKey>,
+    disk: Disk,
+    /// Whether it takes no part, since it could not write its votes down.
+    abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
     /// Bytes of messages to other peers so far.
     sent: u64,
     observer: Option<mpsc::Sender<Observed>>,
+    quotas: Quotas,
     refused: Tally,
+    reporter: Reporter,
     since: Timestamp,
     housekeeping: Timestamp,
     discovery: bool,
@@ -94,7 +97,8 @@ impl Service {
         rng.fill_bytes(&mut *root);
         let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
-        let writer = Writer::start(store).map_err(|_| PeerError::StoreThread)?;
+        let disk = Disk::new(store, &roster)?;
+        let quotas = Quotas::new(&roster, now);
         Ok(Self {
             roster,
             topics,
@@ -107,14 +111,15 @@ impl Service {
             opener,
             recipients,
             keys,
-            writer,
-            batch: Batch::default(),
-            forgotten: Vec::new(),
+            disk,
+            abstains: false,
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
             sent: 0,
             observer,
+            quotas,
             refused: Tally::default(),
+            reporter: Reporter::default(),
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
@@ -131,10 +136,11 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        self.peer.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+        let due = [self.peer.poll_timeout(), self.disk.due()].into_iter().flatten();
+        due.fold(self.housekeeping, Timestamp::min)
     }
 
-    /// Introduces itself, and says again what may have been lost.
+    /// Introduces itself.
     pub(super) fn handle_connected(&mut self) {
         let card = self.keys.card(&self.roster, &self.name, &self.signing);
         self.publish(
@@ -150,9 +156,6 @@ impl Service {
                 self.publish_to(topic, payload.into());
             }
         }
-        if let Some(publisher) = &self.publisher {
-            self.outbox.resend(publisher, self.clock.now());
-        }
     }
 
     /// Takes in what came on a topic.
@@ -164,15 +167,15 @@ impl Service {
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             _ => self.refuse("foreign_topic", topic),
         }
-        if self.batch.inputs.len() >= INPUTS_PER_BATCH || self.batch.bytes() >= BYTES_PER_BATCH {
-            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
-        }
+        self.disk.relieve().await?;
         self.drain().await
     }
 
     /// Does what is due.
     pub(super) async fn handle_timeout(&mut self) -> Result<(), PeerError> {
         let now = self.clock.now();
+        self.disk.handle_timeout(now).await?;
+        self.mind_disk();
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
         }
@@ -189,6 +192,11 @@ impl Service {
     }
 
     fn handle_share(&mut self, from: &NodeName, payload: &Bytes) {
+        let agent = self.roster.agent_named(from.as_str());
+        let within = agent.map(|agent| self.quotas.agent(self.clock.now(), agent, payload.len()));
+        if let Some(Err(excess)) = within {
+            return self.refuse_excess(excess, from);
+        }
         let opened = match post::open_input(&self.roster, &mut self.opener, from, payload) {
             Ok(opened) => opened,
             Err(undeliverable) => return self.refuse(undeliverable.reason(), from.as_str()),
@@ -199,7 +207,7 @@ impl Service {
             // The payload is a slice of the connection's read buffer, which it would keep alive: copy it.
             Ok(Taken::New) => {
                 let envelope = Bytes::copy_from_slice(payload);
-                self.batch.inputs.push(StoredInput { key, envelope });
+                self.disk.keep(self.clock.now(), StoredInput { key, envelope });
             }
             Ok(Taken::Duplicate) => {}
             Err(refusal) => self.refuse(reason(refusal), from.as_str()),
@@ -207,6 +215,11 @@ impl Service {
     }
 
     fn handle_peer(&mut self, from: &NodeName, payload: &Bytes) {
+        let peer = self.roster.peer_named(from.as_str());
+        let within = peer.map(|peer| self.quotas.peer(self.clock.now(), peer));
+        if let Some(Err(excess)) = within {
+            return self.refuse_excess(excess, from);
+        }
         let message = match post::open_peer(&self.roster, &mut self.opener, from, payload) {
             Ok(message) => message,
             Err(undeliverable) => return self.refuse(undeliverable.reason(), from.as_str()),
@@ -225,8 +238,20 @@ impl Service {
         }
         let now = self.clock.now();
         match self.recipients.handle_card(now, peer, payload) {
-            Ok(()) => self.peer.handle_reachable(now, peer),
+            Ok(()) => {
+                self.peer.handle_reachable(now, peer);
+                self.resend(node.clone());
+            }
             Err(_) => self.refuse("bad_card", node.as_str()),
+        }
+    }
+
+    /// Says again what `to` may have missed: its card comes whenever it connects or this peer does.
+    fn resend(&mut self, to: NodeName) {
+        let Some(publisher) = &self.publisher else { return };
+        let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
+        if self.outbox.resend(publisher, self.clock.now(), &topic) > 0 {
+            self.refuse("outgoing_queue_full", "");
         }
     }
 
@@ -253,18 +278,26 @@ impl Service {
             match event {
                 Event::Forget(inputs) => {
                     let key = |(bundle, window)| post::key(&self.roster, bundle, window);
-                    self.forgotten.extend(inputs.into_iter().map(key));
+                    self.disk.forget(inputs.into_iter().map(key));
                 }
-                Event::Blamed(Blame::InvalidInput { .. }) => self.publish_status(),
+                Event::Blamed(blame) => {
+                    let (node, reason, window) = accusation(&blame);
+                    self.blame(node, reason, Some(window));
+                }
+                Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
-                Event::Persist { quantity, vote } => self.batch.votes.push((quantity, vote)),
+                Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
                 Event::Result { result, publish: true } => results.push(result),
                 _ => {}
             }
         }
-        if !self.batch.votes.is_empty() {
-            self.writer.commit(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+        if self.disk.has_votes() {
+            self.disk.commit(self.clock.now()).await?;
+            self.mind_disk();
+        }
+        if self.abstains {
+            outputs.clear();
         }
         while let Some(transmit) = self.peer.poll_transmit() {
             self.transmit(&transmit);
@@ -277,10 +310,28 @@ impl Service {
             self.publish(&Topic::Result { query: result.result.query.clone() }, json.into());
         }
         if done {
-            self.batch.forgotten.append(&mut self.forgotten);
-            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
+            // Once per window, however much there is to tell.
+            if self.reporter.notice(&self.name, self.peer.notices()) {
+                self.publish_status();
+            }
+            self.disk.window_done().await?;
         }
         Ok(())
+    }
+
+    /// A peer that can't write its votes down takes no part until it can: it could vote twice.
+    fn mind_disk(&mut self) {
+        if self.disk.trouble().is_some() == self.abstains {
+            return;
+        }
+        self.abstains = !self.abstains;
+        self.peer.handle_abstention(self.abstains);
+        if self.abstains {
+            self.publish_status();
+        } else {
+            info!(node = %self.name, "what could not be written is on disk; taking part again");
+            self.handle_connected();
+        }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
@@ -331,9 +382,6 @@ impl Service {
     }
 
     async fn keep_house(&mut self, now: Timestamp) -> Result<(), PeerError> {
-        if !self.batch.is_empty() {
-            self.writer.write(std::mem::take(&mut self.batch)).await.map_err(fatal)?;
-        }
         if self.keys.is_due(&self.roster, now) {
             let turned = self.turn_keys(now).await?;
             if turned {
@@ -347,15 +395,28 @@ impl Service {
     async fn turn_keys(&mut self, now: Timestamp) -> Result<bool, PeerError> {
         let turn = self.keys.turn(&self.roster, now, &mut self.opener, &mut self.rng);
         let turned = turn.made.is_some();
-        self.writer.turn(turn).await.map_err(fatal)?;
-        Ok(turned)
+        self.disk.turn(self.clock.now(), turn).await?;
+        self.mind_disk();
+        // Otherwise nobody hears of the new key before it is on disk.
+        Ok(turned && !self.abstains)
     }
 
     fn publish_status(&mut self) {
-        if self.writer.failures() > 0 {
-            debug!(node = %self.name, failures = self.writer.failures(), "batches of inputs not stored");
-        }
-        let status = status::online(&self.name, self.since, &self.refused, &self.peer.left_out());
+        self.refused.set("input_not_stored", self.disk.dropped());
+        self.reporter.notice(&self.name, self.peer.notices());
+        let left_out = self.peer.left_out();
+        let set_back = self.clock.set_back();
+        let report = Report {
+            disk: self.disk.trouble(),
+            peers: self.reporter.peers(),
+            clocks: self.reporter.clocks(),
+            own_clock: self.reporter.own_clock(),
+            set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
+            refused: (!self.refused.is_empty()).then_some(&self.refused),
+            left_out: &left_out,
+            blamed: self.reporter.blamed(),
+        };
+        let status = status::online(&self.name, self.since, &report);
         self.publish(&Topic::Status { node: self.name.clone() }, status);
     }
 
@@ -373,49 +434,27 @@ impl Service {
         }
     }
 
+    /// Unread: whoever floods must not cost more than that.
+    fn refuse_excess(&mut self, excess: Excess, from: &NodeName) {
+        match excess {
+            Excess::Flood => {
+                self.blame(from, "flood", None);
+                self.refuse("flood", from.as_str());
+            }
+            Excess::TooLarge => self.refuse("too_large", from.as_str()),
+        }
+    }
+
+    fn blame(&mut self, node: &NodeName, reason: &'static str, window: Option<WindowIndex>) {
+        if !self.reporter.blame(node.clone(), reason, window) {
+            self.refused.count("blamed_but_not_listed");
+        }
+    }
+
     fn refuse(&mut self, reason: &'static str, from: &str) {
         if self.refused.count(reason) {
             warn!(node = %self.name, reason, from, count = self.refused.of(reason), "refused");
         }
-    }
-}
-
-/// The peer's index, if the site file states these very keys.
-fn identify(
-    roster: &Roster,
-    name: &NodeName,
-    signing: &SigningKey,
-    sealing: &SealingSecret,
-) -> Result<PeerIndex, PeerError> {
-    let node = name.to_string();
-    let Some(me) = roster.peer_named(name.as_str()) else { return Err(PeerError::NotAPeer { node }) };
-    let stated = roster.peer(me).is_some_and(|stated| {
-        stated.identity == signing.verifying_key() && stated.sealing == *sealing.public()
-    });
-    if stated { Ok(me) } else { Err(PeerError::OtherKeys { node }) }
-}
-
-/// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
-fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, PeerError> {
-    let (mut inputs, mut lost) = (Vec::new(), 0);
-    // One after the other: all envelopes together would take more memory than the shares in them.
-    store.each_input(|stored| {
-        match post::open_input(roster, opener, &stored.key.agent, &stored.envelope) {
-            Ok(opened) => inputs.push((opened.bundle, opened.window, opened.input)),
-            Err(_) => lost += 1,
-        }
-    })?;
-    if lost > 0 {
-        warn!(lost, "stored inputs that do not open any more");
-    }
-    Ok(Recovered { votes: store.votes()?, inputs })
-}
-
-/// A peer that can't write its votes down must stop: it could vote twice.
-fn fatal(error: WriteError) -> PeerError {
-    match error {
-        WriteError::Gone => PeerError::StoreThread,
-        WriteError::Store(error) => PeerError::Store(error),
     }
 }
 

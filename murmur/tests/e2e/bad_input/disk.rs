@@ -1,4 +1,4 @@
-//! A full disk: whoever can't keep its promises stops and says why, and the others go on.
+//! A full disk: whoever can't keep its promises makes none and says why, and the others go on.
 
 use std::fs::File;
 use std::io::Write;
@@ -26,6 +26,10 @@ impl SmallDisk {
         let mut file = File::create(self.0.join("filler")).unwrap();
         while file.write(&[0; 4_096]).is_ok() {}
     }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
 }
 
 impl Drop for SmallDisk {
@@ -44,20 +48,32 @@ fn mounted(folder: &Path) -> Option<SmallDisk> {
 }
 
 #[test]
-fn a_peer_whose_disk_is_full_stops_before_it_votes_and_the_others_go_on() {
-    let mut site = Site::quick("10s", &["--agents", "5"]);
+fn a_peer_whose_disk_is_full_votes_no_more_says_so_and_is_back_once_there_is_room() {
+    let mut site = Site::quick("1h", &["--agents", "5"]);
     let Some(disk) = mounted(&site.path("state/peer-1")) else { return };
     site.start_all();
     let observer = site.subscribe("observer-1", &[RESULTS]);
+    let statuses = site.subscribe("statuses", &["murmur/hq/status/peer-1"]);
     await_outcome(&observer, "co2-mean", "a verified value", |signed| signed.result.verified);
     disk.fill();
-    let ended = site.process("peer-1").wait();
-    assert_eq!(ended.code(), Some(1), "{}", site.log_of("peer-1"));
+    let said = statuses.wait_for("peer-1 says why it is idle", |message| {
+        let status = message.json();
+        (status["state"] == "idle").then(|| status["disk"].as_str().unwrap().to_owned())
+    });
+    assert!(said.contains("full") && !said.contains("state"), "what and not where: {said}");
     let log = site.log_of("peer-1");
     assert!(log.contains("full") && log.contains("state/peer-1"), "{log}");
-    await_outcome(&observer, "co2-mean", "a value of the others", |signed| {
+    let without = await_outcome(&observer, "co2-mean", "a value of the others", |signed| {
         signed.result.status == Status::Ok && signed.result.peers.len() == 2
     });
+    disk.make_room();
+    statuses
+        .wait_for("peer-1 is back by itself", |message| (message.json()["state"] == "online").then_some(()));
+    // The cohort is that of before: it is frozen for the hour, and nothing of it was lost.
+    let back = await_outcome(&observer, "co2-mean", "a value of all", |signed| {
+        signed.result.verified && signed.result.window.index > without.result.window.index
+    });
+    assert_eq!((back.result.cohort, back.result.peers.len()), (5, 3));
     site.assert_nobody_panicked();
 }
 

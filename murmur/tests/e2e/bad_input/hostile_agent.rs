@@ -36,6 +36,8 @@ fn whatever_an_agent_sends_is_counted_and_harms_nobody() {
     let observer = start(&mut site, HOSTILE);
     let mut sender = Sender::new(&site, HOSTILE);
     for (reason, payload) in garbage() {
+        // Nothing that an agent with one stream says is that long.
+        let reason = if payload.len() > 5_000 { "too_large" } else { reason };
         sender.send_bad(reason, TOPIC, payload);
     }
     let mut forger = Forger::new(&site, HOSTILE);
@@ -54,7 +56,29 @@ fn whatever_an_agent_sends_is_counted_and_harms_nobody() {
     *sender.due.entry("unknown_sender").or_default() += 1;
 
     let due = std::mem::take(&mut sender.due);
-    assert_counted(&mut site, observer, &due);
+    assert_counted(&mut site, observer, &due, (HOSTILE, "equivocation"));
+}
+
+#[test]
+fn an_agent_that_floods_is_named_and_harms_nobody() {
+    let mut site = plan();
+    let observer = start(&mut site, HOSTILE);
+    let statuses = site.subscribe("statuses", &["murmur/hq/status/peer-1"]);
+    let file = site.path("lines");
+    std::fs::write(&file, "{}\n".repeat(5_000)).unwrap();
+    let sent = site.login(HOSTILE, HOSTILE).publish_lines(TOPIC, &file);
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    let refused = statuses.wait_for("peer-1 names it", |message| {
+        let status = message.json();
+        let accused = status["blamed"].as_array()?.iter();
+        let mut floods = accused.filter(|blame| blame["node"] == HOSTILE && blame["reason"] == "flood");
+        floods.next().map(|_| status["refused"].clone())
+    });
+    let counted = |reason: &str| refused[reason].as_u64().unwrap();
+    assert!(counted("not_an_envelope") < 500, "nearly all of them are not even read: {refused}");
+    assert!(counted("flood") > 100, "{refused}");
+    await_value(&site, &observer, window(&site).next(), "a value after the flood");
+    site.assert_nobody_panicked();
 }
 
 /// Sealed by the agent's own keys, and still nothing that a peer can use.

@@ -77,9 +77,25 @@ fn whatever_a_peer_sends_is_counted_and_the_others_go_on() {
         Binding::Input { period: site.roster().bundles()[0].period, window: w, part: 0, definition: [0; 32] };
     sender.send_bad("wrong_kind", TOPIC, forger.seal("peer-1", &as_input, b"{}"));
     about_itself(&site, &mut sender);
+    two_votes(&site, &mut sender, &mut forger);
 
     let due = std::mem::take(&mut sender.due);
-    assert_counted(&mut site, observer, &due);
+    assert_counted(&mut site, observer, &due, (HOSTILE, "two_faced"));
+}
+
+/// The first vote counts, and would only if the others had planned with this peer. The second is evidence.
+fn two_votes(site: &Site, sender: &mut Sender<'_>, forger: &mut Forger<'_>) {
+    let next = window(site).next();
+    let begins = site.roster().bundles()[0].period.start(next);
+    crate::support::wait::eventually("the next window", || (super::forge::now() >= begins).then_some(()));
+    let own = signing(site);
+    let mut sealed = |digest: u8| {
+        let vote = Vote { quantity: "co2".parse().unwrap(), window: next, digest: Digest([digest; 32]) };
+        forger.seal("peer-1", &Binding::Peer, &PeerMessage::Vote(Signed::new(vote, &own)).to_bytes())
+    };
+    let (one, other) = (sealed(1), sealed(2));
+    sender.send(TOPIC, one);
+    sender.send_bad("contradiction", TOPIC, other);
 }
 
 fn signing(site: &Site) -> SigningKey {

@@ -78,7 +78,12 @@ impl<'a> Sender<'a> {
 
 /// Restarts the broker, upon which everybody says again how it is, and compares what peer-1 refused with what it had
 /// to. Honest nodes on a busy machine are late now and then; all else must match exactly.
-pub(super) fn assert_counted(site: &mut Site, observer: Subscriber, due: &BTreeMap<&'static str, u64>) {
+pub(super) fn assert_counted(
+    site: &mut Site,
+    observer: Subscriber,
+    due: &BTreeMap<&'static str, u64>,
+    blamed: (&str, &str),
+) {
     // Of a window that is still to begin, so that peer-1 has got round to all that was sent before.
     await_value(site, &observer, window(site).next(), "a value after the attack");
     drop(observer);
@@ -88,6 +93,10 @@ pub(super) fn assert_counted(site: &mut Site, observer: Subscriber, due: &BTreeM
     let refused = statuses.wait_for("peer-1 tells what it refused", |message| {
         let status = message.json();
         let refused = status.get("refused")?.as_object()?.clone();
+        let accused = status["blamed"].as_array().into_iter().flatten();
+        let mut accused =
+            accused.map(|blame| (blame["node"].as_str().unwrap(), blame["reason"].as_str().unwrap()));
+        assert!(accused.any(|accused| accused == blamed), "nobody blamed {blamed:?}: {status}");
         Some(
             refused
                 .into_iter()

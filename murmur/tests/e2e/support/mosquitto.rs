@@ -41,6 +41,16 @@ impl Login {
         self.command("mosquitto_pub").args(["-q", "1", "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
     }
 
+    /// Publishes every line of `file` at QoS 1, as fast as the broker takes them.
+    pub(crate) fn publish_lines(&self, topic: &str, file: &Path) -> Output {
+        let lines = std::fs::File::open(file).unwrap();
+        self.command("mosquitto_pub")
+            .args(["-q", "1", "-t", topic, "-l"])
+            .stdin(lines)
+            .output()
+            .expect(NEEDED)
+    }
+
     /// Publishes `payload` at QoS 1.
     pub(crate) fn publish(&self, topic: &str, payload: &str) {
         let mut command = self.command("mosquitto_pub");

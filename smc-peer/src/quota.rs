@@ -1,0 +1,111 @@
+//! How much each sender may send: what an honest one needs and some more, so that one that floods costs the others
+//! nothing but the reading of its messages' names.
+
+use std::time::Duration;
+
+use smc_core::protocol::input::plaintext_len;
+use smc_core::roster::{AgentIndex, Roster};
+use smc_core::shamir::PeerIndex;
+use smc_core::time::Timestamp;
+
+/// How many messages beyond its bundles an agent may send at once, and how many per second.
+const SPARE: (f64, f64) = (64.0, 1.0);
+/// How often an agent may say everything it has to say within a window, for it says it again whenever somebody
+/// reconnects; and how often at once.
+const AGAIN: (f64, f64) = (4.0, 8.0);
+/// How many messages a peer may send per second, and at once: rounds of many functions side by side.
+const PEER: (f64, f64) = (2_000.0, 10_000.0);
+/// An envelope's JSON without its ciphertext, generously.
+const ENVELOPE: usize = 1_024;
+
+/// What all senders of a site may still send.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    agents: Vec<(Bucket, usize)>,
+    peers: Vec<Bucket>,
+}
+
+/// More than a sender may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// Too many messages.
+    Flood,
+    /// More bytes than any message of this sender has.
+    TooLarge,
+}
+
+/// Messages that may come at once, and again after a while.
+#[derive(Debug, Clone)]
+struct Bucket {
+    rate: f64,
+    burst: f64,
+    left: f64,
+    filled: Timestamp,
+}
+
+impl Quotas {
+    /// Everybody may send what the site file makes them send.
+    pub(crate) fn new(roster: &Roster, now: Timestamp) -> Self {
+        let agents = roster.agents().iter().map(|agent| {
+            let bundles = || agent.bundles.iter().map(|&bundle| roster.bundle(bundle));
+            let per_second: f64 =
+                bundles().map(|bundle| 1.0 / bundle.period.as_duration().as_secs_f64()).sum();
+            let (count, largest) = (bundles().count() as f64, bundles().map(plaintext_len).max());
+            let bucket = Bucket::new(SPARE.1 + AGAIN.0 * per_second, SPARE.0 + AGAIN.1 * count, now);
+            (bucket, ENVELOPE + largest.unwrap_or(0) / 2 * 3)
+        });
+        let peers = roster.peers().map(|_| Bucket::new(PEER.0, PEER.1, now));
+        Self { agents: agents.collect(), peers: peers.collect() }
+    }
+
+    /// Counts a message of an agent.
+    ///
+    /// # Errors
+    /// If it is to be refused unread.
+    pub(crate) fn agent(&mut self, now: Timestamp, from: AgentIndex, bytes: usize) -> Result<(), Excess> {
+        let (bucket, largest) = &mut self.agents[from.at()];
+        if bytes > *largest { Err(Excess::TooLarge) } else { bucket.take(now) }
+    }
+
+    /// Counts a message of a peer.
+    ///
+    /// # Errors
+    /// If it is to be refused unread.
+    pub(crate) fn peer(&mut self, now: Timestamp, from: PeerIndex) -> Result<(), Excess> {
+        self.peers[from.offset()].take(now)
+    }
+}
+
+impl Bucket {
+    fn new(rate: f64, burst: f64, now: Timestamp) -> Self {
+        Self { rate, burst, left: burst, filled: now }
+    }
+
+    fn take(&mut self, now: Timestamp) -> Result<(), Excess> {
+        let since: Duration = now.since(self.filled);
+        self.filled = self.filled.max(now);
+        self.left = (self.left + since.as_secs_f64() * self.rate).min(self.burst);
+        if self.left < 1.0 {
+            return Err(Excess::Flood);
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
+
+    #[test]
+    fn a_burst_is_taken_and_a_flood_is_not() {
+        let mut bucket = Bucket::new(10.0, 50.0, NOON);
+        let taken = |bucket: &mut Bucket, at| (0..1_000).filter(|_| bucket.take(at).is_ok()).count();
+        assert_eq!(taken(&mut bucket, NOON), 50);
+        assert_eq!(taken(&mut bucket, NOON + Duration::from_secs(2)), 20);
+        assert_eq!(taken(&mut bucket, NOON), 0, "a clock that is set back refills nothing");
+        assert_eq!(taken(&mut bucket, NOON + Duration::from_secs(3_600)), 50);
+    }
+}
