@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod clocks;
 mod demo;
 mod home_assistant;
 mod mqtt_source;
+mod recovery;
 mod replay;
 mod sealed;
 mod site;

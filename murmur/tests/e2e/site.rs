@@ -159,7 +159,11 @@ fn a_peer_that_hangs_is_waited_for_no_longer_than_a_step() {
     };
     next("a verified value", &|signed| signed.result.verified);
     // It is connected, so nobody is told that it is gone.
+    let statuses = site.subscribe("observer-2", &["murmur/hq/status/peer-2"]);
     site.process("peer-1").signal("STOP");
+    statuses.wait_for("peer-2 finds it slow", |message| {
+        (message.json()["peers"]["peer-1"] == "slow").then_some(())
+    });
     let without = next("a value of the others", &|signed| signed.result.peers.len() == 2);
     let windows = without.result.window.index;
     next("a value of the others, again", &|signed| signed.result.window.index.0 >= windows.0 + 3);

@@ -123,10 +123,16 @@ impl Site {
 
     /// Starts a peer or an agent.
     pub(crate) fn start(&mut self, node: &str) {
+        self.start_with(node, &[]);
+    }
+
+    /// Starts a peer or an agent in an environment that has these variables besides.
+    pub(crate) fn start_with(&mut self, node: &str, environment: &[(&str, &str)]) {
         let program = if self.roster.peer_named(node).is_some() { Program::Peer } else { Program::Agent };
         let mut command = program.command();
         command.arg("--config").arg(self.path(&format!("{node}.toml")));
         command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+        command.envs(environment.iter().copied());
         let process = Process::start(node, &mut command, self.log(node));
         self.processes.insert(node.to_owned(), process);
     }
