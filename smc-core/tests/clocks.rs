@@ -147,6 +147,22 @@ fn a_peers_clock_may_be_half_a_period_off() {
 }
 
 #[test]
+fn inventories_that_are_late_everywhere_tell_of_no_clock_of_ones_own() {
+    let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
+    world.intercept(|packet| match packet.content.step() {
+        Step::Inventory => Fate::Delay(Duration::from_millis(150)),
+        _ => Fate::Pass,
+    });
+    world.run(8);
+    for at in 1..=3 {
+        let told = notices(&mut world, peer(at));
+        assert_eq!(told.own_clock, None);
+        assert!(told.peers.values().all(|&condition| condition == Condition::Slow), "{told:?}");
+    }
+    assert_eq!(world.succeeded("sum"), 9);
+}
+
+#[test]
 fn a_slow_peer_and_one_that_is_gone_are_told_apart() {
     let mut world = World::new(Site::of(4, 1).agents(6).query("sum"));
     let (from, until) = (world.window(3), world.window(6));

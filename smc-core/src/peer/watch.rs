@@ -106,7 +106,17 @@ impl Watch {
         self.late = if late { self.late.with(from) } else { self.late.without(from) };
         let off = self.peers.iter().filter_map(|seen| seen.ahead(tolerated(timing)));
         // One of them is this peer, of which nothing is seen.
-        self.own = own(off.collect(), self.peers.len() - 1);
+        let found = own(off.collect(), self.peers.len() - 1);
+        self.own = found.filter(|&Ahead(by)| by < 0 || self.agents_are_late(tolerated(timing)));
+    }
+
+    /// Whether most agents' shares are late as well. Peers may all be late because they all wait for each other, or for
+    /// a clock that they only believe to be wrong; agents wait for nobody.
+    fn agents_are_late(&self, tolerated: i64) -> bool {
+        let heard = self.agents.iter().filter(|seen| seen.lags.len() == ENOUGH);
+        let late = |seen: &&Seen| seen.lags.iter().all(|&lag| lag > tolerated);
+        let (heard, late) = (heard.clone().count(), heard.filter(late).count());
+        2 * late > heard
     }
 
     /// How much later than its own clock says this peer acts, to act when most others do: none if its clock is right, or
