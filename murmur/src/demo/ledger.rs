@@ -1,5 +1,6 @@
 //! The truth: what the agents shared in the clear, summed without any cryptography. Only a demonstration has it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -80,27 +81,17 @@ impl Ledger {
                 Steps::Many(_) => Decimal::ZERO,
             });
         }
-        plainly(&result.function, &query.parameters, readings)
-    }
-
-    /// Whether a published value is the true one: exactly, but for a mean's last digit.
-    pub(super) fn agrees(&self, result: &ResultDocument, truth: &Value) -> bool {
-        let Some(value) = &result.value else { return false };
-        match (value.as_number(), truth.as_number()) {
-            (Some(value), Some(truth)) if result.function == "mean" => {
-                let quantity = self.roster.quantity_named(result.quantity.as_str());
-                let resolution =
-                    quantity.map(|quantity| self.roster.quantity(quantity).quantity.resolution());
-                let digit = resolution.map_or(1.0, Decimal::to_f64) / 100.0;
-                (value - truth).abs() <= digit + truth.abs() * 1e-12
-            }
-            _ => value == truth,
-        }
+        plainly(&result.function, &query.parameters, measured.quantity.resolution(), readings)
     }
 }
 
 /// The value of a function on readings that everybody sees.
-fn plainly(function: &str, parameters: &Parameters, mut readings: Vec<Decimal>) -> Option<Value> {
+fn plainly(
+    function: &str,
+    parameters: &Parameters,
+    resolution: Decimal,
+    mut readings: Vec<Decimal>,
+) -> Option<Value> {
     readings.sort_unstable();
     let count =
         |holds: &dyn Fn(&Decimal) -> bool| number(readings.iter().filter(|reading| holds(reading)).count());
@@ -114,9 +105,9 @@ fn plainly(function: &str, parameters: &Parameters, mut readings: Vec<Decimal>) 
         "histogram" => Value::List(bins(&readings, parameters.edges.as_ref()?)?),
         "max" => (*readings.last()?).into(),
         "mean" => {
-            let sum = sum(&readings)?;
-            let (hundredfold, readings) = (sum.mantissa().checked_mul(100)?, readings.len() as i128);
-            Decimal::new(hundredfold / readings, sum.scale() + 2)?.into()
+            let digits = resolution.scale() + 2;
+            let mean = divide(sum(&readings)?.mantissa_at(digits)?, readings.len() as i128)?;
+            Decimal::new(mean, digits)?.into()
         }
         "median" => readings.get(readings.len().checked_sub(1)? / 2).copied()?.into(),
         "min" => (*readings.first()?).into(),
@@ -141,9 +132,38 @@ fn bins(readings: &[Decimal], edges: &[Decimal]) -> Option<Vec<Value>> {
     begins.zip(&ends).map(|(begin, end)| number(end - begin)).collect()
 }
 
+/// The nearest whole number, of two the even one; for a positive divisor.
+fn divide(dividend: i128, divisor: i128) -> Option<i128> {
+    let (below, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
+    let up = match (2 * rest).cmp(&divisor) {
+        Ordering::Less => 0,
+        Ordering::Equal => below.rem_euclid(2),
+        Ordering::Greater => 1,
+    };
+    Some(below + up)
+}
+
 /// The exact sum.
 fn sum(readings: &[Decimal]) -> Option<Decimal> {
     let scale = readings.iter().map(|reading| reading.scale()).max()?;
     let mantissas = readings.iter().map(|reading| reading.mantissa_at(scale));
     Decimal::new(mantissas.sum::<Option<i128>>()?, scale)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_has_two_digits_more_than_the_resolution_even_if_the_sum_has_none() {
+        let mean = |readings: &[&str]| {
+            let readings = readings.iter().map(|reading| reading.parse().unwrap()).collect();
+            plainly("mean", &Parameters::default(), "0.01".parse().unwrap(), readings)
+        };
+        let number = |text: &str| Some(Value::from(text.parse::<Decimal>().unwrap()));
+        assert_eq!(mean(&["23.5", "23.5", "23"]), number("23.3333"));
+        assert_eq!(mean(&["-1", "-0.99", "-1"]), number("-0.9967"));
+        assert_eq!(mean(&[]), None);
+    }
 }
