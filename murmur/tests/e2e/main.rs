@@ -8,6 +8,7 @@
 mod bad_input;
 mod demo;
 mod home_assistant;
+mod long_sums;
 mod mqtt_source;
 mod replay;
 mod sealed;

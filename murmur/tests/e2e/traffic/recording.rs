@@ -9,12 +9,12 @@ use broker::settings::Settings;
 use broker::{Broker, QoS, TapEvent};
 use serde_json::Value;
 use smc_core::card::Card;
-use smc_core::document::Signed;
+use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::output::SealedOutput;
 use smc_core::protocol::input::{Input, plaintext_len};
-use smc_core::result::SignedResult;
+use smc_core::result::{PartDocument, SignedResult};
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::runtime::Runtime;
@@ -153,6 +153,10 @@ impl Recording {
                 Topic::Result { .. } => {
                     let signed: SignedResult = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(serde_json::to_value(signed).unwrap(), json(event), "more than a result");
+                }
+                Topic::ResultPart { .. } => {
+                    let part: PartDocument = serde_json::from_slice(&event.payload).unwrap();
+                    assert_eq!(canonical(&part), event.payload, "more than a part");
                 }
                 Topic::Share { from, .. } => assert_is_sealed(site, from.as_str(), event),
                 Topic::Status { .. } => assert_is_status(&json(event)),
