@@ -178,3 +178,6 @@ impl fmt::Display for Opened {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
