@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod figure;
 mod percentiles;
+mod soak;
 mod stage;
 mod usage;
 
