@@ -83,7 +83,8 @@ impl Soak {
         }
         let kinds = if self.faults.is_empty() { Kind::value_variants().to_vec() } else { self.faults };
         // Before there are threads, which would not see the same mounts.
-        let mounts = if kinds.contains(&Kind::Disk) { soak::own_mounts() } else { Ok(()) };
+        let mounts =
+            if kinds.contains(&Kind::Disk) { soak::own_mounts() } else { Err("not asked for".to_owned()) };
         let options = SoakOptions {
             span: Duration::from_secs(60 * self.minutes),
             seed: self.seed,

@@ -169,3 +169,6 @@ fn whole_number(result: &ResultDocument) -> Option<u64> {
     let value = result.value.as_ref()?.as_number()?;
     (value >= 0.0 && value.fract() == 0.0 && value <= 2f64.powi(53)).then_some(value as u64)
 }
+
+#[cfg(test)]
+mod tests;
