@@ -1,6 +1,6 @@
 //! Why connections end, and what follows from it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::codec::{DecodeError, reason};
 use crate::error::BrokerError;
@@ -18,13 +18,23 @@ pub(crate) enum Close {
     #[error("closed by the client without DISCONNECT")]
     Gone,
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error("silent for one and a half times its keep alive")]
     KeepAlive,
     #[error(transparent)]
     Router(#[from] BrokerError),
     #[error("what it is sent is not read")]
     WriteStalled,
+}
+
+/// A client that vanished while it was written to is gone, as one that vanished while it was read from.
+impl From<io::Error> for Close {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => Self::Gone,
+            _ => Self::Io(error),
+        }
+    }
 }
 
 impl Close {

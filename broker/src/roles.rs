@@ -71,7 +71,7 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
-    (vec![], vec![topics.output_inbox(own), topics.results(), topics.statuses()])
+    (vec![], vec![topics.output_inbox(own), topics.results_and_parts(), topics.statuses()])
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
@@ -81,6 +81,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.spell(&Topic::Card { node: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
+        topics.result_parts(),
     ];
     publish.extend(topics.discovery());
     let subscribe = vec![
@@ -118,6 +119,7 @@ mod tests {
         assert!(agent.may_publish("murmur/hq/status/room-101"));
         assert!(!agent.may_publish("murmur/hq/share/tenant/room-102"));
         assert!(!agent.may_publish("murmur/hq/result/co2-mean"));
+        assert!(!agent.may_publish("murmur/hq/result/gradient/part/0"));
         assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
@@ -137,6 +139,9 @@ mod tests {
             !subscribes(&client, "murmur/hq/share/#")
                 && !client.may_publish("murmur/hq/output/display/tenant/x")
         );
+        assert!(
+            subscribes(&client, "murmur/hq/result/#") && subscribes(&client, "murmur/hq/result/+/part/+")
+        );
         let peer = rules(Role::Peer, "tenant");
         assert!(peer.may_publish("murmur/hq/output/display/tenant/co2-max"));
         assert!(!peer.may_publish("murmur/hq/output/display/landlord/co2-max"));
@@ -148,6 +153,8 @@ mod tests {
         let peer = rules(Role::Peer, "tenant");
         assert!(peer.may_publish("murmur/hq/peer/landlord/tenant"));
         assert!(peer.may_publish("murmur/hq/result/co2-mean"));
+        assert!(peer.may_publish("murmur/hq/result/gradient/part/40"));
+        assert!(!peer.may_publish("murmur/hq/result/gradient/part/40/more"));
         assert!(peer.may_publish("homeassistant/sensor/murmur_hq/co2-mean/config"));
         assert!(peer.may_publish("homeassistant/binary_sensor/murmur_hq/co2-any-above/config"));
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));

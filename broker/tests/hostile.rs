@@ -142,7 +142,7 @@ async fn a_client_id_belongs_to_its_account() {
     let agent = broker.client("agent").await;
     agent.publish("share/peer/agent", false, "to the victim").await;
     assert_eq!(victim.next().await.payload, "to the victim");
-    assert_eq!(broker.counters.snapshot().refused_logins, 9);
+    assert_eq!(broker.counters.snapshot().refused_logins, 11);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use crate::command::demo::Demo;
 use crate::command::functions::Functions;
 use crate::command::open::Open;
 use crate::command::site::Site;
+use crate::command::soak::Soak;
 use crate::command::verify::Verify;
 use crate::command::{Failure, Outcome};
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Open(Open),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
+    /// Run a whole site as separate processes, let things go wrong, and hold every value against the truth
+    Soak(Soak),
     /// Check the signatures of published results
     Verify(Verify),
 }
@@ -46,6 +49,7 @@ impl Command {
             Self::Functions(functions) => Ok(functions.run()?),
             Self::Open(open) => open.run(),
             Self::Site(site) => Ok(site.run()?),
+            Self::Soak(soak) => soak.run(),
             Self::Verify(verify) => Ok(verify.run()?),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod functions;
 pub(crate) mod open;
 pub(crate) mod site;
+pub(crate) mod soak;
 pub(crate) mod verify;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::bench::BenchError;
 use crate::demo::DemoError;
+use crate::soak::{RoleError, SoakError};
 
 /// How a command ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +62,15 @@ pub(crate) enum Failure {
         /// Why.
         error: NameError,
     },
+    /// A process of a soak could not play its role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
     /// There is no runtime.
     #[error("the system gives no threads: {0}")]
     Runtime(std::io::Error),
+    /// The soak came to no report.
+    #[error(transparent)]
+    Soak(#[from] SoakError),
     /// Nothing could be checked.
     #[error(transparent)]
     Verify(#[from] verify::VerifyFailure),

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use smc_core::function::{Kind, Subject};
-use smc_core::result::{ResultDocument, Status};
+use smc_core::result::{Parts, ResultDocument, Status};
 use smc_core::roster::Roster;
 use smc_core::value::Value;
 
 /// Longer lists are cut off here: people look, programs read JSON.
 const ELEMENTS_SHOWN: usize = 16;
 
-/// A value in few words, with its unit: `1203 ppm`, `yes`, `3, 7, 2`, `1203 ppm (agents room-3)`.
+/// A value in few words, with its unit: `1203 ppm`, `yes`, `3, 7, 2`, `1203 ppm (agents room-3)`; of a value that is
+/// published in parts, how many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figure<'a> {
     value: &'a Value,
+    parts: Option<&'a Parts>,
     unit: &'a str,
     /// The part of a record that says most.
     main: Option<&'static str>,
@@ -25,17 +27,23 @@ impl<'a> Figure<'a> {
     pub(crate) fn of(result: &'a ResultDocument, roster: &Roster) -> Option<Self> {
         let value = match (&result.value, result.status) {
             (Some(value), _) => value,
-            // In JSON it is nothing, too.
+            // In JSON it is nothing, too, or beside the result.
             (None, Status::Ok) => &Value::Nothing,
             (None, Status::Failed | Status::Withheld) => return None,
         };
-        Some(Self { value, unit: &result.unit, main: main_part(result, roster) })
+        let (parts, unit) = (result.parts.as_ref(), result.unit.as_str());
+        Some(Self { value, parts, unit, main: main_part(result, roster) })
     }
 
     /// Another value in its place.
     pub(crate) fn with(self, value: &'a Value) -> Self {
-        Self { value, ..self }
+        Self { value, parts: None, ..self }
     }
+}
+
+/// A value of no particular query, with its unit.
+pub(crate) fn told(value: &Value, unit: &str) -> String {
+    with_unit(value, unit)
 }
 
 fn main_part(result: &ResultDocument, roster: &Roster) -> Option<&'static str> {
@@ -50,6 +58,9 @@ fn main_part(result: &ResultDocument, roster: &Roster) -> Option<&'static str> {
 
 impl fmt::Display for Figure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parts) = self.parts {
+            return f.pad(&format!("{} elements in {} parts", parts.elements(), parts.count()));
+        }
         f.pad(&match (self.value, self.main) {
             (Value::Record(parts), Some(main)) => record(parts, main, self.unit),
             (Value::List(_) | Value::Number(_), _) => with_unit(self.value, self.unit),
@@ -107,7 +118,7 @@ mod tests {
 
     fn told(value: serde_json::Value, unit: &str, main: Option<&'static str>) -> String {
         let value: Value = serde_json::from_value(value).unwrap();
-        Figure { value: &value, unit, main }.to_string()
+        Figure { value: &value, parts: None, unit, main }.to_string()
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The command line for people: makes sites and checks results.
 
 mod bench;
+mod clear;
 mod cli;
 mod command;
 mod demo;
 mod figure;
+mod percentiles;
+mod soak;
 mod stage;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use smc_core::decimal::Decimal;
 use smc_core::document::Signable;
 use smc_core::identity::NodeKeys;
 use smc_core::name::NodeName;
-use smc_core::result::{ResultDocument, SignedResult, Status, WindowDocument};
+use smc_core::result::{Parts, ResultDocument, SignedResult, Status, WindowDocument};
 use smc_core::time::{Period, WindowIndex};
 use smc_mqtt::config::KeyFile;
 use tempfile::TempDir;
@@ -74,6 +74,7 @@ fn mean(whole: i128) -> ResultDocument {
         window: WindowDocument::new(Period::from_millis(60_000).unwrap(), WindowIndex(29_000_000)),
         audience: None,
         value: Some(Decimal::new(whole * 10 + 4, 1).unwrap().into()),
+        parts: None,
         cohort: 5,
         fresh: 4,
         carried: 1,
@@ -355,4 +356,81 @@ fn nothing_to_check_is_no_success() {
     let run = murmur(site.folder.path(), &["verify"]);
     assert_eq!(run.code, 1);
     assert!(run.stderr.starts_with("error: --site: site.toml: No such file"), "{}", run.stderr);
+}
+
+/// The sum of long vectors, and its parts.
+fn long_sum(site: &Site) -> (SignedResult, Vec<String>) {
+    let value =
+        smc_core::value::Value::List((0..60_000).map(|i| Decimal::new(i % 7, 0).unwrap().into()).collect());
+    let result = ResultDocument { function: "vector_sum".to_owned(), value: None, ..mean(0) };
+    let (parts, payloads) = Parts::cut(&result.site, &result.query, result.window.index, &value).unwrap();
+    let signed = site.sign(ResultDocument { parts: Some(parts), ..result }, &PEERS);
+    let payloads = payloads.iter().map(|payload| String::from_utf8(payload.to_vec()).unwrap());
+    (signed, payloads.collect())
+}
+
+#[test]
+fn a_long_value_is_put_together_from_the_parts_that_the_peers_signed_for() {
+    let site = Site::new();
+    let (signed, parts) = long_sum(&site);
+    let topic = "murmur/hq/result/co2-mean";
+    // As they come, with and without topics, in any order, and one of them twice.
+    let lines = format!(
+        "{topic} {}\n{}\n{topic}/part/0 {}\n{topic}/part/0 {}\n{topic}/part/1 {}\n",
+        line(&signed),
+        parts[2],
+        parts[0],
+        parts[0],
+        parts[1]
+    );
+    let run = site.verify(&[], &lines);
+    assert_eq!((run.code, run.stderr.as_str()), (0, "5 ok, 0 refused\n"), "{}", run.stdout);
+    let told: Vec<_> = run.stdout.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
+    let signers = "signed by peer-1, peer-2, peer-3";
+    assert_eq!(told[0], format!("60000 elements in 3 parts, {signers}"));
+    assert_eq!(told[1], format!("part 2 of 3, {signers}"));
+    let whole = "0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6, 0, 1, ... (60000 in all) ppm";
+    assert_eq!(told[4], format!("part 1 of 3, the last one: {whole}, {signers}"));
+
+    let json: Vec<Json> = site
+        .verify(&["--json"], &lines)
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((&json[0]["parts"], &json[0]["value"]), (&json!(3), &Json::Null));
+    assert_eq!((&json[3]["part"], &json[3]["value"]), (&json!(0), &Json::Null));
+    let value: Vec<u64> = serde_json::from_value(json[4]["value"].clone()).unwrap();
+    assert!(value.into_iter().eq((0..60_000).map(|i| i % 7)));
+}
+
+#[test]
+fn parts_that_no_result_vouches_for_are_refused() {
+    let site = Site::new();
+    let (signed, parts) = long_sum(&site);
+    let topic = "murmur/hq/result/co2-mean/part";
+    assert!(site.refusal(&parts[0]).contains("no result before it vouches for part 0 of window 29000000"));
+    let refused = |part: &str| {
+        let run = site.verify(&[], &format!("{}\n{part}\n", line(&signed)));
+        assert_eq!((run.code, run.stderr.as_str()), (1, "1 ok, 1 refused\n"), "accepted: {part}");
+        run.stdout.lines().nth(1).unwrap().to_owned()
+    };
+    assert!(
+        refused(&parts[1].replacen("[", "[1,", 1))
+            .contains("part 1 is not the one that the peers signed for")
+    );
+    assert!(refused(&parts[1].replace("\"part\":1", "\"part\":7")).contains("there is no part 7 of 3"));
+    assert!(refused(&format!("{topic}/0 {}", parts[1])).contains("part 1 on the topic of part 0"));
+    let other = format!("murmur/hq/result/co2-sum/part/1 {}", parts[1]);
+    assert!(refused(&other).contains("a result of co2-mean on the topic of co2-sum"));
+    assert!(refused(&parts[1].replace("29000000", "29000001")).contains("of window 29000001"));
+
+    // Nor parts beside a value, or without one.
+    let both = ResultDocument { value: mean(1).value, ..signed.result.clone() };
+    assert!(site.refusal(&line(&site.sign(both, &PEERS))).contains("a value and parts of one"));
+    let failed = ResultDocument { status: Status::Failed, ..signed.result.clone() };
+    assert!(site.refusal(&line(&site.sign(failed, &PEERS))).contains("does not go with a value"));
+    let mut cut = serde_json::to_value(&signed).unwrap();
+    cut["parts"]["digests"].as_array_mut().unwrap().pop();
+    assert!(site.refusal(&cut.to_string()).contains("2 digests do not go with 60000 elements"));
 }

@@ -151,11 +151,6 @@ pub trait Function: fmt::Debug + Send + Sync {
     /// never sends count as one.
     fn products(&self, subject: &Subject<'_>, readings: u64) -> u64;
 
-    /// The most bytes that its value can take as JSON, where that is much.
-    fn value_bytes(&self, _: &Subject<'_>, _: u64) -> u64 {
-        0
-    }
-
     /// The steps.
     fn compute(&self, arithmetic: Arithmetic, inputs: Inputs, audience: Audience) -> Computing;
 

@@ -1,16 +1,19 @@
 //! Outputs for one client's eyes alone (docs/protocol.md, 4.10): what each peer seals for it, and how the client opens
 //! them together.
 
+mod parts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use self::parts::{Gathering, MAX_PARTS};
 use crate::digest::Digest;
 use crate::envelope::KeyEpoch;
 use crate::field::Fp;
 use crate::function::Facts;
-use crate::message::{MAX_SHARES, OutputShares};
+use crate::message::OutputShares;
 use crate::name::{NodeName, QueryName};
 use crate::peers::PeerSet;
 use crate::roster::Roster;
@@ -18,10 +21,7 @@ use crate::shamir::{Degree, OpenError, PeerIndex};
 use crate::time::WindowIndex;
 use crate::value::Value;
 
-/// The most elements that an output for one client may have: they travel in one message.
-pub const MAX_ELEMENTS: usize = MAX_SHARES;
-
-/// One peer's shares of an output, to be sealed for the client.
+/// One peer's shares of an output, or a part of them, to be sealed for the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedOutput {
@@ -42,6 +42,10 @@ pub struct SealedOutput {
     pub agents: Vec<NodeName>,
     /// Of which degree the shares are.
     pub degree: Degree,
+    /// Which part of the shares, from 0.
+    pub part: u16,
+    /// Of how many.
+    pub parts: u16,
     /// The shares, one for each element.
     #[serde(skip)]
     pub shares: OutputShares,
@@ -98,10 +102,18 @@ pub const EPOCH: KeyEpoch = KeyEpoch(0);
 impl SealedOutput {
     /// Whether both are shares of one output.
     pub fn is_about_the_same_as(&self, other: &Self) -> bool {
-        let Self { from: _, query, definition, window, peers, readings, agents, degree, shares } = self;
+        let Self { query, definition, window, peers, readings, agents, degree, part, parts, .. } = self;
         (query, definition, window, peers) == (&other.query, &other.definition, &other.window, &other.peers)
             && (readings, agents, degree) == (&other.readings, &other.agents, &other.degree)
-            && shares.0.len() == other.shares.0.len()
+            && (part, parts, self.shares.0.len()) == (&other.part, &other.parts, other.shares.0.len())
+    }
+
+    /// All but the shares.
+    fn header(&self) -> Self {
+        let (from, query, agents) = (self.from.clone(), self.query.clone(), self.agents.clone());
+        let Self { definition, window, peers, readings, degree, part, parts, .. } = *self;
+        let shares = OutputShares::default();
+        Self { from, query, definition, window, peers, readings, agents, degree, part, parts, shares }
     }
 
     /// The text form, to be sealed: one line of JSON, then the shares as they are.
@@ -115,7 +127,7 @@ impl SealedOutput {
         bytes
     }
 
-    /// The output that `bytes` spell.
+    /// The output that `bytes` spell, or the part of one.
     ///
     /// # Errors
     /// [`OutputError::Malformed`] for anything else.
@@ -123,7 +135,7 @@ impl SealedOutput {
         let end = bytes.iter().position(|&byte| byte == b'\n').ok_or(OutputError::Malformed)?;
         let mut output: Self = serde_json::from_slice(&bytes[..end]).map_err(|_| OutputError::Malformed)?;
         output.shares = OutputShares::read(&bytes[end + 1..]).map_err(|_| OutputError::Malformed)?;
-        Ok(output)
+        if output.fits() { Ok(output) } else { Err(OutputError::Malformed) }
     }
 }
 

@@ -1,10 +1,13 @@
 //! What a window has come to, as it is published: the only thing that is ever revealed (docs/protocol.md, 4.8).
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::parts::{PART_ELEMENTS, PartDocument, Parts, PartsError};
 use crate::arithmetic::Fault;
 use crate::document::{self, Signable};
 use crate::identity::Signature;
@@ -42,6 +45,9 @@ pub struct ResultDocument {
     pub audience: Option<NodeName>,
     /// The value; none unless `status` is ok.
     pub value: Option<Value>,
+    /// What a value that is too long to stand here consists of; its parts are published beside the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
     /// How many agents it covers.
     pub cohort: u32,
     /// How many readings are of this very window.

@@ -1,7 +1,7 @@
 //! Every topic of the system, as a type and as text. `topics.md` is the normative description.
 
 use std::fmt;
-use std::str::FromStr;
+use std::str::{FromStr, Split};
 
 use smc_core::name::{NodeName, QueryName, SiteName};
 
@@ -49,6 +49,13 @@ pub enum Topic {
     Result {
         /// What was asked.
         query: QueryName,
+    },
+    /// `murmur/<site>/result/<query>/part/<part>`: a part of a value that is too long for its result.
+    ResultPart {
+        /// What was asked.
+        query: QueryName,
+        /// Which part, from 0.
+        part: u16,
     },
     /// `murmur/<site>/share/<peer>/<agent>`: an agent's sealed shares for one peer.
     Share {
@@ -114,6 +121,7 @@ impl Topics {
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
+            Topic::ResultPart { query, part } => format!("{ROOT}/{site}/result/{query}/part/{part}"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
             Topic::Status { node } => format!("{ROOT}/{site}/status/{node}"),
         }
@@ -137,7 +145,7 @@ impl Topics {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
                     }
                     "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
-                    "result" => Topic::Result { query: name(level()?)? },
+                    "result" => return result(levels),
                     "share" => Topic::Share { to: name(level()?)?, from: name(level()?)? },
                     "status" => Topic::Status { node: name(level()?)? },
                     _ => return Err(ForeignTopic),
@@ -196,9 +204,20 @@ impl Topics {
         format!("{ROOT}/{}/peer/+/{from}", self.site)
     }
 
-    /// All results of the site.
+    /// All parts of values that are too long for their results.
+    pub fn result_parts(&self) -> String {
+        format!("{ROOT}/{}/result/+/part/+", self.site)
+    }
+
+    /// All results of the site, without the parts of long values.
     pub fn results(&self) -> String {
         format!("{ROOT}/{}/result/+", self.site)
+    }
+
+    /// All results of the site and the parts of long values: by one filter, so that they come in the order in which they
+    /// were published.
+    pub fn results_and_parts(&self) -> String {
+        format!("{ROOT}/{}/result/#", self.site)
     }
 
     /// Shares that agents sealed for the peer `to`.
@@ -215,6 +234,22 @@ impl Topics {
     pub fn statuses(&self) -> String {
         format!("{ROOT}/{}/status/+", self.site)
     }
+}
+
+/// What follows `result`.
+fn result(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
+    let query = name(levels.next().ok_or(ForeignTopic)?)?;
+    match (levels.next(), levels.next(), levels.next()) {
+        (None, ..) => Ok(Topic::Result { query }),
+        (Some("part"), Some(part), None) => Ok(Topic::ResultPart { query, part: number(part)? }),
+        _ => Err(ForeignTopic),
+    }
+}
+
+/// A number as it is spelled, without leading zeros or signs.
+fn number(level: &str) -> Result<u16, ForeignTopic> {
+    let number: u16 = level.parse().map_err(|_| ForeignTopic)?;
+    if number.to_string() == level { Ok(number) } else { Err(ForeignTopic) }
 }
 
 fn name<N: FromStr>(level: &str) -> Result<N, ForeignTopic> {
@@ -246,7 +281,9 @@ mod tests {
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
-            Topic::Result { query },
+            Topic::Result { query: query.clone() },
+            Topic::ResultPart { query: query.clone(), part: 0 },
+            Topic::ResultPart { query, part: 40 },
             Topic::Share { to: node.clone(), from },
             Topic::Status { node },
         ];
@@ -267,6 +304,13 @@ mod tests {
             "murmur/hq2/card/a",
             "murmur/hq/card/+",
             "murmur/hq/card/",
+            "murmur/hq/result/a/part",
+            "murmur/hq/result/a/part/",
+            "murmur/hq/result/a/part/01",
+            "murmur/hq/result/a/part/+1",
+            "murmur/hq/result/a/part/65536",
+            "murmur/hq/result/a/part/1/2",
+            "murmur/hq/result/a/whole/1",
             "homeassistant/sensor/murmur_hq/a/state",
             "homeassistant/switch/murmur_hq/a/config",
             "\u{e9}/hq",

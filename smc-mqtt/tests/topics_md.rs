@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use smc_core::card::Card;
-use smc_core::document::Signed;
+use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::output::SealedOutput;
-use smc_core::result::SignedResult;
+use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
 use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
 
@@ -28,6 +28,7 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
+        Topic::ResultPart { .. } => "murmur/<site>/result/<query>/part/<part>",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
         Topic::Status { .. } => "murmur/<site>/status/<node>",
     }
@@ -42,7 +43,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 8] {
+fn all() -> [Topic; 9] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -53,6 +54,7 @@ fn all() -> [Topic; 8] {
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
         Topic::Result { query: query() },
+        Topic::ResultPart { query: query(), part: 7 },
         Topic::Share { to: node(), from: from() },
         Topic::Status { node: node() },
     ]
@@ -120,6 +122,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
             ("<query>", "co2-mean"),
+            ("<part>", "7"),
             ("<component>", component(&topic)),
         ];
         let filled =
@@ -187,11 +190,19 @@ fn a_card_reads_back_as_it_stands() {
 #[test]
 fn results_read_back_as_they_stand() {
     let examples = examples(sections()["murmur/<site>/result/<query>"], "```json");
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in &examples {
         let result: SignedResult = serde_json::from_str(example).unwrap();
         assert_eq!(serde_json::to_value(&result).unwrap(), json(example));
     }
+}
+
+#[test]
+fn a_part_reads_back_as_it_stands_and_stands_in_the_form_that_is_digested() {
+    let examples = examples(sections()["murmur/<site>/result/<query>/part/<part>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let part: PartDocument = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(String::from_utf8(canonical(&part)).unwrap(), examples[0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde::Serialize;
 use smc_core::decimal::Decimal;
 use smc_core::function::{Kind, Meaning, Query, Shape, Subject};
 use smc_core::quantity::Quantity;
+use smc_core::result::PART_ELEMENTS;
 use smc_core::roster::Roster;
 use smc_mqtt::topic::{Component, Topic, Topics};
 
@@ -84,7 +85,7 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (Stri
         object_id: &unique_id,
         default_entity_id: format!("{}.{object_id}", component.name()),
         state_topic: &state_topic,
-        value_template: state_template(shape.kind),
+        value_template: state_template(shape.kind, quantity),
         state: state(query, &shape, quantity),
         json_attributes_topic: &state_topic,
         json_attributes_template: attributes_template(query, shape.kind, quantity),
@@ -106,10 +107,13 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (Stri
 const AVAILABLE: &str = "{{ 'online' if value_json.status == 'ok' else 'offline' }}";
 
 /// From the message to the state. Home Assistant takes `None` for unknown, and at most 255 characters.
-fn state_template(kind: Kind) -> String {
+fn state_template(kind: Kind, quantity: &Quantity) -> String {
     match kind {
         Kind::Flag => {
             "{{ none if value_json.value is none else 'ON' if value_json.value else 'OFF' }}".into()
+        }
+        Kind::List if quantity.elements() as usize > PART_ELEMENTS => {
+            "{{ value_json.parts.elements if value_json.parts is defined else none }}".into()
         }
         Kind::List => "{{ none if value_json.value is none else value_json.value | count }}".into(),
         Kind::Number => "{{ value_json.value }}".into(),

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::role::Role;
 use super::setup::Setup;
+use crate::usage::{self, Usage};
 
 /// A process that plays one role. It ends when this end of its standard input closes, so none is ever left behind.
 pub(crate) struct Child {
@@ -32,15 +32,6 @@ pub(crate) enum ChildError {
 
 /// How long a process may take to get ready or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a process has used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Usage {
-    /// CPU time, user and system, in seconds.
-    pub(crate) cpu_s: f64,
-    /// The most memory it ever held, in MiB.
-    pub(crate) peak_rss_mib: f64,
-}
 
 impl Child {
     /// Starts this very program in `role`.
@@ -83,16 +74,12 @@ impl Child {
 
     /// What it has used so far.
     pub(crate) fn usage(&self) -> Usage {
-        let Some(pid) = self.process.id() else { return Usage::default() };
-        Usage {
-            cpu_s: cpu_seconds(pid).unwrap_or(0.0),
-            peak_rss_mib: status_mib(pid, "VmHWM:").unwrap_or(0.0),
-        }
+        self.process.id().map(Usage::of).unwrap_or_default()
     }
 
     /// What it holds now, in MiB.
     pub(crate) fn rss_mib(&self) -> f64 {
-        self.process.id().and_then(|pid| status_mib(pid, "VmRSS:")).unwrap_or(0.0)
+        self.process.id().and_then(usage::rss_mib).unwrap_or(0.0)
     }
 
     /// Asks it to end and waits until it has.
@@ -103,21 +90,4 @@ impl Child {
             _ => Err(ChildError::Ended),
         }
     }
-}
-
-/// Fields 14 and 15 of `/proc/<pid>/stat`, counted after the name in parentheses, in clock ticks of 10 ms.
-fn cpu_seconds(pid: u32) -> Option<f64> {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some((user + system) / TICKS_PER_SECOND)
-}
-
-fn status_mib(pid: u32, key: &str) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    let kib: f64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024.0)
 }

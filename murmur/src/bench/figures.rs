@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::setup::Told;
+use crate::percentiles::Percentiles;
 
 /// The whole report; `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -49,13 +50,6 @@ pub(crate) struct RoleUsage {
     pub(crate) peak_rss_mib: f64,
 }
 
-/// Median and near-worst of a time in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Percentiles {
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-}
-
 /// This system over plain MQTT.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ratios {
@@ -83,16 +77,6 @@ impl Machine {
     }
 }
 
-/// By the nearest rank; sorts.
-pub(crate) fn percentiles(values: &mut [f64]) -> Percentiles {
-    values.sort_by(f64::total_cmp);
-    let rank = |share: f64| {
-        let rank = (share * values.len() as f64).ceil() as usize;
-        values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
-    };
-    Percentiles { p50: rank(0.5), p99: rank(0.99) }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<28}{:>14}{:>14}", "", "murmuration", "plain MQTT")?;
@@ -116,18 +100,5 @@ impl fmt::Display for Report {
             "ratios: {:.3} of the readings, {:.2} of the CPU",
             self.ratios.readings_per_s, self.ratios.cpu
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_take_the_nearest_rank() {
-        let mut values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
-        let Percentiles { p50, p99 } = percentiles(&mut values);
-        assert_eq!((p50, p99), (50.0, 99.0));
-        assert!(percentiles(&mut []).p50.is_nan());
     }
 }

@@ -13,12 +13,13 @@ use smc_mqtt::process;
 use tokio::time::timeout;
 
 use super::child::{Child, ChildError};
-use super::figures::{Machine, Percentiles, percentiles};
+use super::figures::Machine;
 use super::phase::Lookout;
 use super::role::{Role, reading};
 use super::setup::{MEASURED, Setup, fresh_seed};
 use super::timeline::Window;
 use super::{BenchError, LIMIT};
+use crate::percentiles::{Percentiles, percentiles};
 
 /// How many results are waited for and not counted: the first windows make everybody's keys.
 const WARM_UP: u64 = 3;

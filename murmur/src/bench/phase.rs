@@ -12,13 +12,15 @@ use smc_mqtt::status::{self, Presence};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::time::timeout;
 
-use super::child::{Child, Usage};
-use super::figures::{Figures, RoleUsage, percentiles};
+use super::child::Child;
+use super::figures::{Figures, RoleUsage};
 use super::plain::PlainResult;
 use super::role::{Role, address};
 use super::setup::{EPOCH_WINDOWS, Setup};
 use super::{BenchError, LIMIT};
+use crate::percentiles::percentiles;
 use crate::stage::observer;
+use crate::usage::Usage;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

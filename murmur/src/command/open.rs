@@ -1,14 +1,17 @@
 //! `murmur open`: opens outputs that are for one client's eyes alone.
 
 mod inbox;
+mod waiting;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use smc_core::name::{NameError, NodeName, QueryName};
+use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, KeyFile, KeyFileError, load_site};
-use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::process;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
 use smc_mqtt::topic::Topics;
@@ -23,7 +26,8 @@ Examples:
   murmur open --site hq/site.toml --key hq/keys/room-101.key      an agent asks for its own rank
 
 Each peer seals its share of the output for the client; here they are put together. No peer learns the
-value. Ends with Ctrl-C.
+value. If some of them stay silent it is opened from the others' shares, provided that they are enough.
+Ends with Ctrl-C.
 
 Exit codes: 0 all is well, 1 an output could not be opened, 2 wrong usage.";
 
@@ -43,6 +47,9 @@ pub(crate) struct Open {
     /// Only this query
     #[arg(long, value_name = "NAME")]
     query: Option<QueryName>,
+    /// How long to wait for silent peers once enough have answered; the site's `step` if not given
+    #[arg(long, value_name = "DURATION")]
+    patience: Option<Span>,
     /// End after the first output
     #[arg(long)]
     once: bool,
@@ -104,33 +111,47 @@ impl Open {
             ..ConnectionSettings::new(self.broker.clone(), format!("{node}.open"))
         };
         let filter = topics.output_inbox(&node);
-        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, self.query.clone());
+        let patience = self.patience.map_or(roster.timing().step, Span::get);
+        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, self.query.clone(), patience);
         let (publisher, mut incoming) = connect(settings, vec![filter]);
+        let outcome = self.attend(&mut inbox, &mut incoming).await;
+        publisher.close().await;
+        outcome
+    }
+
+    /// Opens what comes until it is asked to end.
+    async fn attend(&self, inbox: &mut Inbox, incoming: &mut Incoming) -> Result<Outcome, OpenFailure> {
         let mut outcome = Outcome::Done;
         loop {
-            let happening = tokio::select! {
-                happening = incoming.next() => happening.ok_or(OpenFailure::Ended)?,
-                () = process::asked_to_end() => break,
-            };
-            match happening {
-                Happening::Message { topic, payload, .. } => {
-                    let Some(opened) = inbox.take(&topic, &payload) else { continue };
-                    let line = if self.json { opened.json() } else { opened.to_string() };
-                    let mut stdout = io::stdout().lock();
-                    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(OpenFailure::Output)?;
-                    if opened.value.is_err() {
-                        outcome = Outcome::Refused;
-                    }
-                    if self.once {
-                        break;
-                    }
+            tokio::select! {
+                happening = incoming.next() => match happening.ok_or(OpenFailure::Ended)? {
+                    Happening::Message { topic, payload, .. } => inbox.take(Instant::now(), &topic, &payload),
+                    Happening::Refused { reason } => eprintln!("refused by the broker: {reason}"),
+                    Happening::Disconnected { reason } => eprintln!("disconnected: {reason}; trying again"),
+                    Happening::Connected => {}
+                },
+                () = due(inbox.due()) => {}
+                () = process::asked_to_end() => return Ok(outcome),
+            }
+            while let Some(opened) = inbox.pop(Instant::now()) {
+                let line = if self.json { opened.json() } else { opened.to_string() };
+                let mut stdout = io::stdout().lock();
+                writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(OpenFailure::Output)?;
+                if opened.value.is_err() {
+                    outcome = Outcome::Refused;
                 }
-                Happening::Refused { reason } => eprintln!("refused by the broker: {reason}"),
-                Happening::Disconnected { reason } => eprintln!("disconnected: {reason}; trying again"),
-                Happening::Connected => {}
+                if self.once {
+                    return Ok(outcome);
+                }
             }
         }
-        publisher.close().await;
-        Ok(outcome)
+    }
+}
+
+/// Sleeps until `instant`, or for ever.
+async fn due(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
     }
 }

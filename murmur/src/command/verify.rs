@@ -1,5 +1,6 @@
 //! `murmur verify`
 
+mod assembly;
 mod check;
 mod lines;
 mod report;
@@ -19,12 +20,13 @@ use super::Outcome;
 const EXAMPLES: &str = "\
 Examples:
   murmur verify results.jsonl --site hq/site.toml
-  mosquitto_sub -h localhost -u observer -P ... -v -t 'murmur/hq/result/+' | murmur verify --site hq/site.toml
+  mosquitto_sub -h localhost -u observer -P ... -v -t 'murmur/hq/result/#' | murmur verify --site hq/site.toml
   murmur verify results.jsonl --site hq/site.toml --json | jq -r 'select(.verdict == \"refused\").why'
 
 Reads one result per line, as mosquitto_sub prints them with or without -v. A result is good if every
 signature on it is a peer's and, where it has a value, more peers signed than may collude. Of two
-different values for one window the second is refused.
+different values for one window the second is refused. The parts of a long value follow its result; each must
+be the one that the peers signed for, and with --json the last of them is told with the whole value.
 
 Exit codes: 0 every line is good, 1 a line was refused or there was none, 2 wrong usage.";
 

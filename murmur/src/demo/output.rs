@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 use smc_core::name::NodeName;
-use smc_core::result::{ResultDocument, Status, WindowDocument};
+use smc_core::result::{Parts, ResultDocument, Status, WindowDocument};
 use smc_core::roster::Roster;
 use smc_core::time::WindowIndex;
 use smc_core::value::Value;
@@ -41,6 +41,8 @@ struct Line<'a> {
     unit: &'a str,
     window: &'a WindowDocument,
     value: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<&'a Parts>,
     cohort: u32,
     fresh: u32,
     carried: u32,
@@ -96,6 +98,7 @@ impl Output {
             unit: &result.unit,
             window: &result.window,
             value: result.value.as_ref(),
+            parts: result.parts.as_ref(),
             cohort: result.cohort,
             fresh: result.fresh,
             carried: result.carried,

@@ -146,7 +146,7 @@ impl Watch {
         output.result(&signed.result)?;
         let truth = self.ledger.truth(&signed.result);
         let right = signed.verify(&self.roster).is_ok()
-            && truth.as_ref().is_none_or(|truth| self.ledger.agrees(&signed.result, truth));
+            && truth.as_ref().is_none_or(|truth| signed.result.value.as_ref() == Some(truth));
         self.verdict.compared += u64::from(truth.is_some());
         self.verdict.wrong += u64::from(!right);
         let results = self.open.entry(window).or_default();

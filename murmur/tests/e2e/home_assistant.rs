@@ -1,6 +1,6 @@
 //! Home Assistant finds every result by itself: what it is told to look at, and what it makes of it.
 
-mod jinja;
+pub(crate) mod jinja;
 mod real;
 
 use std::collections::BTreeMap;

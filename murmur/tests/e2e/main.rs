@@ -9,6 +9,7 @@ mod bad_input;
 mod clocks;
 mod demo;
 mod home_assistant;
+mod long_sums;
 mod mqtt_source;
 mod recovery;
 mod replay;

@@ -32,9 +32,6 @@ pub struct Entry {
 /// The most products of one window: some seconds' work.
 pub const MAX_PRODUCTS: u64 = 1 << 24;
 
-/// The most bytes that a value may take: brokers take packets of a mebibyte, and a result says more than its value.
-pub(super) const MAX_VALUE_BYTES: u64 = 900_000;
-
 /// All functions, in the order of names.
 pub fn catalogue() -> &'static [&'static Entry] {
     &[
@@ -90,10 +87,6 @@ impl Entry {
         let elements = subject.quantity.elements();
         if elements > 1 && !function.takes_vectors() {
             return Err(FunctionError::Vector { function: self.name, elements });
-        }
-        let bytes = function.value_bytes(subject, readings);
-        if bytes > MAX_VALUE_BYTES {
-            return Err(FunctionError::TooLarge { bytes });
         }
         let largest = function.largest(subject, readings);
         if largest >= u128::from(crate::field::Fp::P) {

@@ -60,16 +60,6 @@ pub enum FunctionError {
         /// The key.
         parameter: &'static str,
     },
-    /// The value would not fit into a message.
-    #[error(
-        "its value could take {bytes} bytes, and a result has room for {most}: choose fewer `elements`, a smaller range or \
-         a coarser resolution",
-        most = super::catalogue::MAX_VALUE_BYTES
-    )]
-    TooLarge {
-        /// How many it could take.
-        bytes: u64,
-    },
     /// No such function.
     #[error("there is no function `{0}`; `murmur functions` lists them all")]
     Unknown(String),

@@ -54,15 +54,6 @@ impl Function for VectorSum {
         0
     }
 
-    fn value_bytes(&self, subject: &Subject<'_>, readings: u64) -> u64 {
-        let most = u64::try_from(sum::largest(subject, readings)).unwrap_or(u64::MAX);
-        let texts = [0, most].map(|steps| subject.quantity.decode_sum(steps, readings).to_string());
-        // Whichever end is longer, all digits after the point, and a comma.
-        let longest = texts.iter().map(String::len).max().unwrap_or(0) as u64;
-        let digits = u64::from(subject.quantity.resolution().scale()) + 1;
-        u64::from(subject.quantity.elements()) * (longest + digits + 1)
-    }
-
     fn compute(&self, _: Arithmetic, inputs: Inputs, _: Audience) -> Computing {
         let sums = inputs.columns.into_iter().next().unwrap_or_else(|| Shares::zeros(0));
         Box::pin(async { Ok(Output::Shares(sums)) })

@@ -20,7 +20,7 @@ use crate::output::SealedOutput;
 use crate::peers::PeerSet;
 use crate::protocol::release::Atoms;
 use crate::prss::{Label, Randomness, SeedError};
-use crate::result::{Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
+use crate::result::{Parts, Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
 use crate::roster::{QuantityIndex, QueryIndex, Roster};
 use crate::shamir::{Degree, PeerIndex};
 use crate::time::{Timestamp, WindowIndex};
@@ -43,9 +43,16 @@ enum State {
     /// The function runs; of the shares that this peer showed last, `single` are of degree t.
     Computing { cohort: Cohort, session: Running, single: usize },
     /// Waiting for the signatures of the others.
-    Endorsing { result: Box<ResultDocument>, peers: PeerSet, deadline: Timestamp },
+    Endorsing { stated: Box<Stated>, peers: PeerSet, deadline: Timestamp },
     /// The window is done, well or not.
     Over,
+}
+
+/// What this peer signed, and the parts of a value that is too long to stand in it.
+#[derive(Debug, Clone)]
+struct Stated {
+    result: ResultDocument,
+    parts: Vec<Arc<[u8]>>,
 }
 
 type Running = Session<Result<Final, Fault>>;
@@ -159,11 +166,11 @@ impl Computation {
                 self.go_on(node, now, cohort, session);
             }
         }
-        if let State::Endorsing { ref result, peers, deadline } = self.state
+        if let State::Endorsing { ref stated, peers, deadline } = self.state
             && (peers.is_subset(self.endorsements.voters()) || deadline <= now)
         {
-            let result = result.clone();
-            self.publish(node, peers, *result);
+            let stated = stated.clone();
+            self.publish(node, peers, *stated);
         }
     }
 
@@ -226,6 +233,8 @@ impl Computation {
             readings: cohort.fresh + cohort.carried,
             agents: if query.function.names_agents() { cohort.names.clone() } else { Vec::new() },
             degree,
+            part: 0,
+            parts: 1,
             shares: OutputShares(shares),
         };
         node.tell(Event::Output { to, output: Box::new(output) });
@@ -250,8 +259,14 @@ impl Computation {
     /// 4.8: states the result and signs it.
     fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, value: Option<Value>) {
         let query = node.roster.query(self.query);
+        let cut = |value| Parts::cut(node.roster.site(), &query.name, self.window, value);
+        let (value, stated, parts) = match value.as_ref().and_then(cut) {
+            Some((stated, parts)) => (None, Some(stated), parts),
+            None => (value, None, Vec::new()),
+        };
         let result = ResultDocument {
             value,
+            parts: stated,
             cohort: cohort.agents,
             fresh: cohort.fresh,
             carried: cohort.carried,
@@ -266,11 +281,12 @@ impl Computation {
         let endorsement = Endorsement { query: query.name.clone(), window: self.window, sig };
         node.say(cohort.peers, PeerMessage::Endorsement(endorsement));
         let deadline = now + node.roster.timing().step;
-        self.state = State::Endorsing { result: Box::new(result), peers: cohort.peers, deadline };
+        let stated = Box::new(Stated { result, parts });
+        self.state = State::Endorsing { stated, peers: cohort.peers, deadline };
     }
 
     /// The lowest of the peers that signed publishes, with all signatures.
-    fn publish(&mut self, node: &mut Node, peers: PeerSet, result: ResultDocument) {
+    fn publish(&mut self, node: &mut Node, peers: PeerSet, Stated { result, mut parts }: Stated) {
         let mut signatures = BTreeMap::new();
         let mut signers = PeerSet::EMPTY;
         for (peer, signature) in self.endorsements.of(peers) {
@@ -289,7 +305,10 @@ impl Computation {
         }
         self.state = State::Over;
         let publish = signers.lowest() == Some(node.me);
-        node.tell(Event::Result { result: Box::new(SignedResult { result, signatures }), publish });
+        if !publish {
+            parts.clear();
+        }
+        node.tell(Event::Result { result: Box::new(SignedResult { result, signatures }), parts, publish });
     }
 
     /// 4.9: says that there is no value and why. The lowest peer online publishes it under its own signature; of the
@@ -314,7 +333,8 @@ impl Computation {
         let quorum = peers.len() >= node.roster.quorum().size();
         let able = if quorum { node.online.intersection(peers) } else { node.online };
         let publish = able.lowest() == Some(node.me);
-        node.tell(Event::Result { result: Box::new(SignedResult { result, signatures }), publish });
+        let result = Box::new(SignedResult { result, signatures });
+        node.tell(Event::Result { result, parts: Vec::new(), publish });
     }
 
     /// What every outcome of this window states.
@@ -333,6 +353,7 @@ impl Computation {
             window: WindowDocument::new(quantity.period(), self.window),
             audience: query.audience.clone(),
             value: None,
+            parts: None,
             cohort: 0,
             fresh: 0,
             carried: 0,

@@ -85,6 +85,8 @@ pub enum Event {
     Result {
         /// What it came to.
         result: Box<SignedResult>,
+        /// The parts of a value that is too long for the result, to be published after it.
+        parts: Vec<Arc<[u8]>>,
         /// Whether this peer is the one to publish it.
         publish: bool,
     },

@@ -1,6 +1,8 @@
 //! One window of one quantity: from the inventories to the agreed cohort, then one computation per query
 //! (docs/protocol.md, 4.2 to 4.7).
 
+mod stock;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,17 +20,16 @@ use crate::card;
 use crate::digest::Digest;
 use crate::document::{Signable, Signed};
 use crate::envelope::KeyEpoch;
-use crate::function::Query;
 use crate::message::{PeerMessage, Purpose};
 use crate::peers::PeerSet;
-use crate::protocol::inventory::{Held, HeldList, Inventory};
+use crate::protocol::inventory::Inventory;
 use crate::protocol::plan::{self, Plan, PlanError, Report};
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Standing;
 use crate::protocol::vote::{self, Subject, Vote};
 use crate::prss::Label;
 use crate::result::Reason;
-use crate::roster::{BundleIndex, QuantityIndex, QueryIndex, Roster};
+use crate::roster::{QuantityIndex, QueryIndex, Roster};
 use crate::shamir::PeerIndex;
 use crate::time::{Timestamp, WindowIndex};
 
@@ -105,9 +106,7 @@ impl Round {
         }
     }
 
-    /// 4.2: says to all what this peer holds.
-    ///
-    /// Whoever was found to lie in this epoch is as good as silent: `excluded` are the places of its streams.
+    /// 4.2: says to all what this peer holds. `excluded` are the streams found to lie in this epoch.
     pub(super) fn close(
         &mut self,
         node: &mut Node,
@@ -120,30 +119,7 @@ impl Round {
             self.state = State::Over;
             return;
         }
-        let measured = node.roster.quantity(self.quantity);
-        let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
-            if excluded.contains(&stream) {
-                return (Held::NOTHING, 0);
-            }
-            node.holdings.held(bundle, place, epoch.first, self.window)
-        };
-        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
-        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
-        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
-        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
-        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
-        queries.sort_unstable();
-        let roster = Digest(*node.roster.digest());
-        let inventory = Inventory {
-            quantity: measured.quantity.name().clone(),
-            window: self.window,
-            roster,
-            held: HeldList::new(held),
-            demands: demands.collect(),
-            standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
-            queries,
-            seeds: node.seeds.names(self.key_epoch(node)),
-        };
+        let inventory = self.inventory(node, epoch, vote, excluded);
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
         node.say(node.others(), PeerMessage::Inventory(signed));
@@ -233,27 +209,6 @@ impl Round {
         // They are in the order of queries.
         let at = self.computations.binary_search_by_key(&query, Computation::query);
         Ok(&mut self.computations[at.map_err(|_| Refusal::Unknown)?])
-    }
-
-    /// An inventory speaks of our roster's streams, and of a vote that an honest peer could have cast.
-    fn check(&self, node: &Node, from: PeerIndex, inventory: &Inventory) -> Result<(), Refusal> {
-        if inventory.roster.0 != *node.roster.digest() {
-            return Err(Refusal::ForeignRoster);
-        }
-        let streams = node.roster.quantity(self.quantity).streams.len();
-        let peers = usize::from(node.roster.sharing().peers());
-        let standing_fits = inventory.standing.as_ref().is_none_or(|vote| {
-            let period = node.roster.quantity(self.quantity).quantity.period();
-            vote.window < self.window
-                && vote.epoch == Epoch::of(node.roster.timing().cohort_epoch, period, vote.window).index
-                && vote.roster == inventory.roster
-                && vote.peers.contains(from)
-                && vote.peers.is_subset(node.others().with(node.me))
-                && vote.peers.len() >= node.roster.quorum().size()
-                && vote.members.fits(streams)
-                && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
-        });
-        if inventory.fits(streams, peers) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
 
     /// How many agents are behind the streams at these ascending places.

@@ -10,7 +10,6 @@ use crate::digest::Digest;
 use crate::document::canonical;
 use crate::function::{Entry, Function, FunctionError, Parameters, Query, Subject};
 use crate::name::{NodeName, QuantityName, QueryName};
-use crate::output::MAX_ELEMENTS;
 use crate::protocol::release::Atoms;
 use crate::protocol::standing::Members;
 
@@ -110,11 +109,6 @@ fn audience(
     };
     if roster.recipient(audience).is_none() {
         return refused(format!("`{audience}` is no [[client]] and no [[agent]] of the site"));
-    }
-    let elements =
-        roster.quantity_named(table.quantity.as_str()).map(|q| roster.quantity(q).quantity.elements());
-    if elements.is_some_and(|elements| elements as usize > MAX_ELEMENTS) {
-        return refused(format!("an output for one client has at most {MAX_ELEMENTS} elements; remove it"));
     }
     let name = function.entry().name;
     if function.keeps_peers_blind() {

@@ -93,6 +93,7 @@ pub struct Log {
 pub struct Told {
     pub peer: PeerIndex,
     pub signed: SignedResult,
+    pub parts: Vec<Arc<[u8]>>,
     pub publish: bool,
 }
 
@@ -390,8 +391,8 @@ impl World {
             Event::Output { to, output } => self.log.outputs.push((at, to, *output)),
             Event::Planned { .. } => {}
             Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
-            Event::Result { result, publish } => {
-                self.log.results.push(Told { peer: at, signed: *result, publish });
+            Event::Result { result, parts, publish } => {
+                self.log.results.push(Told { peer: at, signed: *result, parts, publish });
             }
             Event::SatOut { window, .. } => self.log.sat_out.push((at, window)),
             Event::Skipped { windows } => self.log.skipped.push((at, windows)),

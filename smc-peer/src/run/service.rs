@@ -12,6 +12,7 @@ use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Refusal, Taken, Transmit};
+use smc_core::result::SignedResult;
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Timestamp, WindowIndex};
@@ -153,7 +154,7 @@ impl Service {
             // Nobody but one client has anything to show of the others.
             for (_, query) in roster.queries().filter(|(_, query)| query.audience.is_none()) {
                 let (topic, payload) = discovery::announce(&roster, &self.topics, query);
-                self.publish_to(topic, payload.into());
+                self.publish_to(topic, payload.into(), true);
             }
         }
     }
@@ -288,7 +289,7 @@ impl Service {
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
-                Event::Result { result, publish: true } => results.push(result),
+                Event::Result { result, parts, publish: true } => results.push((result, parts)),
                 _ => {}
             }
         }
@@ -305,9 +306,8 @@ impl Service {
         for (to, output) in outputs {
             self.hand_over(&to, &output);
         }
-        for result in results {
-            let json = serde_json::to_vec(&result).unwrap_or_default();
-            self.publish(&Topic::Result { query: result.result.query.clone() }, json.into());
+        for (result, parts) in results {
+            self.publish_result(&result, parts);
         }
         if done {
             // Once per window, however much there is to tell.
@@ -357,15 +357,31 @@ impl Service {
         }
     }
 
-    /// Retained, so that a client that comes later finds the newest output.
+    /// The result, which is retained, and after it the parts of a value that is too long for it, which are not: they may be
+    /// more than a broker keeps, and parts of an older window would stay beside a window without a value.
+    fn publish_result(&mut self, signed: &SignedResult, parts: Vec<Arc<[u8]>>) {
+        let query = &signed.result.query;
+        let json = serde_json::to_vec(signed).unwrap_or_default();
+        self.publish(&Topic::Result { query: query.clone() }, json.into());
+        for (part, payload) in (0..).zip(parts) {
+            let topic = self.topics.spell(&Topic::ResultPart { query: query.clone(), part });
+            self.publish_to(topic, Bytes::from_owner(payload), false);
+        }
+    }
+
+    /// Seals an output part by part. One that has a single part is retained, so that a client that comes later finds the
+    /// newest; of many, a topic would keep the last.
     fn hand_over(&mut self, to: &NodeName, output: &SealedOutput) {
-        match self.recipients.seal_for_client(to, &output.to_bytes(), &mut self.rng) {
-            Ok(Some(sealed)) => {
-                let (to, from, query) = (to.clone(), self.name.clone(), output.query.clone());
-                self.publish(&Topic::Output { to, from, query }, sealed.into());
+        for part in output.cut() {
+            match self.recipients.seal_for_client(to, &part.to_bytes(), &mut self.rng) {
+                Ok(Some(sealed)) => {
+                    let (to, from, query) = (to.clone(), self.name.clone(), part.query);
+                    let topic = self.topics.spell(&Topic::Output { to, from, query });
+                    self.publish_to(topic, sealed.into(), part.parts == 1);
+                }
+                Ok(None) => self.refuse("unknown_client", to.as_str()),
+                Err(error) => warn!(node = %self.name, %to, %error, "could not seal"),
             }
-            Ok(None) => self.refuse("unknown_client", to.as_str()),
-            Err(error) => warn!(node = %self.name, %to, %error, "could not seal"),
         }
     }
 
@@ -423,12 +439,12 @@ impl Service {
     /// Publishes a retained document of this peer's own.
     fn publish(&mut self, topic: &Topic, payload: Bytes) {
         let topic = self.topics.spell(topic);
-        self.publish_to(topic, payload);
+        self.publish_to(topic, payload, true);
     }
 
-    fn publish_to(&mut self, topic: String, payload: Bytes) {
+    fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
         if let Some(publisher) = &self.publisher
-            && publisher.publish(topic, payload, true).is_err()
+            && publisher.publish(topic, payload, retain).is_err()
         {
             self.refuse("outgoing_queue_full", "");
         }

@@ -1,8 +1,8 @@
 //! Shares of outputs as they come in, put together window by window.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use smc_core::envelope::{Envelope, Opener};
@@ -12,14 +12,15 @@ use smc_core::name::{NodeName, QueryName};
 use smc_core::output::{self, EPOCH, OpenedOutput, OutputError, SealedOutput};
 use smc_core::result::WindowDocument;
 use smc_core::roster::Roster;
-use smc_core::time::WindowIndex;
+use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tracing::warn;
 
+use super::waiting::{Refused, Waiting, Whole};
+use crate::figure;
+
 /// The largest envelope that is read.
 const MAX_ENVELOPE: usize = 512 * 1024;
-/// How many windows of a query are kept of one peer, whatever others say.
-const WAITING: usize = 4;
 
 /// What has come for one client.
 pub(super) struct Inbox {
@@ -28,10 +29,8 @@ pub(super) struct Inbox {
     me: NodeName,
     only: Option<QueryName>,
     opener: Opener,
-    /// By query and sender: the newest windows.
-    waiting: BTreeMap<QueryName, BTreeMap<NodeName, BTreeMap<WindowIndex, SealedOutput>>>,
-    /// The newest window that was told of each query: retained outputs come again after a reconnection.
-    told: BTreeMap<QueryName, WindowIndex>,
+    waiting: Waiting,
+    refused: Tally,
 }
 
 /// One window of one query, opened or not.
@@ -41,7 +40,10 @@ pub(super) struct Opened {
     unit: String,
     window: WindowDocument,
     readings: u32,
+    /// Who answered.
     peers: Vec<NodeName>,
+    /// Who computed and did not.
+    silent: Vec<NodeName>,
     pub(super) value: Result<OpenedOutput, OutputError>,
 }
 
@@ -52,60 +54,62 @@ impl Inbox {
         me: NodeName,
         secret: SealingSecret,
         only: Option<QueryName>,
+        patience: Duration,
     ) -> Self {
         let mut opener = Opener::new(roster.site(), &me);
         opener.add_key(EPOCH, secret);
-        Self { roster, topics, me, only, opener, waiting: BTreeMap::new(), told: BTreeMap::new() }
+        let waiting = Waiting::new(patience);
+        Self { roster, topics, me, only, opener, waiting, refused: Tally::default() }
     }
 
-    /// Takes a message in; tells when the shares of all peers that computed are there.
-    pub(super) fn take(&mut self, topic: &str, payload: &[u8]) -> Option<Opened> {
-        let Ok(Topic::Output { to, from, query }) = self.topics.parse(topic) else { return None };
+    /// Takes a message in.
+    pub(super) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
+        let Ok(Topic::Output { to, from, query }) = self.topics.parse(topic) else { return };
         if to != self.me || self.only.as_ref().is_some_and(|only| *only != query) {
-            return None;
+            return;
         }
-        let Some(output) = self.read(&from, &query, payload) else {
-            warn!(%from, %query, "not an output that this peer sealed for us; ignored");
-            return None;
+        let taken = match self.read(&from, &query, payload) {
+            Some(part) => self.waiting.take(&self.roster, now, part),
+            None => return self.refuse("not_sealed_for_us_by_this_peer", &from, &query),
         };
-        self.keep(output)
+        match taken {
+            Ok(()) => {}
+            Err(Refused::Contradicts) => self.refuse("contradiction", &from, &query),
+            // Retained outputs come again with every connection.
+            Err(Refused::Late) => {}
+        }
     }
 
+    /// When [`Inbox::pop`] may have something even if nothing comes.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.due()
+    }
+
+    /// The next window that all peers that computed have answered, or enough of them and the others not in time.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Opened> {
+        let whole = self.waiting.pop(&self.roster, now)?;
+        Some(self.open(whole))
+    }
+
+    fn refuse(&mut self, reason: &'static str, from: &NodeName, query: &QueryName) {
+        if self.refused.count(reason) {
+            warn!(reason, %from, %query, count = self.refused.of(reason), "refused");
+        }
+    }
+
+    /// One that this very peer sealed, of a query that is for us.
     fn read(&mut self, from: &NodeName, query: &QueryName, payload: &[u8]) -> Option<SealedOutput> {
         let envelope = Envelope::parse(payload, MAX_ENVELOPE).ok()?;
         let peer = self.roster.peer(self.roster.peer_named(from.as_str())?)?;
         let plaintext = self.opener.open(&peer.sealing, &envelope, None).ok()?;
         let output = SealedOutput::from_bytes(&plaintext).ok()?;
-        let known = self.roster.query_named(query)?;
+        let known = self.roster.query(self.roster.query_named(query)?);
         let fits = output.from == *from && output.query == *query && envelope.from() == from;
-        (fits && self.roster.query(known).digest == output.definition).then_some(output)
+        let ours = known.digest == output.definition && known.audience.as_ref() == Some(&self.me);
+        (fits && ours).then_some(output)
     }
 
-    fn keep(&mut self, output: SealedOutput) -> Option<Opened> {
-        let (query, window) = (output.query.clone(), output.window);
-        if self.told.get(&query).is_some_and(|&told| window <= told) {
-            return None;
-        }
-        let senders = self.waiting.entry(query.clone()).or_default();
-        let windows = senders.entry(output.from.clone()).or_default();
-        windows.entry(window).or_insert_with(|| output.clone());
-        if windows.len() > WAITING {
-            windows.pop_first();
-        }
-        let outputs = complete(senders, &output, self.roster.quorum().size())?;
-        for windows in senders.values_mut() {
-            windows.retain(|&of, _| of > window);
-        }
-        self.told.insert(query.clone(), window);
-        Some(self.open(query, window, &outputs))
-    }
-
-    fn open(
-        &self,
-        query: QueryName,
-        window: WindowIndex,
-        outputs: &BTreeMap<NodeName, SealedOutput>,
-    ) -> Opened {
+    fn open(&self, Whole { query, window, outputs, silent }: Whole) -> Opened {
         let of_site = |quantity| &self.roster.quantity(quantity).quantity;
         let known = self.roster.query_named(&query).map(|known| self.roster.query(known));
         let described = known.map(|known| {
@@ -122,24 +126,10 @@ impl Inbox {
             window,
             readings: outputs.values().next().map_or(0, |output| output.readings),
             peers: outputs.keys().cloned().collect(),
-            value: output::open(&self.roster, outputs),
+            silent,
+            value: output::open(&self.roster, &outputs),
         }
     }
-}
-
-/// The shares of the output that `newest` is about: of all peers that it names, who must be a quorum and agree on what it
-/// is about. So nobody alone can have a window opened too early.
-fn complete(
-    senders: &BTreeMap<NodeName, BTreeMap<WindowIndex, SealedOutput>>,
-    newest: &SealedOutput,
-    quorum: usize,
-) -> Option<BTreeMap<NodeName, SealedOutput>> {
-    let alike = senders.iter().filter_map(|(sender, windows)| {
-        let output = windows.get(&newest.window).filter(|output| output.is_about_the_same_as(newest))?;
-        Some((sender.clone(), output.clone()))
-    });
-    let outputs: BTreeMap<_, _> = alike.collect();
-    (newest.peers.len() >= quorum && outputs.len() == newest.peers.len()).then_some(outputs)
 }
 
 impl Opened {
@@ -150,6 +140,7 @@ impl Opened {
             "unit": self.unit,
             "readings": self.readings,
             "peers": self.peers,
+            "silent": self.silent,
         });
         match &self.value {
             Ok(opened) => {
@@ -168,8 +159,14 @@ impl fmt::Display for Opened {
         write!(f, "{} {} ", self.query, self.window.start)?;
         match &self.value {
             Ok(opened) => {
-                write!(f, "{} {}", opened.value, self.unit)?;
-                write!(f, " of {} readings, ", self.readings)?;
+                f.write_str(&figure::told(&opened.value, &self.unit))?;
+                let (answered, silent) = (self.peers.len(), self.silent.len());
+                write!(
+                    f,
+                    " of {} readings, {answered} of {} peers answered, ",
+                    self.readings,
+                    answered + silent
+                )?;
                 f.write_str(if opened.verified { "verified" } else { "not verified" })?;
                 if !opened.corrected.is_empty() {
                     let named: Vec<_> = opened.corrected.iter().map(ToString::to_string).collect();
@@ -181,3 +178,6 @@ impl fmt::Display for Opened {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

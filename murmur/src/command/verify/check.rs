@@ -1,4 +1,4 @@
-//! Whether one line is a result that the site's peers vouch for.
+//! Whether one line is a result that the site's peers vouch for, or a part of one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,13 +7,26 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use smc_core::document::canonical;
 use smc_core::name::QueryName;
-use smc_core::result::{SignedResult, Status, VerifyError};
+use smc_core::result::{PartDocument, PartsError, SignedResult, Status, VerifyError};
 use smc_core::roster::Roster;
 use smc_core::time::WindowIndex;
 use smc_mqtt::topic::{Topic, Topics};
 
+use super::assembly::{Assembly, Part};
+
 /// The most windows with a value that are kept apart in one input.
 const MAX_WINDOWS: usize = 1_000_000;
+/// What a part begins with and a result doesn't: parts have their keys in alphabetical order.
+const PART: &str = "{\"elements\":";
+
+/// A line that is to be believed.
+#[derive(Debug)]
+pub(super) enum Good {
+    /// A part of a value that is too long for its result.
+    Part(Part),
+    /// A result.
+    Result(SignedResult),
+}
 
 /// Why a line is not to be believed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +52,19 @@ pub(super) enum Refused {
         /// What stands before the document.
         topic: String,
     },
+    /// No result that came before vouches for a part.
+    #[error("no result before it vouches for part {part} of window {window} of {query}")]
+    NoResult {
+        /// Of which query.
+        query: QueryName,
+        /// Which window.
+        window: WindowIndex,
+        /// Which part.
+        part: u16,
+    },
+    /// The part is not what the result vouches for.
+    #[error(transparent)]
+    Part(#[from] PartsError),
     /// A topic without a document: somebody removed the retained result.
     #[error("no document after the topic")]
     NoDocument,
@@ -60,6 +86,9 @@ pub(super) enum Refused {
         /// Where.
         key: String,
     },
+    /// A value in the result and one in parts.
+    #[error("it has a value and parts of one; only one of them can be meant")]
+    TwoValues,
     /// A value where the status says that there is none.
     #[error("the status is {status}, which does not go with a value")]
     ValueWithoutOk {
@@ -74,6 +103,14 @@ pub(super) enum Refused {
         /// Whose topic.
         topic: QueryName,
     },
+    /// The part came on another part's topic.
+    #[error("part {part} on the topic of part {topic}")]
+    WrongPart {
+        /// Which part.
+        part: u16,
+        /// Whose topic.
+        topic: u16,
+    },
 }
 
 /// Checks lines against a site and against each other.
@@ -83,21 +120,46 @@ pub(super) struct Checker {
     topics: Topics,
     /// Which value each window got: the line and the digest of the result.
     values: BTreeMap<(QueryName, WindowIndex), (u64, [u8; 32])>,
+    assembly: Assembly,
 }
 
 impl Checker {
     pub(super) fn new(roster: Arc<Roster>) -> Self {
         let topics = Topics::new(roster.site().clone());
-        Self { roster, topics, values: BTreeMap::new() }
+        Self { roster, topics, values: BTreeMap::new(), assembly: Assembly::default() }
     }
 
-    /// The result on line `number`, if it is to be believed.
+    /// What is on line `number`, if it is to be believed.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub(super) fn check(&mut self, number: u64, line: &[u8]) -> Result<SignedResult, Refused> {
+    pub(super) fn check(&mut self, number: u64, line: &[u8]) -> Result<Good, Refused> {
         let line = std::str::from_utf8(line).map_err(|_| Refused::NotText)?;
-        let (topic, text) = self.split(line)?;
+        match self.split(line)? {
+            (None, text) if text.starts_with(PART) => self.part(None, text).map(Good::Part),
+            (Some(Topic::ResultPart { query, part }), text) => {
+                self.part(Some((query, part)), text).map(Good::Part)
+            }
+            (Some(Topic::Result { query }), text) => self.result(number, Some(query), text).map(Good::Result),
+            (_, text) => self.result(number, None, text).map(Good::Result),
+        }
+    }
+
+    fn part(&mut self, topic: Option<(QueryName, u16)>, text: &str) -> Result<Part, Refused> {
+        let part: PartDocument = serde_json::from_str(text).map_err(Refused::Content)?;
+        match topic {
+            Some((topic, _)) if topic != part.query => {
+                return Err(Refused::WrongTopic { query: part.query, topic });
+            }
+            Some((_, topic)) if topic != part.part => {
+                return Err(Refused::WrongPart { part: part.part, topic });
+            }
+            _ => {}
+        }
+        self.assembly.take(part, text.as_bytes())
+    }
+
+    fn result(&mut self, number: u64, topic: Option<QueryName>, text: &str) -> Result<SignedResult, Refused> {
         let signed: SignedResult = serde_json::from_str(text).map_err(Refused::Content)?;
         if let Some(topic) = topic.filter(|topic| *topic != signed.result.query) {
             return Err(Refused::WrongTopic { query: signed.result.query, topic });
@@ -107,27 +169,34 @@ impl Checker {
         let status = signed.result.status;
         // Some functions have no value of some readings, such as the correlation with what is the same everywhere: that
         // is a `null` with the status ok.
-        if status != Status::Ok && signed.result.value.is_some() {
+        let (whole, in_parts) = (signed.result.value.is_some(), signed.result.parts.is_some());
+        if status != Status::Ok && (whole || in_parts) {
             return Err(Refused::ValueWithoutOk { status });
+        }
+        if whole && in_parts {
+            return Err(Refused::TwoValues);
         }
         if status == Status::Ok {
             self.only_value(number, &signed)?;
         }
+        self.assembly.expect(&signed);
         Ok(signed)
     }
 
-    /// The query whose topic stands in front, as `mosquitto_sub -v` prints it, and the document.
-    fn split<'a>(&self, line: &'a str) -> Result<(Option<QueryName>, &'a str), Refused> {
+    /// The topic of a result or a part that stands in front, as `mosquitto_sub -v` prints it, and the document.
+    fn split<'a>(&self, line: &'a str) -> Result<(Option<Topic>, &'a str), Refused> {
         if line.starts_with('{') {
             return Ok((None, line));
         }
         let (topic, text) = line.split_once(' ').unwrap_or((line, ""));
-        let Ok(Topic::Result { query }) = self.topics.parse(topic) else {
+        let known = self.topics.parse(topic).ok();
+        let ours = |topic: &Topic| matches!(topic, Topic::Result { .. } | Topic::ResultPart { .. });
+        let Some(known) = known.filter(ours) else {
             return Err(Refused::ForeignTopic { topic: topic.chars().take(80).collect() });
         };
         match text.trim() {
             "" | "(null)" => Err(Refused::NoDocument),
-            text => Ok((Some(query), text)),
+            text => Ok((Some(known), text)),
         }
     }
 

@@ -1,24 +1,33 @@
 //! Verdicts, for people and for programs.
 
 use serde_json::json;
-use smc_core::result::{ResultDocument, SignedResult, Status};
+use smc_core::result::{Parts, ResultDocument, SignedResult, Status};
 use smc_core::roster::Roster;
 
-use super::check::Refused;
+use super::assembly::Part;
+use super::check::{Good, Refused};
 use crate::figure::Figure;
 
 /// A verdict in one line of text.
-pub(super) fn text(number: u64, checked: &Result<SignedResult, Refused>, roster: &Roster) -> String {
+pub(super) fn text(number: u64, checked: &Result<Good, Refused>, roster: &Roster) -> String {
     match checked {
-        Ok(signed) => good(signed, roster),
+        Ok(Good::Part(part)) => good_part(part, roster),
+        Ok(Good::Result(signed)) => good(signed, &outcome(&signed.result, roster)),
         Err(refused) => bad(number, refused),
     }
 }
 
-fn good(signed: &SignedResult, roster: &Roster) -> String {
+fn good_part(Part { signed, number, whole }: &Part, roster: &Roster) -> String {
+    let of = signed.result.parts.as_ref().map_or(0, Parts::count);
+    let part = format!("part {number} of {of}");
+    let figure =
+        whole.as_ref().and_then(|whole| Some(Figure::of(&signed.result, roster)?.with(whole).to_string()));
+    good(signed, &figure.map_or(part.clone(), |figure| format!("{part}, the last one: {figure}")))
+}
+
+fn good(signed: &SignedResult, outcome: &str) -> String {
     let signers: Vec<_> = signed.signatures.keys().map(|peer| peer.as_str()).collect();
     let ResultDocument { query, window, .. } = &signed.result;
-    let outcome = outcome(&signed.result, roster);
     printable(&format!("ok {query} {} {outcome}, signed by {}", window.start, signers.join(", ")))
 }
 
@@ -38,9 +47,20 @@ fn outcome(result: &ResultDocument, roster: &Roster) -> String {
 }
 
 /// A verdict as one JSON object.
-pub(super) fn json(number: u64, checked: &Result<SignedResult, Refused>) -> String {
-    let verdict = match checked {
-        Ok(SignedResult { result, signatures }) => json!({
+pub(super) fn json(number: u64, checked: &Result<Good, Refused>) -> String {
+    let mut verdict = match checked {
+        Ok(Good::Part(Part { signed: SignedResult { result, signatures }, number: part, whole })) => json!({
+            "line": number,
+            "verdict": "ok",
+            "query": result.query,
+            "window": result.window,
+            "part": part,
+            "parts": result.parts.as_ref().map(Parts::count),
+            "value": whole,
+            "unit": result.unit,
+            "signed_by": signatures.keys().collect::<Vec<_>>(),
+        }),
+        Ok(Good::Result(SignedResult { result, signatures })) => json!({
             "line": number,
             "verdict": "ok",
             "query": result.query,
@@ -53,6 +73,11 @@ pub(super) fn json(number: u64, checked: &Result<SignedResult, Refused>) -> Stri
         }),
         Err(refused) => json!({ "line": number, "verdict": "refused", "why": refused.to_string() }),
     };
+    if let Ok(Good::Result(signed)) = checked
+        && let Some(parts) = &signed.result.parts
+    {
+        verdict["parts"] = json!(parts.count());
+    }
     verdict.to_string()
 }
 

@@ -39,7 +39,7 @@ fn python() -> PathBuf {
 }
 
 /// What each of `templates` makes of a message.
-pub(super) fn render(templates: &[&str], message: &Value) -> Vec<String> {
+pub(crate) fn render(templates: &[&str], message: &Value) -> Vec<String> {
     let mut command = Command::new(python());
     command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -11,7 +11,7 @@ use super::plain;
 use crate::support::programs::Program;
 
 /// How often a run is repeated at half the speed when the machine could not keep up with it.
-const SLOWER: u32 = 2;
+const SLOWER: u32 = 3;
 
 /// Functions that say how many, or yes or no.
 const UNITLESS: [&str; 6] =

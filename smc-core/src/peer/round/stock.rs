@@ -1,0 +1,73 @@
+//! What a peer says it holds, and whether what another says can be true (docs/protocol.md, 4.2).
+
+use std::collections::BTreeSet;
+
+use super::Round;
+use crate::digest::Digest;
+use crate::function::Query;
+use crate::peer::Node;
+use crate::peer::event::Refusal;
+use crate::peer::rhythm::Epoch;
+use crate::protocol::inventory::{Held, HeldList, Inventory};
+use crate::protocol::standing::Standing;
+use crate::roster::BundleIndex;
+use crate::shamir::PeerIndex;
+
+impl Round {
+    /// What this peer holds, and how it voted last.
+    ///
+    /// Whoever was found to lie in this epoch is as good as silent: `excluded` are the places of its streams.
+    pub(super) fn inventory(
+        &self,
+        node: &Node,
+        epoch: Epoch,
+        vote: Option<&Standing>,
+        excluded: &BTreeSet<usize>,
+    ) -> Inventory {
+        let measured = node.roster.quantity(self.quantity);
+        let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
+            if excluded.contains(&stream) {
+                return (Held::NOTHING, 0);
+            }
+            node.holdings.held(bundle, place, epoch.first, self.window)
+        };
+        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
+        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
+        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
+        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
+        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
+        queries.sort_unstable();
+        let roster = Digest(*node.roster.digest());
+        Inventory {
+            quantity: measured.quantity.name().clone(),
+            window: self.window,
+            roster,
+            held: HeldList::new(held),
+            demands: demands.collect(),
+            standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
+            queries,
+            seeds: node.seeds.names(self.key_epoch(node)),
+        }
+    }
+
+    /// An inventory speaks of our roster's streams, and of a vote that an honest peer could have cast.
+    pub(super) fn check(&self, node: &Node, from: PeerIndex, inventory: &Inventory) -> Result<(), Refusal> {
+        if inventory.roster.0 != *node.roster.digest() {
+            return Err(Refusal::ForeignRoster);
+        }
+        let streams = node.roster.quantity(self.quantity).streams.len();
+        let peers = usize::from(node.roster.sharing().peers());
+        let standing_fits = inventory.standing.as_ref().is_none_or(|vote| {
+            let period = node.roster.quantity(self.quantity).quantity.period();
+            vote.window < self.window
+                && vote.epoch == Epoch::of(node.roster.timing().cohort_epoch, period, vote.window).index
+                && vote.roster == inventory.roster
+                && vote.peers.contains(from)
+                && vote.peers.is_subset(node.others().with(node.me))
+                && vote.peers.len() >= node.roster.quorum().size()
+                && vote.members.fits(streams)
+                && self.agents(node, vote.members.iter()) >= node.roster.minimum_cohort()
+        });
+        if inventory.fits(streams, peers) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
+    }
+}
