@@ -78,6 +78,7 @@ fn result(query: &str, function: &str, value: u64, cohort: u32, fresh: u32) -> R
         window: WindowDocument::new(Period::from_millis(1000).unwrap(), WINDOW),
         audience: None,
         value: Some(Value::from(Decimal::from(value as i64))),
+        parts: None,
         cohort,
         fresh,
         carried: cohort - fresh,
