@@ -201,7 +201,8 @@ fn adapt(document: &mut SiteDocument, table: &Table, period: Period) -> Result<(
     let quantity: QuantityName = QUANTITY.parse()?;
     let epoch = period.as_duration() * EPOCH as u32;
     document.site.grace = Span::new(period.as_duration() / 4);
-    document.site.step = Span::new(period.as_duration());
+    // Half a window, so that a peer that is silent is given up before the next window closes.
+    document.site.step = Span::new(period.as_duration() / 2);
     document.site.cohort_epoch = Span::new(epoch);
     document.site.key_epoch = Span::new(KEY_EPOCHS * epoch);
     for (place, agent) in document.agent.iter_mut().enumerate() {
