@@ -74,8 +74,8 @@ pub(crate) enum SoakError {
 const START: Duration = Duration::from_secs(90);
 /// Readings are there for so much longer, as starting and the last recovery take their time.
 const SPARE: Duration = Duration::from_secs(300);
-/// How many cohort epochs may pass until all is well again. An epoch that began while nodes were away may withhold results to
-/// its end.
+/// How many cohort epochs may pass until all is well again. An epoch that began while nodes were away may withhold
+/// results to its end.
 const RECOVERY_EPOCHS: u32 = 2;
 /// Beyond that, so much for starting and connecting.
 const RECOVERY: Duration = Duration::from_secs(45);
@@ -181,7 +181,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Waits until a window that ends from now on is whole; returns how long that took, if it did not take too long.
+    /// Waits until a window that ends from now on is whole; returns how long that took, if it did not take too
+    /// long.
     async fn recover(&mut self, limit: Duration) -> Option<Duration> {
         let (from, now) = (Instant::now(), self.clock.now());
         let whole = async {

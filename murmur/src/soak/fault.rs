@@ -161,7 +161,8 @@ impl Dice {
         }
     }
 
-    /// One agent or several, none of them of the same group: that would withhold results, which is no failure to recover from.
+    /// One agent or several, none of them of the same group: that would withhold results, which is no failure to
+    /// recover from.
     fn agents(&mut self) -> Vec<String> {
         let groups = self.table.groups() as u64;
         // Neighbours are of different groups.

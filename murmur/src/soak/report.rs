@@ -76,7 +76,8 @@ pub(super) struct Processes {
     crashes: u64,
     /// How often one had to be killed since it did not end when asked.
     stubborn: u64,
-    /// Resident memory in MiB of those that lived for a while: when they first were in a quiet site, and at the end.
+    /// Resident memory in MiB of those that lived for a while: when they first were in a quiet site, and at the
+    /// end.
     begin_mib: f64,
     end_mib: f64,
     /// The most that one of them grew.

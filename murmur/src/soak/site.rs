@@ -224,7 +224,8 @@ fn adapt(document: &mut SiteDocument, table: &Table, period: Period) -> Result<(
         query.scope.insert(GROUP.to_owned(), group.to_string());
         document.query.push(query);
     }
-    // After the groups in the order of names: a value over the whole site is out only when every group may be told apart.
+    // After the groups in the order of names: a value over the whole site is out only if every group may be
+    // told apart.
     for function in SITE_WIDE {
         document.query.push(QueryTable::new(format!("site-{function}").parse()?, function, quantity.clone()));
     }
