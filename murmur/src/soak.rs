@@ -27,7 +27,7 @@ pub(crate) use self::disk::own_mounts;
 pub(crate) use self::fault::Kind;
 use self::fault::{Dice, Episode};
 pub(crate) use self::report::Report;
-use self::report::{Figures, Processes};
+use self::report::{Cost, Figures, Processes};
 pub(crate) use self::role::{RoleError, play};
 pub(crate) use self::site::{Role, SiteError};
 use self::table::EPOCH;
@@ -74,8 +74,8 @@ pub(crate) enum SoakError {
 const START: Duration = Duration::from_secs(90);
 /// Readings are there for so much longer, as starting and the last recovery take their time.
 const SPARE: Duration = Duration::from_secs(300);
-/// How many cohort epochs may pass until all is well again. An epoch that began while nodes were away may withhold results to
-/// its end.
+/// How many cohort epochs may pass until all is well again. An epoch that began while nodes were away may withhold
+/// results to its end.
 const RECOVERY_EPOCHS: u32 = 2;
 /// Beyond that, so much for starting and connecting.
 const RECOVERY: Duration = Duration::from_secs(45);
@@ -162,11 +162,14 @@ impl Soak {
         let before = self.options.period.window_at(self.clock.now());
         self.closed.retain(|closed| closed.window.next() >= before);
         meanwhile(&mut self.watch, &mut self.closed, self.world.inflict(&episode.faults)).await?;
+        let undone = self.clock.now();
         let limit = RECOVERY + RECOVERY_EPOCHS * EPOCH as u32 * self.options.period.as_duration();
         let recovery = self.recover(limit).await;
-        let lost = self.closed.iter().filter(|closed| closed.complete.is_none()).count() as u64;
+        let lost = self.closed.iter().filter(|closed| closed.complete.is_none());
+        let after = lost.clone().filter(|lost| self.options.period.end(lost.window) > undone).count() as u64;
+        let cost = Cost { lost: lost.count() as u64, after, recovery };
         if !episode.faults.is_empty() {
-            self.note(&episode, lost, recovery);
+            self.note(&episode, cost);
         }
         if recovery.is_some() {
             self.weigh();
@@ -178,7 +181,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Waits until a window that ends from now on is whole; returns how long that took, if it did not take too long.
+    /// Waits until a window that ends from now on is whole; returns how long that took, if it did not take too
+    /// long.
     async fn recover(&mut self, limit: Duration) -> Option<Duration> {
         let (from, now) = (Instant::now(), self.clock.now());
         let whole = async {
@@ -194,25 +198,27 @@ impl Soak {
         Some(complete.saturating_duration_since(from))
     }
 
-    fn note(&mut self, episode: &Episode, lost: u64, recovery: Option<Duration>) {
+    fn note(&mut self, episode: &Episode, cost: Cost) {
         let name = match episode.faults.as_slice() {
             [fault] => fault.way.to_string(),
             _ => AT_ONCE.to_owned(),
         };
-        self.faults.entry(name).or_default().add(lost, recovery);
-        self.unrecovered += u64::from(recovery.is_none());
+        self.faults.entry(name).or_default().add(cost);
+        self.unrecovered += u64::from(cost.recovery.is_none());
         let passed = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         let left = self.options.span.saturating_sub(passed).as_secs();
         let told: Vec<_> = episode.faults.iter().map(ToString::to_string).collect();
-        let recovered = match recovery {
+        let recovered = match cost.recovery {
             Some(recovery) => format!("well again after {:.2} s", recovery.as_secs_f64()),
             None => "NOT WELL AGAIN".to_owned(),
         };
         eprintln!(
-            "{:>3}:{:02} left  {}: {lost} windows lost, {recovered}",
+            "{:>3}:{:02} left  {}: windows lost: {} and {} after it, {recovered}",
             left / 60,
             left % 60,
-            told.join(" and ")
+            told.join(" and "),
+            cost.lost - cost.after,
+            cost.after
         );
     }
 

@@ -1,5 +1,5 @@
-//! Small disks: a tmpfs per node that keeps a state, which can be filled up. In a mount namespace of its own, so that nothing
-//! of it is left however this command ends.
+//! Small disks: a tmpfs per node that keeps a state, which can be filled up. In a mount namespace of its own, so
+//! that nothing of it is left however this command ends.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,8 +12,8 @@ use nix::sched::{CloneFlags, unshare};
 const SIZE: &str = "size=32m";
 const NOTHING: Option<&str> = None;
 
-/// Lets this process and those that it starts mount without anybody else seeing it. Before any thread is started, for each has
-/// its own view of mounts.
+/// Lets this process and those that it starts mount without anybody else seeing it. Before any thread is started,
+/// for each has its own view of mounts.
 ///
 /// # Errors
 /// In words, if that is not allowed here.

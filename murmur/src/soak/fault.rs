@@ -161,7 +161,8 @@ impl Dice {
         }
     }
 
-    /// One agent or several, none of them of the same group: that would withhold results, which is no failure to recover from.
+    /// One agent or several, none of them of the same group: that would withhold results, which is no failure to
+    /// recover from.
     fn agents(&mut self) -> Vec<String> {
         let groups = self.table.groups() as u64;
         // Neighbours are of different groups.
@@ -199,14 +200,18 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.way)?;
         match self.nodes.as_slice() {
-            [] => {}
-            [node] => write!(f, " {node}")?,
-            nodes => write!(f, " ({})", nodes.len())?,
+            [node] if node != BROKER => write!(f, " ({node})")?,
+            [] | [_] => {}
+            nodes => write!(f, " ({} of them)", nodes.len())?,
         }
         if self.way.0 == Kind::Delay {
             write!(f, " by {:?}", self.delay)?;
         }
-        write!(f, " for {} windows", self.windows)
+        match self.windows {
+            0 => Ok(()),
+            1 => f.write_str(" for a window"),
+            windows => write!(f, " for {windows} windows"),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! All nodes as processes of their own. A keeper per node starts it again when it ends by itself, as an init system does,
-//! and otherwise does to it what it is ordered. No process outlives the command: each is killed with its keeper; each ends when its
-//! standard input closes; and each has a process group of its own, which loses its parent with the command, so that the kernel
-//! hangs up and wakes even one that is stopped.
+//! All nodes as processes of their own. A keeper per node starts it again when it ends by itself, as an init system
+//! does, and otherwise does to it what it is ordered. No process outlives the command: each is killed with its
+//! keeper; each ends when its standard input closes; and each has a process group of its own, which loses its
+//! parent with the command, so that the kernel hangs up and wakes even one that is stopped.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -64,8 +64,8 @@ pub(super) struct Life {
 pub(super) struct Fleet {
     nodes: BTreeMap<String, Node>,
     broker: watch::Receiver<Option<SocketAddr>>,
-    // Aborts the keepers when dropped, and they kill their nodes.
-    _keepers: JoinSet<()>,
+    /// Aborted when dropped; then they kill their nodes.
+    keepers: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Fleet {
     /// Starts the broker, which tells `address` where it listens.
     pub(super) fn launch(site: &Site, address: watch::Sender<Option<SocketAddr>>) -> Self {
         let broker = address.subscribe();
-        let mut fleet = Self { nodes: BTreeMap::new(), broker, _keepers: JoinSet::new() };
+        let mut fleet = Self { nodes: BTreeMap::new(), broker, keepers: JoinSet::new() };
         fleet.add(site, BROKER, Some(address));
         fleet
     }
@@ -94,7 +94,7 @@ impl Fleet {
         let (tell, life) = watch::channel(Life::default());
         let role = site.role(node);
         let (config, log) = (site.config(node), site.log(node));
-        self._keepers.spawn(Keeper { role, config, log, address, life: tell }.keep(ordered));
+        self.keepers.spawn(Keeper { role, config, log, address, life: tell }.keep(ordered));
         self.nodes.insert(node.to_owned(), Node { role, orders, life });
     }
 

@@ -1,4 +1,5 @@
-//! A small proxy between the nodes and the broker: each node has a link of its own, which can be cut, slowed or silenced.
+//! A small proxy between the nodes and the broker: each node has a link of its own, which can be cut, slowed or
+//! silenced.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -31,21 +31,34 @@ pub(crate) struct Report {
     pub(super) skipped: Vec<String>,
 }
 
+/// What one episode cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    /// How many windows were left without all values.
+    pub(super) lost: u64,
+    /// How many of these ended after what went wrong was over.
+    pub(super) after: u64,
+    /// How long it took until all was well again, if it ever was.
+    pub(super) recovery: Option<Duration>,
+}
+
 /// What one kind of fault cost.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Figures {
     times: u64,
-    /// The most windows that one of them left without all values.
-    lost_most: u64,
-    /// And how many all of them together.
+    /// How many windows all of them together left without all values.
     lost: u64,
+    /// The most that one of them did.
+    lost_most: u64,
+    /// The most that one of them did after it was over.
+    after_most: u64,
     /// From its end to the last value of the first whole window after it, in seconds.
     recovery_s: Recovery,
     #[serde(skip)]
     recoveries: Vec<f64>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Clone, Copy, Serialize)]
 struct Recovery {
     p50: f64,
     p99: f64,
@@ -63,7 +76,8 @@ pub(super) struct Processes {
     crashes: u64,
     /// How often one had to be killed since it did not end when asked.
     stubborn: u64,
-    /// Resident memory in MiB of those that lived for a while: when they first were in a quiet site, and at the end.
+    /// Resident memory in MiB of those that lived for a while: when they first were in a quiet site, and at the
+    /// end.
     begin_mib: f64,
     end_mib: f64,
     /// The most that one of them grew.
@@ -87,11 +101,12 @@ impl Report {
 }
 
 impl Figures {
-    /// Counts one fault: how many windows it cost, and how long it took until all was well again, if it was.
-    pub(super) fn add(&mut self, lost: u64, recovery: Option<Duration>) {
+    /// Counts one fault.
+    pub(super) fn add(&mut self, Cost { lost, after, recovery }: Cost) {
         self.times += 1;
         self.lost += lost;
         self.lost_most = self.lost_most.max(lost);
+        self.after_most = self.after_most.max(after);
         if let Some(recovery) = recovery {
             self.recoveries.push(recovery.as_secs_f64());
             let found = percentiles(&mut self.recoveries);
@@ -167,13 +182,15 @@ impl Report {
     fn tell_faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{:<18}{:>6}{:>16}{:>30}",
-            "fault", "times", "windows lost", "recovery p50 / p99 / max, s"
+            "\n{:<18}{:>6}{:>32}{:>30}",
+            "fault", "times", "windows lost, most, after it", "recovery p50 / p99 / max, s"
         )?;
-        for (name, Figures { times, lost_most, lost, recovery_s, .. }) in &self.faults {
-            let lost = format!("{lost}, at most {lost_most}");
-            let Recovery { p50, p99, max } = recovery_s;
-            writeln!(f, "{name:<18}{times:>6}{lost:>16}{:>30}", format!("{p50:.2} / {p99:.2} / {max:.2}"))?;
+        for (name, figures) in &self.faults {
+            let Figures { times, lost, lost_most, after_most, .. } = figures;
+            let Recovery { p50, p99, max } = figures.recovery_s;
+            let (lost, recovery) =
+                (format!("{lost}, {lost_most}, {after_most}"), format!("{p50:.2} / {p99:.2} / {max:.2}"));
+            writeln!(f, "{name:<18}{times:>6}{lost:>32}{recovery:>30}")?;
         }
         Ok(())
     }
@@ -239,10 +256,11 @@ mod tests {
     fn figures_tell_the_worst() {
         let mut figures = Figures::default();
         for (lost, millis) in [(0, 900), (2, 3000), (1, 1000)] {
-            figures.add(lost, Some(Duration::from_millis(millis)));
+            figures.add(Cost { lost, after: 0, recovery: Some(Duration::from_millis(millis)) });
         }
-        figures.add(9, None);
-        assert_eq!((figures.times, figures.lost, figures.lost_most), (4, 12, 9));
+        figures.add(Cost { lost: 9, after: 4, recovery: None });
+        let Figures { times, lost, lost_most, after_most, .. } = figures;
+        assert_eq!((times, lost, lost_most, after_most), (4, 12, 9, 4));
         assert_eq!((figures.recovery_s.p50, figures.recovery_s.max), (1.0, 3.0));
     }
 }

@@ -1,5 +1,5 @@
-//! What a process of a soak does: what the program of its role does, until it is asked to end or whoever started it is
-//! gone.
+//! What a process of a soak does: what the program of its role does, until it is asked to end or whoever started it
+//! is gone.
 
 use std::io::{Write, stdin, stdout};
 use std::os::fd::AsFd;

@@ -201,7 +201,8 @@ fn adapt(document: &mut SiteDocument, table: &Table, period: Period) -> Result<(
     let quantity: QuantityName = QUANTITY.parse()?;
     let epoch = period.as_duration() * EPOCH as u32;
     document.site.grace = Span::new(period.as_duration() / 4);
-    document.site.step = Span::new(period.as_duration());
+    // Half a window, so that a peer that is silent is given up before the next window closes.
+    document.site.step = Span::new(period.as_duration() / 2);
     document.site.cohort_epoch = Span::new(epoch);
     document.site.key_epoch = Span::new(KEY_EPOCHS * epoch);
     for (place, agent) in document.agent.iter_mut().enumerate() {
@@ -223,7 +224,8 @@ fn adapt(document: &mut SiteDocument, table: &Table, period: Period) -> Result<(
         query.scope.insert(GROUP.to_owned(), group.to_string());
         document.query.push(query);
     }
-    // After the groups in the order of names: a value over the whole site is out only when every group may be told apart.
+    // After the groups in the order of names: a value over the whole site is out only if every group may be
+    // told apart.
     for function in SITE_WIDE {
         document.query.push(QueryTable::new(format!("site-{function}").parse()?, function, quantity.clone()));
     }

@@ -1,9 +1,9 @@
 //! What the agents of a soak read: readings from which a sum tells whose they are, and of which window.
 //!
-//! Agents stand in groups of at most five. An agent's reading is one digit of a number to the base 64, at the agent's
-//! own place within its group: the window's number within its cohort epoch, from 1 on. So the sum over a group, written
-//! to the base 64, names for each agent the window of the reading that stands in the sum; 0 stands for an agent that is not
-//! in the cohort.
+//! Agents stand in groups of at most five. An agent's reading is one digit of a number to the base 64, at the
+//! agent's own place within its group: the window's number within its cohort epoch, from 1 on. So the sum over a
+//! group, written to the base 64, names for each agent the window of the reading that stands in the sum; 0 stands
+//! for an agent that is not in the cohort.
 
 use smc_core::time::WindowIndex;
 

@@ -1,9 +1,9 @@
 //! Holds published values against the truth, from what is published alone.
 //!
-//! The sum over a group says whose readings it is made of and of which windows; that must be as many as the result states, no
-//! reading may be one that was never read, and within a cohort epoch the members stay the same. With the members of all groups
-//! every value over the whole site can be computed. Where a group has no value in a window, one over the whole site can
-//! only be held against what is possible.
+//! The sum over a group says whose readings it is made of and of which windows; that must be as many as the result
+//! states, no reading may be one that was never read, and within a cohort epoch the members stay the same. With the
+//! members of all groups every value over the whole site can be computed. Where a group has no value in a window,
+//! one over the whole site can only be held against what is possible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

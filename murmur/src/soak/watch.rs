@@ -22,6 +22,8 @@ use super::truth::{Finding, Judge, Members};
 const KEPT: u64 = 2 * EPOCH;
 /// How many periods after its end a window is waited for: peers work on two closed windows at once, at most.
 const WAITED: u32 = 5;
+/// How many different reasons for no value are told.
+const REASONS: usize = 64;
 /// How many mistakes are told in full.
 const TOLD: usize = 20;
 
@@ -48,10 +50,19 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     /// Windows and queries of which nothing was heard.
     pub(super) unheard: u64,
-    /// How often each reason for no value was given; numbers and names left out.
+    /// How often each reason for no value was given; names left out.
     pub(super) reasons: BTreeMap<String, u64>,
     /// The first mistakes in full.
     pub(super) mistakes: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a reason; of more than so many different ones, the others are not told.
+    fn reason(&mut self, reason: String) {
+        if self.reasons.len() < REASONS || self.reasons.contains_key(&reason) {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+    }
 }
 
 /// A window that no more is waited for.
@@ -196,7 +207,7 @@ impl Watch {
                 Status::Failed => self.tally.failed += 1,
             }
             if let Some(reason) = &signed.result.reason {
-                *self.tally.reasons.entry(without_numbers(reason)).or_default() += 1;
+                self.tally.reason(without_names(reason));
             }
         }
         let asked = self.roster.queries().count();
@@ -254,10 +265,11 @@ impl Watch {
 }
 
 /// So that like reasons are counted together.
-fn without_numbers(reason: &str) -> String {
-    let digitless =
-        |word: &str| if word.bytes().any(|b| b.is_ascii_digit()) { "_".to_owned() } else { word.to_owned() };
-    reason.split(' ').map(digitless).collect::<Vec<_>>().join(" ")
+fn without_names(reason: &str) -> String {
+    let name = |word: &str| {
+        word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    reason.split(' ').map(|word| if name(word) { "_" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -266,7 +278,7 @@ mod tests {
 
     #[test]
     fn like_reasons_are_counted_together() {
-        assert_eq!(without_numbers("3 of 5 peers voted in time"), "_ of _ peers voted in time");
-        assert_eq!(without_numbers("peer-2 voted for another plan"), "_ voted for another plan");
+        assert_eq!(without_names("3 of 5 peers voted in time"), "3 of 5 peers voted in time");
+        assert_eq!(without_names("peer-2 voted for another plan"), "_ voted for another plan");
     }
 }
