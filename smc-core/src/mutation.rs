@@ -10,7 +10,7 @@ pub enum Rule {
     CheckedInputs,
     /// 4.1: the first input of a window stays.
     FirstInput,
-    /// 4.7: as many agents as the minimum have a fresh reading, too.
+    /// 4.7: only agents with a fresh reading count.
     FreshReadings,
     /// 4.4: the cohort is frozen for its epoch.
     FrozenCohort,
@@ -18,7 +18,7 @@ pub enum Rule {
     LabelUniqueness,
     /// 4.7: votes have to be for one digest.
     MatchingVotes,
-    /// 4.3, 4.7: the strictest minimum cohort, of all readings and of fresh ones.
+    /// 4.3, 4.7: the strictest minimum cohort.
     MinimumCohort,
     /// 4.2: a window that has no plan when the next one closes is given up.
     Overtaking,

@@ -75,9 +75,10 @@ impl Schedule {
         self.site.site(self.seed)
     }
 
-    /// The first windows of the first epoch without trouble.
+    /// The first windows of the first epoch without trouble. A peer that comes back without a memory takes no part in the
+    /// window that is running then, so the window after the trouble doesn't count.
     pub fn calm(&self) -> std::ops::RangeInclusive<u64> {
-        let first = self.trouble.next_multiple_of(self.site.epoch);
+        let first = (self.trouble + 1).next_multiple_of(self.site.epoch);
         first..=first + 1
     }
 }

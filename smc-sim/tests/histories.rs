@@ -6,7 +6,7 @@ use smc_sim::coverage::Coverage;
 use smc_sim::run::run;
 
 /// As many as fit into half a minute in a debug build.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 120;
 
 #[test]
 fn whatever_a_seed_decides_all_of_it_holds() {

@@ -146,13 +146,13 @@ pub(super) fn allow(
     let agents = agents(lanes.iter());
     let demand = lanes.iter().map(Lane::demand).max();
     let minimum = demand.unwrap_or(0).max(query.minimum_cohort);
+    let minimum = if disabled(Rule::MinimumCohort) { 0 } else { minimum };
     let cohort = agents.len() as u32;
-    let counts = !disabled(Rule::MinimumCohort);
-    if counts && cohort < minimum {
+    if cohort < minimum {
         return Err(Reason::Cohort { cohort, minimum });
     }
     let fresh = self::agents(lanes.iter().filter(|lane| lane.is_fresh(window))).len() as u32;
-    if counts && fresh < minimum && !disabled(Rule::FreshReadings) {
+    if fresh < minimum && !disabled(Rule::FreshReadings) {
         return Err(Reason::Fresh { fresh, minimum });
     }
     for atoms in released.iter_mut().filter(|_| !disabled(Rule::ReleaseRule)) {

@@ -455,7 +455,7 @@ impl Round {
         let window = self.window;
         node.tell(Event::Agreed { quantity: self.quantity, window, plan: Arc::clone(plan) });
         let streams = &node.roster.quantity(self.quantity).streams;
-        let mut fresh = vec![false; node.roster.agents().len()];
+        let mut fresh = vec![disabled(Rule::FreshReadings); node.roster.agents().len()];
         for member in plan.cohort.iter().filter(|member| member.window == window) {
             fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
         }

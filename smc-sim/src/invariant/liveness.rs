@@ -1,6 +1,7 @@
 //! Once nothing is disturbed any more, every query has a value of all peers in the first windows of the next cohort epoch.
 //!
-//! That is the bound: what is left of the epoch in which the disturbance ended may be lost, for its cohort is frozen and may
+//! That is the bound, one window and what is left of its epoch: a peer that comes back without a memory takes no part in the
+//! running window; and what is left of the epoch in which the disturbance ended may be lost, for its cohort is frozen and may
 //! be in doubt.
 
 use smc_core::result::Status;
