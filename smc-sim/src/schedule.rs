@@ -66,7 +66,13 @@ impl Schedule {
         let trouble = 2 + dice.below(5);
         let liars = liars(&mut dice, &site);
         let count = dice.below(MOST_ACTIONS + 1);
-        let actions = (0..count).map(|_| timed(&mut dice, &site, &liars, trouble)).collect();
+        let mut actions = Vec::new();
+        for _ in 0..count {
+            actions.push(timed(&mut dice, &site, &liars, trouble));
+        }
+        if dice.one_in(3) {
+            actions.extend(storm(&mut dice, &site, trouble));
+        }
         Self { seed, site, liars, trouble, actions }
     }
 
@@ -122,6 +128,34 @@ fn timed(dice: &mut Dice, site: &Shape, liars: &[u8], trouble: u64) -> Timed {
     Timed { at, lasts, action: action(dice, site, liars) }
 }
 
+/// What seldom comes together by chance, around a moment at which a window closes.
+fn storm(dice: &mut Dice, site: &Shape, trouble: u64) -> Vec<Timed> {
+    let closes = (1 + dice.below(trouble - 1)) * 1000 + 200;
+    if dice.one_in(2) { missed(dice, site, closes) } else { turned_back(dice, site, closes) }
+}
+
+/// A peer that has voted restarts with a clock that is behind, and hears once more what it heard before.
+fn turned_back(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
+    let peer = 1 + dice.below(site.peers.into()) as u8;
+    let down = Action::Crash { peer, loss: Loss::Nothing, after: None };
+    vec![
+        Timed { at: closes + 5, lasts: 500, action: Action::Clock { peer, by: -350 } },
+        Timed { at: closes + 8 + dice.below(30), lasts: 5, action: down },
+        Timed { at: closes + 60, lasts: 0, action: Action::Replay { back: 62, messages: 300 } },
+    ]
+}
+
+/// With a peer down, where few are left to check each other, one of the others misses an inventory.
+fn missed(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
+    let peer = |dice: &mut Dice| 1 + dice.below(site.peers.into()) as u8;
+    let down = Action::Crash { peer: peer(dice), loss: Loss::Nothing, after: None };
+    let missed = Action::Withhold { from: Some(peer(dice)), step: Step::Inventory, to: peer(dice) };
+    vec![
+        Timed { at: closes - 100, lasts: 500 + dice.below(200), action: down },
+        Timed { at: closes - 10, lasts: 30, action: missed },
+    ]
+}
+
 fn action(dice: &mut Dice, site: &Shape, liars: &[u8]) -> Action {
     if !liars.is_empty() && dice.one_in(3) {
         return liar_action(dice, liars);
@@ -142,7 +176,8 @@ fn action(dice: &mut Dice, site: &Shape, liars: &[u8]) -> Action {
         8 => Action::Rumour { at: peer(dice), about: peer(dice), up: dice.one_in(2) },
         9 => Action::Weather {
             lost: dice.below(80),
-            delay: 1 + dice.below(400),
+            // Some come after their deadline, most before.
+            delay: 1 + dice.below(100 + site.step * 3 / 2),
             late: dice.below(250),
             twice: dice.below(250),
         },
