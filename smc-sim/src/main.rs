@@ -210,7 +210,7 @@ fn mutations(_: &Options) -> bool {
     false
 }
 
-/// Whether every rule is missed by some seed.
+/// Whether every rule is missed by some seed; a rule that Ctrl-C cut short is not told.
 #[cfg(mutation)]
 fn mutations(options: &Options) -> bool {
     use smc_core::mutation::{Rule, disable};
@@ -219,8 +219,12 @@ fn mutations(options: &Options) -> bool {
     println!("{:<22} {:>6}  {:<16} what was noticed", "without", "seed", "by");
     for rule in Rule::ALL {
         disable(Some(rule));
-        let (_, found) = search(options.seeds.clone(), jobs(options), stop, |_| {});
+        let progress = |done| eprintln!("without {rule:?}: {done} histories");
+        let (_, found) = search(options.seeds.clone(), jobs(options), stop, progress);
         disable(None);
+        if found.is_none() && stop.load(Ordering::Relaxed) {
+            return false;
+        }
         let name = format!("{rule:?}");
         match &found {
             Some((seed, by)) => println!("{name:<22} {seed:>6}  {:<16} {}", by.invariant, by.what),
