@@ -14,6 +14,7 @@ pub mod field;
 pub mod function;
 pub mod identity;
 pub mod message;
+pub mod mutation;
 pub mod name;
 pub mod output;
 pub mod peer;

@@ -223,6 +223,11 @@ impl Peer {
         self.node.holdings.len()
     }
 
+    /// How many windows are open or computed on, of all quantities.
+    pub fn rounds_held(&self) -> usize {
+        self.rhythms.iter().map(Rhythm::rounds_held).sum()
+    }
+
     /// The agents that are left out until their cohort epoch ends, because their inputs were not what they claimed to be.
     pub fn left_out(&self) -> Vec<NodeName> {
         let agents: BTreeSet<_> =

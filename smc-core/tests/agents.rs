@@ -1,8 +1,6 @@
 //! Agents: their rhythm, and what they make of clocks that jump.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use smc_core::agent::{Agent, Event, GapReason, NotNoted};
 use smc_core::protocol::input::Terms;
 use smc_core::roster::AgentIndex;
 use smc_core::time::{Timestamp, WindowIndex};
-use world::Site;
+use smc_sim::world::Site;
 
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
 

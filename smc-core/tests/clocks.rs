@@ -1,8 +1,6 @@
 //! Clocks that differ, jump, and peers that are slow: what is tolerated, and what is told of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,8 +9,8 @@ use smc_core::name::NodeName;
 use smc_core::peer::{Condition, Notices};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::Period;
-use world::site::PERIOD;
-use world::{Content, Fate, Sender, Site, Step, World, peer};
+use smc_sim::world::site::PERIOD;
+use smc_sim::world::{Content, Fate, Sender, Site, Step, World, peer};
 
 fn notices(world: &mut World, at: PeerIndex) -> Notices {
     world.host(at).peer.as_ref().unwrap().notices()

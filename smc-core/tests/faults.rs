@@ -1,8 +1,6 @@
 //! Peers that stop, messages that get lost, and what nobody should have sent.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use smc_core::peer::{Message, Recovered, Refusal, Taken};
 use smc_core::protocol::input::{Input, plaintext_len};
 use smc_core::roster::{BundleIndex, Roster};
 use smc_core::shamir::PeerIndex;
-use world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
+use smc_sim::world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
 
 const STEPS: [Step; 5] = [Step::Input, Step::Inventory, Step::Vote, Step::Partial, Step::Endorsement];
 
@@ -155,7 +153,7 @@ fn a_peer_without_memory_stays_out_of_the_running_window() {
     let mut world = World::new(Site::of(3, 1).agents(6).query("sum"));
     world.run_into(2, 500);
     world.crash(peer(3));
-    world.host(peer(3)).disk = world::Disk::default();
+    world.host(peer(3)).disk = smc_sim::world::Disk::default();
     world.start(peer(3), None);
     world.run(4);
     world.assert_sound();

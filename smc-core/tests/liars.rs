@@ -1,8 +1,6 @@
 //! Nodes that do not follow the protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::collections::BTreeSet;
 
 use smc_core::document::Signed;
@@ -14,7 +12,7 @@ use smc_core::protocol::inventory::HeldList;
 use smc_core::protocol::standing::{Members, Standing};
 use smc_core::result::Status;
 use smc_core::shamir::PeerIndex;
-use world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
+use smc_sim::world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
 
 /// What peer 3 says to `to` in `step` is changed.
 fn liar(world: &mut World, step: Step, mut lie: impl FnMut(&mut Packet, &SigningKey) + 'static) {

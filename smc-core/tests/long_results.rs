@@ -1,8 +1,6 @@
 //! Values that are too long for one message: in parts beside the result, and in parts for one client.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::collections::BTreeMap;
 
 use smc_core::name::NodeName;
@@ -10,7 +8,7 @@ use smc_core::output::{self, Gathering, SealedOutput};
 use smc_core::result::{PART_ELEMENTS, PartDocument, Status};
 use smc_core::roster::document::{ClientTable, QueryTable};
 use smc_core::value::Value;
-use world::{Site, World, vector};
+use smc_sim::world::{Site, World, vector};
 
 /// Three parts, in messages as in results.
 const ELEMENTS: u32 = 2 * PART_ELEMENTS as u32 + 100;

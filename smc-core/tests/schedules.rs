@@ -1,8 +1,6 @@
 //! What must hold whatever gets lost, late or doubled, and whoever stops and comes back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -10,7 +8,7 @@ use proptest::test_runner::FileFailurePersistence;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use smc_core::shamir::PeerIndex;
-use world::{Fate, Site, World, peer};
+use smc_sim::world::{Fate, Site, World, peer};
 
 /// Trouble comes in this many windows, of epochs of five.
 const WINDOWS: u64 = 12;

@@ -1,8 +1,6 @@
 //! Outputs for one client's eyes alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::collections::BTreeMap;
 
 use smc_core::field::Fp;
@@ -11,7 +9,7 @@ use smc_core::name::NodeName;
 use smc_core::output::{self, OutputError, SealedOutput};
 use smc_core::result::Status;
 use smc_core::roster::document::{ClientTable, QueryTable};
-use world::{Content, Fate, Sender, Site, World, peer};
+use smc_sim::world::{Content, Fate, Sender, Site, World, peer};
 
 const FUNCTIONS: [&str; 5] = ["argmax", "max", "mean", "median", "sum"];
 

@@ -1,8 +1,6 @@
 //! A peer that tells each of the others what it likes and then votes along with everybody.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use rand_chacha::ChaCha20Rng;
@@ -13,8 +11,8 @@ use smc_core::message::PeerMessage;
 use smc_core::protocol::inventory::{Held, HeldList, Inventory};
 use smc_core::protocol::standing::{Members, Standing};
 use smc_core::time::WindowIndex;
-use world::site::EPOCH_WINDOWS;
-use world::{Content, Fate, Packet, Sender, Site, World, peer};
+use smc_sim::world::site::EPOCH_WINDOWS;
+use smc_sim::world::{Content, Fate, Packet, Sender, Site, World, peer};
 
 const WINDOWS: u64 = 12;
 

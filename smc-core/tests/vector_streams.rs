@@ -1,8 +1,6 @@
 //! Vectors: cut, shared, held and agreed on as a whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +14,10 @@ use smc_core::protocol::input::{Input, Terms, plaintext_len};
 use smc_core::roster::{AgentIndex, BundleIndex, MAX_PART_BITS, QuantityIndex, Roster};
 use smc_core::shamir::{Sharing, recompose};
 use smc_core::time::Timestamp;
-use world::{Content, Fate, Packet, Sender, Site, World, peer, vector};
+use smc_sim::world::{Content, Fate, Packet, Sender, Site, World, peer, vector};
 
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
-const PERIOD: Duration = world::site::PERIOD;
+const PERIOD: Duration = smc_sim::world::site::PERIOD;
 
 /// An agent of `roster` and what it draws from.
 fn agent(roster: &Arc<Roster>) -> (Agent, ChaCha20Rng) {

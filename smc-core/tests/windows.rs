@@ -1,13 +1,11 @@
 //! Whole windows of whole sites whose nodes all work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says no by panicking")]
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smc_core::result::SignedResult;
-use world::{Content, Fate, Sender, Site, World, peer};
+use smc_sim::world::{Content, Fate, Sender, Site, World, peer};
 
 #[test]
 fn every_function_equals_the_plain_computation_for_every_n_and_t() {
@@ -59,12 +57,12 @@ fn nobody_joins_or_leaves_before_the_epoch_ends() {
     world.run(11);
     world.assert_sound();
     for w in 0..10 {
-        let plan = world.plan(world::peer(1), world.window(w)).unwrap();
+        let plan = world.plan(smc_sim::world::peer(1), world.window(w)).unwrap();
         let members: Vec<_> = world.covered("sum", plan).into_iter().map(|(agent, _)| agent).collect();
         assert_eq!(members, [0, 1, 2, 3, 4, 5, 6], "window {w}");
     }
     for w in 10..12 {
-        let plan = world.plan(world::peer(1), world.window(w)).unwrap();
+        let plan = world.plan(smc_sim::world::peer(1), world.window(w)).unwrap();
         let members: Vec<_> = world.covered("sum", plan).into_iter().map(|(agent, _)| agent).collect();
         assert_eq!(members, [0, 1, 2, 3, 4, 5, 7], "window {w}");
     }
@@ -91,7 +89,7 @@ fn a_cohort_below_the_minimum_is_withheld() {
     assert_eq!(world.reason("sum", 0), "withheld: cohort 4 of 5");
     assert_eq!(world.succeeded("sum"), 0);
     // No share of any output was ever released.
-    let partials = world.log.sent.iter().filter(|(_, p)| p.content.step() == world::Step::Partial);
+    let partials = world.log.sent.iter().filter(|(_, p)| p.content.step() == smc_sim::world::Step::Partial);
     assert_eq!(partials.count(), 0);
 }
 
@@ -168,7 +166,7 @@ fn all_queries_on_a_quantity_share_one_agreement() {
     world.assert_sound();
     assert_eq!(world.log.agreed.len(), 3 * 4, "once per peer and window");
     let mut votes = BTreeMap::new();
-    for (_, packet) in world.log.sent.iter().filter(|(_, p)| p.content.step() == world::Step::Vote) {
+    for (_, packet) in world.log.sent.iter().filter(|(_, p)| p.content.step() == smc_sim::world::Step::Vote) {
         *votes.entry((packet.from, packet.content.window())).or_insert(0) += 1;
     }
     assert_eq!(votes.len(), 3 * 4);
@@ -237,7 +235,7 @@ fn what_is_held_does_not_grow() {
         });
         most = held.max().unwrap();
         assert!(most <= 6 * 4, "{most} inputs in window {w}");
-        world.log = world::Log::default();
+        world.log = smc_sim::world::Log::default();
     }
     assert!(most >= 6);
 }

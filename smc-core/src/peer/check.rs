@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::Node;
 use super::exchange::Exchange;
 use crate::field::Fp;
+use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
 use crate::protocol::plan::{Member, Plan};
 use crate::protocol::validity::{COIN, Challenge, Evidence, passes};
@@ -93,7 +94,7 @@ impl Check {
                     }
                     Err(reason) => return Verdict::Failed(reason),
                 },
-                Step::Batch(_) if invalid(sharing, 1, &shown).is_empty() => {
+                Step::Batch(_) if invalid(sharing, 1, &shown).is_empty() || disabled(Rule::CheckedInputs) => {
                     return Verdict::Invalid(Vec::new());
                 }
                 Step::Batch(coin) => {

@@ -7,6 +7,7 @@ use super::event::{Event, Refusal, Taken};
 use super::track::Track;
 use crate::card;
 use crate::message::PeerMessage;
+use crate::mutation::{Rule, disabled};
 use crate::name::QuantityName;
 use crate::protocol::standing::Standing;
 use crate::roster::{AgentIndex, Bundle, BundleIndex, QuantityIndex, Roster};
@@ -43,7 +44,7 @@ impl Rhythm {
             // A quantity that is only ever the second one is agreed on as well.
             let second = roster.queries().any(|(_, query)| query.with == Some(index));
             if !queries.is_empty() || second {
-                let vote = votes.remove(measured.quantity.name());
+                let vote = votes.remove(measured.quantity.name()).filter(|_| !disabled(Rule::SingleVote));
                 by_period
                     .entry(measured.quantity.period())
                     .or_default()
@@ -74,6 +75,10 @@ impl Rhythm {
         self.tracks.iter().flat_map(|track| track.left_out(roster))
     }
 
+    pub(super) fn rounds_held(&self) -> usize {
+        self.tracks.iter().map(Track::rounds_held).sum()
+    }
+
     pub(super) fn tracks_quantity(&self, quantity: QuantityIndex) -> bool {
         self.tracks.iter().any(|track| track.quantity() == quantity)
     }
@@ -83,7 +88,9 @@ impl Rhythm {
     pub(super) fn accepts(&self, now: Timestamp, window: WindowIndex) -> Result<(), Refusal> {
         if window < self.closing {
             Err(Refusal::Late)
-        } else if window > self.period.window_at(now + self.period.as_duration() / 2) {
+        } else if window > self.period.window_at(now + self.period.as_duration() / 2)
+            && !disabled(Rule::Windows)
+        {
             Err(Refusal::Early)
         } else {
             Ok(())

@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::document::{Signable, Signed};
 use crate::envelope::KeyEpoch;
 use crate::message::{PeerMessage, Purpose};
+use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
 use crate::protocol::inventory::Inventory;
 use crate::protocol::plan::{self, Plan, PlanError, Report};
@@ -136,7 +137,9 @@ impl Round {
 
     /// A later window closed: what has no plan by now will not get one.
     pub(super) fn overtake(&mut self, node: &mut Node) {
-        if let State::Checking { .. } | State::Gathering { .. } | State::Open = self.state {
+        if let State::Checking { .. } | State::Gathering { .. } | State::Open = self.state
+            && !disabled(Rule::Overtaking)
+        {
             let (have, need) = (self.inventories.voters().len(), node.roster.quorum().size());
             let waiting = Reason::Plan(PlanError::NoQuorum { have, need });
             let reason = if have < need { waiting } else { Reason::Overtaken };
@@ -361,7 +364,7 @@ impl Round {
     fn too_small(&self, node: &Node, plan: &Plan) -> Option<Reason> {
         let minimum = node.roster.minimum_cohort();
         let cohort = self.agents(node, plan.cohort.iter().map(|member| member.stream));
-        (cohort < minimum).then_some(Reason::Cohort { cohort, minimum })
+        (cohort < minimum && !disabled(Rule::MinimumCohort)).then_some(Reason::Cohort { cohort, minimum })
     }
 
     /// 4.6: one vote per window, ever; on disk before it is sent.
@@ -373,7 +376,7 @@ impl Round {
         plan: Arc<Plan>,
         last: &mut Option<Standing>,
     ) {
-        if last.as_ref().is_some_and(|last| last.window >= self.window) {
+        if last.as_ref().is_some_and(|last| last.window >= self.window) && !disabled(Rule::SingleVote) {
             self.state = State::Over;
             return;
         }
@@ -390,7 +393,9 @@ impl Round {
             roster: Digest(*node.roster.digest()),
         };
         *last = Some(standing.clone());
-        node.tell(Event::Persist { quantity: quantity.clone(), vote: standing });
+        if !disabled(Rule::VoteOnDisk) {
+            node.tell(Event::Persist { quantity: quantity.clone(), vote: standing });
+        }
         let vote = Vote { quantity, window: self.window, digest };
         node.say(plan.peers, PeerMessage::Vote(Signed::new(vote, &node.key)));
         self.votes.cast(node.me, digest);
@@ -407,12 +412,14 @@ impl Round {
         deadline: Timestamp,
     ) {
         let other = self.votes.of(plan.peers).find(|&(_, digest)| *digest != ours);
-        if let Some(peer) = other.and_then(|(peer, _)| node.roster.peer(peer)) {
+        if let Some(peer) = other.and_then(|(peer, _)| node.roster.peer(peer))
+            && !disabled(Rule::MatchingVotes)
+        {
             let reason = Reason::VotesDiffer { peer: peer.name.clone() };
             return self.fail(node, plan.peers, &reason);
         }
         let (have, need) = (self.votes.of(plan.peers).count(), plan.peers.len());
-        if have == need {
+        if have == need || (disabled(Rule::AllVotes) && have >= node.roster.quorum().size()) {
             self.agree(node, now, plan, ours);
         } else if deadline <= now {
             self.fail(node, plan.peers, &Reason::VotesMissing { have, need });
@@ -423,7 +430,7 @@ impl Round {
         let window = self.window;
         node.tell(Event::Agreed { quantity: self.quantity, window, plan: Arc::clone(plan) });
         let streams = &node.roster.quantity(self.quantity).streams;
-        let mut fresh = vec![false; node.roster.agents().len()];
+        let mut fresh = vec![disabled(Rule::FreshReadings); node.roster.agents().len()];
         for member in plan.cohort.iter().filter(|member| member.window == window) {
             fresh[node.roster.bundle(streams[member.stream].0).agent.at()] = true;
         }

@@ -48,6 +48,10 @@ impl Track {
         self.vote.as_ref().map(|vote| vote.window)
     }
 
+    pub(super) fn rounds_held(&self) -> usize {
+        self.rounds.len()
+    }
+
     pub(super) fn timeout(&self) -> Option<Timestamp> {
         self.rounds.values().filter_map(Round::timeout).min()
     }

@@ -3,6 +3,7 @@
 
 use super::input::Input;
 use super::inventory::Held;
+use crate::mutation::{Rule, disabled};
 use crate::roster::{BundleIndex, Roster};
 use crate::time::WindowIndex;
 
@@ -47,6 +48,10 @@ impl Holdings {
         let windows = &mut self.bundles[bundle.at()];
         match windows.binary_search_by_key(&window, |&(window, _)| window) {
             Ok(at) if windows[at].1 == input => Kept::Duplicate,
+            Ok(at) if disabled(Rule::FirstInput) => {
+                windows[at].1 = input;
+                Kept::New
+            }
             Ok(_) => Kept::Contradicts,
             Err(at) => {
                 windows.insert(at, (window, input));

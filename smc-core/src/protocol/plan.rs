@@ -4,6 +4,7 @@
 use super::inventory::Held;
 use super::standing::{self, InDoubt, Members, Standing};
 use crate::digest::Digest;
+use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
 use crate::roster::Quorum;
 use crate::shamir::PeerIndex;
@@ -94,8 +95,8 @@ pub fn plan(
     }
     let standings: Vec<_> = reports.iter().map(|report| (report.peer, report.standing)).collect();
     match standing::frozen(quorum, &standings)? {
-        Some(members) => carry_on(quorum, window, &members, reports),
-        None => start_afresh(quorum, window, streams, reports),
+        Some(members) if !disabled(Rule::FrozenCohort) => carry_on(quorum, window, &members, reports),
+        _ => start_afresh(quorum, window, streams, reports),
     }
 }
 

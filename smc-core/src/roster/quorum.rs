@@ -1,6 +1,7 @@
 //! How many peers must agree (docs/protocol.md, 1).
 
 use super::Tolerate;
+use crate::mutation::{Rule, disabled};
 use crate::shamir::Sharing;
 
 /// q, how many peers may not know of an agreement, how many contradictions it takes to refute a claim, and how many partial results to verify a value.
@@ -20,6 +21,7 @@ impl Quorum {
             Tolerate::Crash => (n / 2 + 1, 0),
             Tolerate::Malicious => ((n + t + 1).div_ceil(2), t),
         };
+        let q = if disabled(Rule::Quorum) { q - 1 } else { q };
         Self { q, dissenting: n - q + liars, refuting: liars + 1, verifying: (t + liars + 1).max(t + 2) }
     }
 

@@ -11,7 +11,7 @@ use smc_core::shamir::Sharing;
 use smc_core::value::Value;
 
 use crate::case::{Case, all_sharings, quantity, steps, vector};
-use crate::plain;
+use crate::plain::{self, same};
 
 /// Of 1 to 9 bits; some with steps up to 2^k - 1, others not.
 fn quantities() -> Vec<Quantity> {
@@ -140,22 +140,6 @@ impl Draw {
             |x: Decimal| (0..=steps(&self.quantity)).take_while(|&v| self.quantity.decode(v) < x).count();
         edges.dedup_by_key(|&mut x| below(x));
         edges
-    }
-}
-
-/// Equal; where the last digit is a double's, nearly so.
-fn same(function: &str, have: &Value, want: &Value) -> bool {
-    let near = |a: &Value, b: &Value, slack: fn(f64) -> f64| match (a.as_number(), b.as_number()) {
-        (Some(a), Some(b)) => (a - b).abs() <= slack(b),
-        (a, b) => a == b,
-    };
-    match (function, have, want) {
-        ("entropy", _, _) => near(have, want, |_| 1.01e-6),
-        ("linear_fit", Value::Record(have), Value::Record(want)) => {
-            have["intercept"] == want["intercept"]
-                && near(&have["slope"], &want["slope"], |slope| 1e-12 * slope.abs() + 1e-18)
-        }
-        _ => have == want,
     }
 }
 

@@ -1,100 +1,66 @@
 //! Peers and agents of one site in one process, under one clock that only the test moves. No envelopes: each
 //! message arrives as what its sender would have been proven to have sent.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its part of the world")]
 
+pub mod host;
+pub mod log;
 pub mod network;
 pub mod plain;
 pub mod site;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::agent::{Agent, GapReason};
 use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
-use smc_core::name::{NodeName, QuantityName};
-use smc_core::output::SealedOutput;
-use smc_core::peer::{Blame, Event, Message, Peer, Recovered, Refusal, Taken};
+use smc_core::peer::{Event, Message, Peer, Recovered, Refusal, Taken};
+use smc_core::peers::PeerSet;
 use smc_core::protocol::input::{Input, Terms};
-use smc_core::protocol::plan::Plan;
-use smc_core::protocol::standing::Standing;
 use smc_core::quantity::Quantity;
 use smc_core::result::SignedResult;
-use smc_core::roster::{AgentIndex, BundleIndex, QuantityIndex, Roster};
+use smc_core::roster::{AgentIndex, Roster};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
 use smc_core::value::Value;
 use zeroize::Zeroizing;
 
+pub use self::host::{Disk, Host, InputKey, Loss, Skew};
+pub use self::log::{Log, Told};
 use self::network::Flights;
-pub use self::network::{Content, Fate, Packet, Sender, Step};
+pub use self::network::{Content, Fate, LATENCY, Packet, Sender, Step};
 use self::site::PERIOD;
 pub use self::site::Site;
 
 /// Noon, the first instant of a cohort epoch and of the worlds' window 0.
-const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
+pub const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
 
 type Readings = Box<dyn Fn(usize, u64) -> Option<f64>>;
 type Hook = Box<dyn FnMut(&mut Packet) -> Fate>;
 
 /// A site at work.
 pub struct World {
+    /// The site file of all nodes, unless a host has another.
     pub roster: Arc<Roster>,
+    /// The one clock; hosts may be off.
     pub now: Timestamp,
+    /// The peers' machines, in the order of peers.
     pub peers: Vec<Host>,
+    /// The agents.
     pub agents: Vec<Agent>,
+    /// All that came to pass.
     pub log: Log,
+    /// What each agent reads in each window, counted from noon.
     pub readings: Readings,
+    /// Who does not follow the protocol: what they say of themselves proves nothing.
+    pub liars: PeerSet,
+    /// What agents draw from.
+    pub rng: ChaCha20Rng,
     hook: Hook,
     flights: Flights,
-    /// How many microseconds a node's clock is ahead of the world's; behind if negative.
-    skews: BTreeMap<Sender, i64>,
-    pub rng: ChaCha20Rng,
-}
-
-/// The machine a peer runs on.
-pub struct Host {
-    pub index: PeerIndex,
-    /// None while it is down.
-    pub peer: Option<Peer>,
-    pub disk: Disk,
-    key: [u8; 32],
-    lives: u8,
-    /// What this peer's site file says.
-    pub roster: Arc<Roster>,
-}
-
-/// What outlives a crash.
-#[derive(Default)]
-pub struct Disk {
-    pub votes: BTreeMap<QuantityName, Standing>,
-    pub inputs: BTreeMap<(BundleIndex, WindowIndex), Vec<u8>>,
-}
-
-/// All that came to pass.
-#[derive(Default)]
-pub struct Log {
-    pub agreed: Vec<(PeerIndex, QuantityIndex, WindowIndex, Arc<Plan>)>,
-    pub blamed: Vec<(PeerIndex, Blame)>,
-    pub results: Vec<Told>,
-    /// Shares of outputs for one client.
-    pub outputs: Vec<(PeerIndex, NodeName, SealedOutput)>,
-    pub refused: Vec<(PeerIndex, Refusal)>,
-    pub sat_out: Vec<(PeerIndex, WindowIndex)>,
-    pub skipped: Vec<(PeerIndex, u64)>,
-    /// Everything sent, before the network had its way.
-    pub sent: Vec<(Timestamp, Packet)>,
-}
-
-/// A result as one peer told it.
-#[derive(Debug, Clone)]
-pub struct Told {
-    pub peer: PeerIndex,
-    pub signed: SignedResult,
-    pub parts: Vec<Arc<[u8]>>,
-    pub publish: bool,
+    /// How far the agents' clocks are off.
+    agent_skews: Vec<Skew>,
 }
 
 /// The vector that an agent reads where others read `value`.
@@ -103,10 +69,7 @@ pub fn vector(value: f64, quantity: &Quantity) -> Vec<f64> {
     (0..quantity.elements()).map(|i| (value * f64::from(i + 1)) % steps).collect()
 }
 
-fn shift(time: Timestamp, micros: i64) -> Timestamp {
-    Timestamp::from_micros(time.as_micros().checked_add_signed(micros).unwrap())
-}
-
+/// The peer with this number.
 pub fn peer(i: u8) -> PeerIndex {
     PeerIndex::new(i).unwrap()
 }
@@ -120,6 +83,8 @@ impl World {
             index,
             peer: None,
             disk: Disk::default(),
+            skew: Skew::None,
+            breath: None,
             key: *keys.signing.to_bytes(),
             lives: 0,
             roster: Arc::clone(&roster),
@@ -133,8 +98,9 @@ impl World {
             readings: Box::new(|agent, window| Some((400 + 37 * agent as u64 + 11 * window) as f64)),
             hook: Box::new(|_| Fate::Pass),
             flights: Flights::default(),
-            skews: BTreeMap::new(),
-            rng: ChaCha20Rng::seed_from_u64(site.seed + 1),
+            agent_skews: vec![Skew::None; roster.agents().len()],
+            liars: PeerSet::EMPTY,
+            rng: ChaCha20Rng::seed_from_u64(site.seed.wrapping_add(1)),
             roster,
         };
         for index in world.roster.sharing().indices() {
@@ -163,7 +129,8 @@ impl World {
         window.0.saturating_sub(self.window(0).0)
     }
 
-    fn period(&self) -> Period {
+    /// The period of the worlds' sites.
+    pub fn period(&self) -> Period {
         Period::from_millis(PERIOD.as_millis() as u64).unwrap()
     }
 
@@ -176,27 +143,46 @@ impl World {
     /// Sets a node's clock that many milliseconds ahead of the world's; behind if negative.
     /// A peer keeps what it is; an agent starts anew.
     pub fn set_clock(&mut self, node: Sender, ahead: i64) {
-        self.skews.insert(node, ahead * 1_000);
-        if let Sender::Agent(agent) = node {
-            let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
-            self.agents[agent] = Agent::new(index, roster, Terms::default(), None, self.clock(node));
+        let by = Duration::from_millis(ahead.unsigned_abs());
+        let skew = if ahead < 0 { Skew::Behind(by) } else { Skew::Ahead(by) };
+        match node {
+            Sender::Agent(agent) => {
+                self.agent_skews[agent] = skew;
+                let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
+                self.agents[agent] = Agent::new(index, roster, Terms::default(), None, self.clock(node));
+            }
+            Sender::Peer(index) => self.host(index).skew = skew,
         }
     }
 
     /// What a node takes for the time.
     fn clock(&self, node: Sender) -> Timestamp {
-        shift(self.now, self.skews.get(&node).copied().unwrap_or(0))
-    }
-
-    /// When a node's clock shows `time`.
-    fn when(&self, node: Sender, time: Timestamp) -> Timestamp {
-        shift(time, -self.skews.get(&node).copied().unwrap_or(0))
+        let skew = match node {
+            Sender::Agent(agent) => self.agent_skews[agent],
+            Sender::Peer(index) => self.peers[index.offset()].skew,
+        };
+        skew.shown(self.now)
     }
 
     /// A peer stops, and all others are told.
     pub fn crash(&mut self, index: PeerIndex) {
         self.host(index).peer = None;
         self.presence(index, false);
+    }
+
+    /// The same, and its disk may lose something.
+    pub fn crash_and_lose(&mut self, index: PeerIndex, loss: Loss) {
+        let disk = &mut self.host(index).disk;
+        match loss {
+            Loss::Everything => *disk = Disk::default(),
+            Loss::Nothing => disk.unsafe_inputs.clear(),
+            Loss::Unsynced => {
+                for input in std::mem::take(&mut disk.unsafe_inputs) {
+                    disk.inputs.remove(&input);
+                }
+            }
+        }
+        self.crash(index);
     }
 
     /// A peer comes back with what its disk holds.
@@ -218,14 +204,14 @@ impl World {
         let host = self.host(index);
         let key = SigningKey::from_bytes(&host.key);
         // Other secrets in each life.
-        host.lives += 1;
-        let root = Zeroizing::new([host.index.get() + 16 * host.lives; 32]);
+        host.lives = host.lives.wrapping_add(1);
+        let root = Zeroizing::new([host.index.get().wrapping_add(host.lives.wrapping_mul(16)); 32]);
         let mut peer = Peer::new(index, key, Arc::clone(&host.roster), recovered, root, now);
         for other in up {
             peer.handle_presence(now, other, true);
             peer.handle_reachable(now, other);
         }
-        host.peer = Some(peer);
+        (host.peer, host.breath) = (Some(peer), None);
         self.drain(index);
         self.presence(index, true);
     }
@@ -257,23 +243,31 @@ impl World {
 
     /// Until an instant within window `w` after noon.
     pub fn run_into(&mut self, w: u64, millis: u64) {
-        self.run_until(self.period().start(self.window(w)) + std::time::Duration::from_millis(millis));
+        self.run_until(self.period().start(self.window(w)) + Duration::from_millis(millis));
     }
 
+    /// Until an instant.
     pub fn run_until(&mut self, end: Timestamp) {
-        while let Some(next) = self.next_event().filter(|&next| next <= end) {
-            self.now = self.now.max(next);
+        while self.step_before(end) {
+            assert_eq!(self.log.unpersisted, [], "a vote was sent that is not on disk");
+        }
+    }
+
+    /// The next thing that happens, unless that is after `end`. Tells whether there was one.
+    pub fn step_before(&mut self, end: Timestamp) -> bool {
+        let next = self.next_event().filter(|&next| next <= end);
+        self.now = self.now.max(next.unwrap_or(end));
+        if next.is_some() {
             self.step();
         }
-        self.now = self.now.max(end);
+        next.is_some()
     }
 
     fn next_event(&self) -> Option<Timestamp> {
-        let peers = self.peers.iter().filter_map(|host| {
-            Some(self.when(Sender::Peer(host.index), host.peer.as_ref()?.poll_timeout()?))
-        });
-        let agents = self.agents.iter().enumerate();
-        let agents = agents.filter_map(|(i, agent)| Some(self.when(Sender::Agent(i), agent.poll_timeout()?)));
+        let due = |host: &Host| Some(host.skew.reached(host.peer.as_ref()?.poll_timeout()?));
+        let peers = self.peers.iter().filter_map(due);
+        let agents = self.agents.iter().zip(&self.agent_skews);
+        let agents = agents.filter_map(|(agent, skew)| Some(skew.reached(agent.poll_timeout()?)));
         peers.chain(agents).chain(self.flights.next_arrival()).min()
     }
 
@@ -333,6 +327,7 @@ impl World {
         }
     }
 
+    /// Sends a message, which the network may change, lose or delay.
     pub fn send(&mut self, mut packet: Packet) {
         self.log.sent.push((self.now, packet.clone()));
         let fate = (self.hook)(&mut packet);
@@ -342,10 +337,17 @@ impl World {
         self.flights.send(self.now, packet, fate);
     }
 
+    /// The broker hands over what nobody sends at present.
+    pub fn inject(&mut self, packet: Packet) {
+        self.flights.send(self.now, packet, Fate::Pass);
+    }
+
     /// Hands a message to its receiver; it is lost on one that is down.
+    #[allow(clippy::missing_errors_doc, reason = "those of the peer")]
     pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {
         let now = self.clock(Sender::Peer(packet.to));
         let Packet { from, to, content } = packet;
+        let now = self.clock(Sender::Peer(to));
         let host = self.host(to);
         let Some(peer) = host.peer.as_mut() else { return Ok(Taken::New) };
         let (message, stored) = match (from, content) {
@@ -360,7 +362,11 @@ impl World {
         };
         let taken = peer.handle_message(now, message);
         if let (Ok(Taken::New), Some((key, plaintext))) = (taken, stored) {
-            host.disk.inputs.insert(key, plaintext);
+            host.disk.unsafe_inputs.insert(key);
+            let before = host.disk.inputs.insert(key, plaintext);
+            if before.is_some() && before.as_ref() != host.disk.inputs.get(&key) {
+                self.log.overwritten.push((to, key));
+            }
         }
         self.drain(to);
         taken
@@ -372,12 +378,18 @@ impl World {
             self.note(index, event);
         }
         while let Some(transmit) = self.host(index).peer.as_mut().and_then(Peer::poll_transmit) {
-            self.assert_persisted(index, &transmit.message);
+            self.note_unpersisted(index, &transmit.message);
+            // Through its text form, as on the wire.
+            let message = PeerMessage::from_bytes(&transmit.message.to_bytes()).unwrap();
+            assert_eq!(message, *transmit.message);
             for to in transmit.to.iter() {
-                // Through its text form, as on the wire.
-                let message = PeerMessage::from_bytes(&transmit.message.to_bytes()).unwrap();
-                assert_eq!(message, *transmit.message);
-                self.send(Packet { from: Sender::Peer(index), to, content: Content::Peer(message) });
+                match &mut self.host(index).breath {
+                    Some(0) => return self.crash(index),
+                    Some(breath) => *breath -= 1,
+                    None => {}
+                }
+                let content = Content::Peer(message.clone());
+                self.send(Packet { from: Sender::Peer(index), to, content });
             }
         }
     }
@@ -389,8 +401,11 @@ impl World {
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
             Event::Forget(inputs) => inputs.iter().for_each(|input| drop(disk.inputs.remove(input))),
             Event::Output { to, output } => self.log.outputs.push((at, to, *output)),
-            Event::Planned { .. } => {}
-            Event::Persist { quantity, vote } => drop(disk.votes.insert(quantity, vote)),
+            Event::Planned { quantity, window } => self.log.planned.push((at, quantity, window)),
+            Event::Persist { quantity, vote } => {
+                disk.unsafe_inputs.clear();
+                disk.votes.insert(quantity, vote);
+            }
             Event::Result { result, parts, publish } => {
                 self.log.results.push(Told { peer: at, signed: *result, parts, publish });
             }
@@ -400,10 +415,12 @@ impl World {
     }
 
     /// A vote is on disk before it is sent.
-    fn assert_persisted(&mut self, index: PeerIndex, message: &PeerMessage) {
+    fn note_unpersisted(&mut self, index: PeerIndex, message: &PeerMessage) {
         if let PeerMessage::Vote(vote) = message {
-            let stored = &self.host(index).disk.votes[&vote.document.quantity];
-            assert_eq!(stored.window, vote.document.window, "a vote was sent that is not on disk");
+            let stored = self.host(index).disk.votes.get(&vote.document.quantity);
+            if stored.is_none_or(|stored| stored.window != vote.document.window) {
+                self.log.unpersisted.push((index, vote.document.window));
+            }
         }
     }
 
@@ -412,6 +429,7 @@ impl World {
         SigningKey::from_bytes(&self.host(index).key)
     }
 
+    /// The machine of a peer.
     pub fn host(&mut self, index: PeerIndex) -> &mut Host {
         &mut self.peers[index.offset()]
     }

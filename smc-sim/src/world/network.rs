@@ -14,27 +14,42 @@ pub const LATENCY: Duration = Duration::from_millis(2);
 /// A message on its way to a peer.
 #[derive(Debug, Clone)]
 pub struct Packet {
+    /// Who sent it.
     pub from: Sender,
+    /// Who gets it.
     pub to: PeerIndex,
+    /// What it says.
     pub content: Content,
 }
 
 /// Who sent it, as the envelope would prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sender {
+    /// An agent, by its place in the site file.
     Agent(usize),
+    /// A peer.
     Peer(PeerIndex),
 }
 
 /// What was sent.
 #[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
+#[allow(clippy::large_enum_variant, reason = "few are kept at a time")]
 pub enum Content {
-    Input { bundle: BundleIndex, window: WindowIndex, plaintext: Vec<u8> },
+    /// An agent's shares.
+    Input {
+        /// Of which bundle.
+        bundle: BundleIndex,
+        /// Of which window.
+        window: WindowIndex,
+        /// The shares.
+        plaintext: Vec<u8>,
+    },
+    /// A message from peer to peer.
     Peer(PeerMessage),
 }
 
 impl Content {
+    /// The window it belongs to; 0 if to none.
     pub fn window(&self) -> WindowIndex {
         match self {
             Self::Input { window, .. } => *window,
@@ -57,7 +72,9 @@ impl Content {
 }
 
 /// The steps of a window, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the protocol's page says what they are")]
 pub enum Step {
     Seeds,
     Input,
@@ -73,9 +90,13 @@ pub enum Step {
 pub enum Fate {
     /// It arrives, and at the same time another message is sent.
     Answered(Box<Packet>),
+    /// It arrives so much later.
     Delay(Duration),
+    /// It is lost.
     Drop,
+    /// It arrives.
     Pass,
+    /// It arrives, and once more so much later.
     Twice(Duration),
 }
 
@@ -87,6 +108,7 @@ pub struct Flights {
 }
 
 impl Flights {
+    /// Sends a message on its way.
     pub fn send(&mut self, now: Timestamp, packet: Packet, fate: Fate) {
         let (first, again) = match fate {
             Fate::Drop => return,
@@ -100,10 +122,12 @@ impl Flights {
         }
     }
 
+    /// When the next one arrives.
     pub fn next_arrival(&self) -> Option<Timestamp> {
         self.packets.keys().next().map(|&(at, _)| at)
     }
 
+    /// One that has arrived by now.
     pub fn arrived(&mut self, now: Timestamp) -> Option<Packet> {
         let (&(at, _), _) = self.packets.first_key_value()?;
         if at > now { None } else { self.packets.pop_first().map(|(_, packet)| packet) }

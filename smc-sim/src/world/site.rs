@@ -22,8 +22,11 @@ pub const GRACE: Duration = Duration::from_millis(200);
 
 /// A site in the making.
 pub struct Site {
+    /// The site file.
     pub document: SiteDocument,
+    /// The peers' keys.
     pub keys: Vec<NodeKeys>,
+    /// What all keys and shares are drawn from.
     pub seed: u64,
     rng: ChaCha20Rng,
 }
@@ -112,6 +115,17 @@ impl Site {
         self
     }
 
+    /// Defines whole numbers with so many bits, from 0 on.
+    pub fn numbers(self, name: &str, bits: u32) -> Self {
+        self.vector(name, bits, 1)
+    }
+
+    /// Adds any other query.
+    pub fn asking(mut self, query: QueryTable) -> Self {
+        self.document.query.push(query);
+        self
+    }
+
     /// Adds a query on CO2 over all agents, called like its function.
     pub fn query(self, function: &str) -> Self {
         self.scoped(function, function, &[])
@@ -126,6 +140,7 @@ impl Site {
         self
     }
 
+    /// The site, checked.
     pub fn roster(&self) -> Roster {
         Roster::try_from(self.document.clone()).unwrap()
     }

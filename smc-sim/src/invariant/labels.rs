@@ -1,0 +1,58 @@
+//! docs/protocol.md, 3.2: no randomness is used twice. What a peer shows in a check, and in rounds of functions that multiply,
+//! is masked with fresh numbers: so no large number is ever shown twice, unless it was drawn twice.
+
+use std::collections::BTreeMap;
+
+use smc_core::message::{PeerMessage, Purpose};
+use smc_core::shamir::PeerIndex;
+use smc_core::time::WindowIndex;
+
+use super::{Cursor, Invariant, View};
+use crate::world::{Content, Sender};
+
+/// Numbers below this may come from public constants.
+const LARGE: u64 = 1 << 32;
+
+/// What each peer showed, and when first.
+#[derive(Default)]
+pub(super) struct Labels {
+    sent: Cursor,
+    shown: BTreeMap<(PeerIndex, u64), (Purpose, WindowIndex)>,
+}
+
+impl Invariant for Labels {
+    fn name(&self) -> &'static str {
+        "labels"
+    }
+
+    fn check(&mut self, view: &View<'_>) -> Result<(), String> {
+        for (_, packet) in self.sent.unread(&view.world.log.sent) {
+            let (Sender::Peer(from), Content::Peer(PeerMessage::Partial(partial))) =
+                (packet.from, &packet.content)
+            else {
+                continue;
+            };
+            if !view.is_honest(from) || !is_masked(view, &partial.of) {
+                continue;
+            }
+            for share in partial.shares.0.iter().map(|share| share.to_u64()).filter(|&share| share > LARGE) {
+                let now = (partial.of.clone(), partial.window);
+                let first = self.shown.entry((from, share)).or_insert_with(|| now.clone());
+                if *first != now {
+                    return Err(format!("{from} showed one number twice: in {first:?} and {now:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_masked(view: &View<'_>, of: &Purpose) -> bool {
+    match of {
+        Purpose::Check(_) => true,
+        Purpose::Query(query) => {
+            let query = view.world.roster.query_named(query);
+            query.is_some_and(|query| view.world.roster.query(query).function.multiplies())
+        }
+    }
+}

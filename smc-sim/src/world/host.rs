@@ -1,0 +1,87 @@
+//! The machines that peers run on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use smc_core::name::QuantityName;
+use smc_core::peer::Peer;
+use smc_core::protocol::standing::Standing;
+use smc_core::roster::{BundleIndex, Roster};
+use smc_core::shamir::PeerIndex;
+use smc_core::time::{Timestamp, WindowIndex};
+
+/// The machine a peer runs on.
+pub struct Host {
+    /// Which peer.
+    pub index: PeerIndex,
+    /// None while it is down.
+    pub peer: Option<Peer>,
+    /// Its disk.
+    pub disk: Disk,
+    /// How far its clock is ahead, or behind.
+    pub skew: Skew,
+    /// How many more messages it sends before it stops; none if it stays.
+    pub breath: Option<u32>,
+    pub(super) key: [u8; 32],
+    pub(super) lives: u8,
+    /// What this peer's site file says.
+    pub roster: Arc<Roster>,
+}
+
+/// How far a clock is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Skew {
+    /// Ahead by so much.
+    Ahead(Duration),
+    /// Behind by so much.
+    Behind(Duration),
+    /// It is right.
+    #[default]
+    None,
+}
+
+impl Skew {
+    pub(super) fn shown(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ahead(by) => now + by,
+            Self::Behind(by) => now - by,
+            Self::None => now,
+        }
+    }
+
+    pub(super) fn reached(self, shown: Timestamp) -> Timestamp {
+        match self {
+            Self::Ahead(by) => shown - by,
+            Self::Behind(by) => shown + by,
+            Self::None => shown,
+        }
+    }
+}
+
+/// Which input.
+pub type InputKey = (BundleIndex, WindowIndex);
+
+/// What outlives a crash.
+#[derive(Default)]
+pub struct Disk {
+    /// The last vote on each quantity.
+    pub votes: BTreeMap<QuantityName, Standing>,
+    /// The inputs.
+    pub inputs: BTreeMap<InputKey, Vec<u8>>,
+    /// Those that may yet be lost: a vote is waited for, and what was written before it is then safe as well.
+    pub unsafe_inputs: BTreeSet<InputKey>,
+}
+
+/// What a crash takes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// The whole disk.
+    Everything,
+    /// Nothing that was written.
+    Nothing,
+    /// What nobody waited for.
+    Unsynced,
+}

@@ -1,0 +1,35 @@
+//! A few hundred histories; the many are played by `cargo run --release -p smc-sim -- --seeds 0..100000`.
+#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+
+use smc_sim::Schedule;
+use smc_sim::coverage::Coverage;
+use smc_sim::run::run;
+
+/// As many as fit into half a minute in a debug build.
+const SEEDS: u64 = 120;
+
+#[test]
+fn whatever_a_seed_decides_all_of_it_holds() {
+    let mut coverage = Coverage::default();
+    for seed in 0..SEEDS {
+        let outcome = run(&Schedule::from_seed(seed));
+        assert_eq!(outcome.violation, None, "cargo run -p smc-sim -- --seed {seed}");
+        coverage.add(&outcome.coverage);
+    }
+    // Histories in which nothing ever comes to a value, or nothing ever fails, would hold anything.
+    let came_to = |what: &str| coverage.outcomes.keys().any(|outcome| outcome.starts_with(what));
+    assert!(["ok: validated", "failed: ", "withheld: "].into_iter().all(came_to), "{coverage}");
+    assert!(coverage.published > 5 * SEEDS, "{} values of {SEEDS} histories", coverage.published);
+    assert!(coverage.drawn.keys().filter(|kind| kind.starts_with("function ")).count() > 20);
+}
+
+#[test]
+fn a_history_repeats_itself_exactly_also_from_its_file() {
+    for seed in [1, 5, 12] {
+        let schedule = Schedule::from_seed(seed);
+        let file = serde_json::to_string(&schedule).unwrap();
+        let again: Schedule = serde_json::from_str(&file).unwrap();
+        let (first, second) = (smc_sim::run::tell(&schedule), smc_sim::run::tell(&again));
+        assert_eq!((first.history, first.coverage), (second.history, second.coverage));
+    }
+}
