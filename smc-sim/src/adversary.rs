@@ -137,6 +137,8 @@ impl Adversary {
             AgentLie::Demands { minimum, from } => {
                 if packet.to.get() >= from {
                     plaintext[..PRESENCE].copy_from_slice(&minimum.to_be_bytes());
+                    // The broker may still have what it would have said.
+                    self.lied.insert((agent.into(), window));
                 }
                 return Some(Fate::Pass);
             }
