@@ -107,9 +107,10 @@ async fn a_mosquitto_that_is_killed_leaves_its_will() {
     peer.subscribe("status/+").await;
     let will = ["--will-topic", "status/agent", "--will-payload", "lost", "-t", "status/peer"];
     let mut agent = subscriber(&broker, "agent", 9, &will);
-    eventually("the agent is there", || broker.counters.snapshot().connections_open == 2).await;
-    peer.publish("status/peer", false, "seen").await;
+    peer.publish("status/peer", true, "seen").await;
     assert_eq!(peer.next().await.payload, "seen");
+    // Logged in, will and all, as soon as it is sent something.
+    eventually("the agent has it, too", || broker.counters.snapshot().messages_out == 2).await;
     agent.kill().await.unwrap();
     assert_eq!(peer.next().await.payload, "lost");
 }

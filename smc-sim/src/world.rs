@@ -345,7 +345,6 @@ impl World {
     /// Hands a message to its receiver; it is lost on one that is down.
     #[allow(clippy::missing_errors_doc, reason = "those of the peer")]
     pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {
-        let now = self.clock(Sender::Peer(packet.to));
         let Packet { from, to, content } = packet;
         let now = self.clock(Sender::Peer(to));
         let host = self.host(to);

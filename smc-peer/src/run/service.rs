@@ -340,7 +340,12 @@ impl Service {
             let Some(name) = self.roster.peer(to).map(|node| node.name.clone()) else { continue };
             match post::seal(&mut self.recipients, to, &message, &mut self.rng) {
                 Ok(Some(sealed)) => self.send(name, sealed),
-                Ok(None) => self.refuse("no_card_of_recipient", name.as_str()),
+                // Ordinary while nodes start: it has yet to introduce itself.
+                Ok(None) => {
+                    if self.refused.count("no_card_of_recipient") {
+                        info!(node = %self.name, to = %name, "no card of this peer yet");
+                    }
+                }
                 Err(error) => warn!(node = %self.name, to = %name, %error, "could not seal"),
             }
         }
