@@ -2,7 +2,7 @@
 //!
 //! A function is an `async` block that reads like the paper's steps. All that it can wait for is an **opening**: the
 //! peers show each other their shares of masked values. What all its branches open at the same time goes out together,
-//! as one round; [`join`] and [`join_all`] run branches side by side and so merge their rounds. A [`Session`] runs one
+//! as one round; `join` and `join_all` run branches side by side and so merge their rounds. A [`Session`] runs one
 //! function at one peer, and hands over what is to be exchanged; in [`local`] all peers sit in one process.
 
 mod bits;

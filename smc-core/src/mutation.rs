@@ -1,5 +1,5 @@
 //! Safety rules that can be switched off to see whether the simulator notices: only in a build with `--cfg mutation`, which
-//! no feature of any crate can turn on. In every other build [`disabled`] is a constant.
+//! no feature of any crate can turn on. In every other build `disabled` is a constant.
 
 /// A safety rule of docs/protocol.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
