@@ -161,11 +161,7 @@ impl<'a> Play<'a> {
     fn begin(&mut self, timed: &Timed) {
         self.say(|| format!("begins: {:?} for {} ms", timed.action, timed.lasts));
         match &timed.action {
-            Action::Clock { peer: of, by } => {
-                let off = Duration::from_millis(by.unsigned_abs());
-                let skew = if *by < 0 { Skew::Behind(off) } else { Skew::Ahead(off) };
-                self.world.host(peer(*of)).skew = skew;
-            }
+            Action::Clock { peer: of, by } => self.world.set_clock(Sender::Peer(peer(*of)), *by),
             Action::Crash { peer: of, loss, after } => match after {
                 None if self.world.host(peer(*of)).peer.is_some() => {
                     self.world.crash_and_lose(peer(*of), *loss);
