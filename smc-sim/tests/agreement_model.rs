@@ -90,11 +90,12 @@ impl Agreement {
             held: &held[i],
             demands: &[],
             standing: standings[i].as_ref(),
+            before: None,
             queries: &[],
             seeds: &[],
         };
         let reports: Vec<_> = heard.iter().enumerate().map(report).collect();
-        plan(self.quorum, now, STREAMS, &reports).ok()
+        plan(self.quorum, now, STREAMS, false, &reports).ok()
     }
 
     /// All sets of a quorum and more of the peers that have closed the window, with `me` among them.

@@ -238,6 +238,8 @@ pub(super) struct Epoch {
     pub(super) index: u64,
     /// Its first window.
     pub(super) first: WindowIndex,
+    /// The first window in which a new cohort no longer waits for the members of the last one.
+    pub(super) settled: WindowIndex,
 }
 
 impl Epoch {
@@ -248,7 +250,10 @@ impl Epoch {
         let begin = Timestamp::from_micros(index.saturating_mul(length));
         let first = period.window_at(begin);
         let first = if period.start(first) < begin { first.next() } else { first };
-        Self { index, first }
+        // A tenth of the epoch, but never all of it.
+        let windows = length / (period.as_duration().as_micros() as u64).max(1);
+        let waits = windows.div_ceil(10).min(windows.saturating_sub(1));
+        Self { index, first, settled: WindowIndex(first.0.saturating_add(waits)) }
     }
 }
 
@@ -263,7 +268,17 @@ mod tests {
         let period = Period::from_millis(7_000).unwrap();
         let epoch = Epoch::of(Duration::from_secs(60), period, WindowIndex(9));
         // Window 9 begins at 63 s, in the second minute, which begins at 60 s; window 8 began at 56 s.
-        assert_eq!(epoch, Epoch { index: 1, first: WindowIndex(9) });
+        assert_eq!(epoch, Epoch { index: 1, first: WindowIndex(9), settled: WindowIndex(10) });
         assert_eq!(Epoch::of(Duration::from_secs(60), period, WindowIndex(17)).first, WindowIndex(9));
+    }
+
+    #[test]
+    fn a_tenth_of_an_epoch_waits_but_never_all_of_it() {
+        let waits = |windows: u64| {
+            let period = Period::from_millis(1_000).unwrap();
+            let epoch = Epoch::of(Duration::from_secs(windows), period, WindowIndex(0));
+            epoch.settled.0 - epoch.first.0
+        };
+        assert_eq!([1, 2, 10, 11, 30, 60].map(waits), [0, 1, 1, 2, 3, 6]);
     }
 }

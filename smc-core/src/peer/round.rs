@@ -274,10 +274,21 @@ impl Round {
                 queries: &inventory.queries,
                 // A vote of an earlier epoch binds nobody any more.
                 standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
+                before: inventory
+                    .standing
+                    .as_ref()
+                    .filter(|vote| vote.epoch != epoch.index)
+                    .map(|vote| &vote.members),
                 seeds: &inventory.seeds,
             })
             .collect();
-        let plan = match plan::plan(node.roster.quorum(), self.window, streams, &reports) {
+        let plan = match plan::plan(
+            node.roster.quorum(),
+            self.window,
+            streams,
+            self.window < epoch.settled,
+            &reports,
+        ) {
             Ok(plan) => Arc::new(plan),
             Err(error) => return self.fail(node, self.inventories.voters(), &Reason::Plan(error)),
         };

@@ -21,6 +21,8 @@ pub struct Report<'a> {
     pub demands: &'a [(u32, u16)],
     /// Its last vote of the cohort epoch.
     pub standing: Option<&'a Standing>,
+    /// The cohort of its last vote, if that was in an earlier epoch.
+    pub before: Option<&'a Members>,
     /// The definitions of the queries that it computes, ascending.
     pub queries: &'a [Digest],
     /// For each peer of the site the name of its contribution to the common keys, as far as this one has it.
@@ -60,6 +62,16 @@ pub struct Member {
 /// Why there is no plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    /// The epoch has just begun, and many of the last cohort are not there yet: what is frozen now shuts them out.
+    #[error(
+        "{back} of the {before} of the last cohort are there; waiting for more as the cohort epoch begins"
+    )]
+    Early {
+        /// How many streams of the last cohort have a reading.
+        back: usize,
+        /// How many streams the last cohort has.
+        before: usize,
+    },
     /// More than one cohort may have been agreed.
     #[error(transparent)]
     InDoubt(#[from] InDoubt),
@@ -79,14 +91,15 @@ pub enum PlanError {
     },
 }
 
-/// Plans `window` of a quantity with `streams` streams.
+/// Plans `window` of a quantity with `streams` streams. While `waits`, a new cohort waits for the members of the last.
 ///
 /// # Errors
-/// When no quorum can go on with the cohort of the epoch.
+/// When no quorum can go on with the cohort of the epoch, or it is too early to choose one.
 pub fn plan(
     quorum: Quorum,
     window: WindowIndex,
     streams: usize,
+    waits: bool,
     reports: &[Report<'_>],
 ) -> Result<Plan, PlanError> {
     let heard = reports.len();
@@ -96,7 +109,10 @@ pub fn plan(
     let standings: Vec<_> = reports.iter().map(|report| (report.peer, report.standing)).collect();
     match standing::frozen(quorum, &standings)? {
         Some(members) if !disabled(Rule::FrozenCohort) => carry_on(quorum, window, &members, reports),
-        _ => start_afresh(quorum, window, streams, reports),
+        _ => {
+            let plan = start_afresh(quorum, window, streams, reports)?;
+            if waits { most_are_back(quorum, streams, reports, plan) } else { Ok(plan) }
+        }
     }
 }
 
@@ -144,6 +160,23 @@ fn start_afresh(
         peers.remove(costly);
     }
     Ok(agree(window, &peers, &places, false))
+}
+
+/// The plan, if nine tenths of the last cohort are in it: of the streams that more peers voted with than may lie.
+fn most_are_back(
+    quorum: Quorum,
+    streams: usize,
+    reports: &[Report<'_>],
+    plan: Plan,
+) -> Result<Plan, PlanError> {
+    let voted_with = |stream: usize| {
+        let with = |report: &&Report<'_>| report.before.is_some_and(|members| members.contains(stream));
+        reports.iter().filter(with).count()
+    };
+    let last = Members::new(streams, (0..streams).filter(|&stream| voted_with(stream) >= quorum.refuting()));
+    let (back, before) =
+        (plan.cohort.iter().filter(|member| last.contains(member.stream)).count(), last.len());
+    if 10 * back < 9 * before { Err(PlanError::Early { back, before }) } else { Ok(plan) }
 }
 
 /// The report whose absence leaves the most of `places` covered, and how many; of equals the last.
@@ -237,6 +270,15 @@ mod tests {
         held: &[&[&[u16]]],
         standing: Option<&Standing>,
     ) -> Result<Plan, PlanError> {
+        plan_while(false, quorum_of, held, standing)
+    }
+
+    fn plan_while(
+        waits: bool,
+        quorum_of: (u8, u8),
+        held: &[&[&[u16]]],
+        standing: Option<&Standing>,
+    ) -> Result<Plan, PlanError> {
         let quorum = Quorum::new(Sharing::new(quorum_of.0, quorum_of.1).unwrap(), Tolerate::Crash);
         let window = |age: &u16| WindowIndex(W.0 - u64::from(*age));
         let held: Vec<Vec<Held>> = held
@@ -249,11 +291,14 @@ mod tests {
         let streams = held[0].len();
         let reports: Vec<_> =
             first(9).iter().zip(&held).map(|(peer, held)| report(peer, held, standing)).collect();
-        plan(quorum, W, streams, &reports)
+        plan(quorum, W, streams, waits, &reports)
     }
 
-    fn report<'a>(peer: PeerIndex, held: &'a [Held], standing: Option<&'a Standing>) -> Report<'a> {
-        Report { peer, held, demands: &[], standing, queries: &[], seeds: &[] }
+    /// A vote of epoch 0 is one of this epoch, others are of an earlier one.
+    fn report<'a>(peer: PeerIndex, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
+        let standing = vote.filter(|vote| vote.epoch == 0);
+        let before = vote.filter(|vote| vote.epoch != 0).map(|vote| &vote.members);
+        Report { peer, held, demands: &[], standing, before, queries: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
@@ -280,7 +325,7 @@ mod tests {
         let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[b, c]];
         let report = |(peer, (demands, queries))| Report { demands, queries, ..report(peer, &held, None) };
         let reports: Vec<_> = first(3).iter().zip(demands.into_iter().zip(queries)).map(report).collect();
-        let plan = plan(quorum, W, 3, &reports).unwrap();
+        let plan = plan(quorum, W, 3, false, &reports).unwrap();
         assert_eq!(plan.cohort.iter().map(|member| member.demand).collect::<Vec<_>>(), [5, 9, 0]);
         assert_eq!(plan.queries, [c]);
     }
@@ -334,6 +379,19 @@ mod tests {
         let plan = plan_of((3, 1), &[all, late, all], None).unwrap();
         assert_eq!(plan.cohort.len(), 3);
         assert_eq!(plan.peers.iter().map(PeerIndex::get).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn a_new_cohort_waits_for_the_members_of_the_last_one_only_while_it_may() {
+        let held: &[&[u16]] = &[&[0], &[], &[0]];
+        let last = Standing { epoch: 1, ..voted(&[0, 1]) };
+        let early = PlanError::Early { back: 1, before: 2 };
+        assert_eq!(plan_while(true, (3, 1), &[held, held], Some(&last)), Err(early));
+        assert_eq!(plan_while(false, (3, 1), &[held, held], Some(&last)).unwrap().cohort.len(), 2);
+        // Nobody is missed who wasn't there before.
+        let last = Standing { epoch: 1, ..voted(&[0, 2]) };
+        assert_eq!(plan_while(true, (3, 1), &[held, held], Some(&last)).unwrap().cohort.len(), 2);
+        assert_eq!(plan_while(true, (3, 1), &[held, held], None).unwrap().cohort.len(), 2);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Round {
             roster,
             held: HeldList::new(held),
             demands: demands.collect(),
-            standing: vote.filter(|vote| vote.epoch == epoch.index && vote.roster == roster).cloned(),
+            standing: vote.filter(|vote| vote.roster == roster).cloned(),
             queries,
             seeds: node.seeds.names(self.key_epoch(node)),
         }
