@@ -25,7 +25,13 @@ pub trait Signable: Serialize + Sized {
 
     /// Whether `signature` is by the owner of `key` and for this very document.
     fn is_signed_by(&self, key: &VerifyingKey, signature: &Signature) -> bool {
-        key.verify(Self::DOMAIN, &canonical(self), signature).is_ok()
+        self.verifier()(key, signature)
+    }
+
+    /// The same for one signature after the other: the form that they are for is written once.
+    fn verifier(&self) -> impl Fn(&VerifyingKey, &Signature) -> bool + use<Self> {
+        let form = canonical(self);
+        move |key, signature| key.verify(Self::DOMAIN, &form, signature).is_ok()
     }
 }
 

@@ -10,7 +10,7 @@ mod seeds;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use self::label::Label;
 pub use self::seeds::{Contribution, SeedBatch, SeedError, Seeds};
@@ -88,7 +88,8 @@ impl Stream {
     /// Adds to each element the next number of this key times the factor of `degree`.
     fn add(&mut self, elements: &mut [Fp], degree: usize) {
         let factor = self.factors[degree];
-        let mut draws = Zeroizing::new([0; DRAWS * 8]);
+        let mut draws = [0; DRAWS * 8];
+        let drawn = elements.len().min(DRAWS) * 8;
         for elements in elements.chunks_mut(DRAWS) {
             let draws = &mut draws[..elements.len() * 8];
             self.rng.fill_bytes(draws);
@@ -97,6 +98,8 @@ impl Stream {
                 *element += Fp::reduce(u64::from_le_bytes(draw) >> 3) * factor;
             }
         }
+        // Byte by byte: erasing what was never written would take longer than to draw a few.
+        draws[..drawn].zeroize();
     }
 }
 

@@ -180,11 +180,12 @@ impl SignedResult {
         if result.site != *roster.site() {
             return Err(VerifyError::WrongSite { site: result.site.clone() });
         }
+        let is_signed_by = result.verifier();
         for (peer, signature) in &self.signatures {
             let index = roster.peer_named(peer.as_str());
             let node = index.and_then(|index| roster.peer(index));
             let node = node.ok_or_else(|| VerifyError::UnknownPeer { peer: peer.clone() })?;
-            if !result.is_signed_by(&node.identity, signature) {
+            if !is_signed_by(&node.identity, signature) {
                 return Err(VerifyError::Forged { peer: peer.clone() });
             }
         }

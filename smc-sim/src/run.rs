@@ -1,11 +1,14 @@
 //! Plays a history and holds the invariants against every step of it.
 
+mod guard;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::guard::{Said, Says, guarded};
 use crate::action::{Action, Schedule, Timed};
 use crate::adversary::{Adversary, astray, floods};
 use crate::coverage::Coverage;
@@ -44,12 +47,24 @@ pub struct Outcome {
 
 /// Plays a history until it is over or something does not hold.
 pub fn run(schedule: &Schedule) -> Outcome {
-    Play::new(schedule, false).play_out()
+    let schedule = schedule.clone();
+    guarded(move |_| Play::new(&schedule, None).play_out())
 }
 
 /// The same, and tells what happened.
 pub fn tell(schedule: &Schedule) -> Outcome {
-    Play::new(schedule, true).play_out()
+    let schedule = schedule.clone();
+    guarded(move |says| Play::new(&schedule, Some(says.clone())).play_out())
+}
+
+/// Plays a history that is held to nothing but the invariant with this name.
+pub fn hold(schedule: &Schedule, name: &'static str) -> Outcome {
+    let schedule = schedule.clone();
+    guarded(move |_| {
+        let mut play = Play::new(&schedule, None);
+        play.invariants.retain(|invariant| invariant.name() == name);
+        play.play_out()
+    })
 }
 
 struct Play<'a> {
@@ -57,7 +72,7 @@ struct Play<'a> {
     world: World,
     adversary: Rc<RefCell<Adversary>>,
     invariants: Vec<Box<dyn Invariant>>,
-    history: Option<Vec<String>>,
+    says: Option<Says>,
     told: usize,
 }
 
@@ -84,7 +99,7 @@ enum Turn<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(schedule: &'a Schedule, history: bool) -> Self {
+    fn new(schedule: &'a Schedule, says: Option<Says>) -> Self {
         let site = schedule.site();
         let mut world = World::new(site);
         let liars = schedule.liars.iter().map(|&liar| peer(liar));
@@ -100,14 +115,13 @@ impl<'a> Play<'a> {
             let speaks = noise(seed, &[1, agent as u64, window]) % 1000 >= gaps.of_1000(window);
             speaks.then_some((noise(seed, &[2, agent as u64, window]) % (1 << BITS)) as f64)
         });
-        let history = history.then(Vec::new);
-        Self { schedule, world, adversary, invariants: invariant::all(), history, told: 0 }
+        Self { schedule, world, adversary, invariants: invariant::all(), says, told: 0 }
     }
 
     fn play_out(mut self) -> Outcome {
         let violation = self.play().and_then(|()| self.finish()).err();
         let coverage = Coverage::of(self.schedule, &self.world, &self.adversary.borrow());
-        Outcome { violation, coverage, history: self.history.unwrap_or_default() }
+        Outcome { violation, coverage, history: Vec::new() }
     }
 
     fn play(&mut self) -> Result<(), Violation> {
@@ -133,6 +147,7 @@ impl<'a> Play<'a> {
     fn run_to(&mut self, millis: u64) -> Result<(), Violation> {
         let end = NOON + Duration::from_millis(millis);
         while self.world.step_before(end) {
+            guard::reached(self.moment());
             self.note();
             self.hold(|invariant, view| invariant.check(view))?;
         }
@@ -147,12 +162,13 @@ impl<'a> Play<'a> {
         &mut self,
         look: impl Fn(&mut dyn Invariant, &View<'_>) -> Result<(), String>,
     ) -> Result<(), Violation> {
-        let adversary = self.adversary.borrow();
+        let (at, adversary) = (self.moment(), self.adversary.borrow());
         let view = View { world: &self.world, schedule: self.schedule, lied: &adversary.lied };
         for invariant in &mut self.invariants {
-            look(&mut **invariant, &view).map_err(|what| {
-                let at = self.world.now.since(NOON).as_millis() as u64;
-                Violation { invariant: invariant.name(), what, at }
+            look(&mut **invariant, &view).map_err(|what| Violation {
+                invariant: invariant.name(),
+                what,
+                at,
             })?;
         }
         Ok(())
@@ -253,15 +269,21 @@ impl<'a> Play<'a> {
     }
 
     fn say(&mut self, line: impl FnOnce() -> String) {
-        let at = self.world.now.since(NOON).as_millis();
-        if let Some(history) = &mut self.history {
-            history.push(format!("{at:>6} ms  {}", line()));
+        if let Some(says) = &self.says {
+            let line = format!("{:>6} ms  {}", self.moment(), line());
+            // Somebody listens as long as the history is played.
+            let _ = says.send(Said::Happened(line));
         }
+    }
+
+    /// In milliseconds after the start of window 0.
+    fn moment(&self) -> u64 {
+        self.world.now.since(NOON).as_millis() as u64
     }
 
     /// Writes down what was sent and told.
     fn note(&mut self) {
-        if self.history.is_none() {
+        if self.says.is_none() {
             return;
         }
         let new: BTreeSet<String> = self.world.log.results[self.told..]

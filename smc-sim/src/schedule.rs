@@ -34,6 +34,8 @@ const SHARINGS: [(u8, u8); 16] = [
 pub const BITS: u32 = 4;
 /// Elements of a vector.
 const ELEMENTS: u32 = 3;
+/// So long that the steps of one window can last until the next one closes.
+const LONG_STEP: u64 = 700;
 /// Most actions of a history.
 const MOST_ACTIONS: u64 = 10;
 
@@ -100,7 +102,7 @@ fn shape(dice: &mut Dice) -> Shape {
         minimum: 3,
         epoch: 3 + dice.below(2),
         // With long steps a window may not be done when the next one closes.
-        step: dice.of(&[200, 200, 200, 700]),
+        step: dice.of(&[200, 200, 200, LONG_STEP]),
         function: functions[dice.below(functions.len() as u64) as usize].name.to_owned(),
     }
 }
@@ -131,7 +133,22 @@ fn timed(dice: &mut Dice, site: &Shape, liars: &[u8], trouble: u64) -> Timed {
 /// What seldom comes together by chance, around a moment at which a window closes.
 fn storm(dice: &mut Dice, site: &Shape, trouble: u64) -> Vec<Timed> {
     let closes = (1 + dice.below(trouble - 1)) * 1000 + 200;
+    if site.step == LONG_STEP && dice.one_in(2) {
+        return overtaken(dice, site, closes);
+    }
     if dice.one_in(2) { missed(dice, site, closes) } else { turned_back(dice, site, closes) }
+}
+
+/// Every message of a window's steps comes late, though in time: its votes are due when the next window has closed. Other
+/// agents speak in either, so that there are two cohorts to choose from.
+fn overtaken(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
+    let delay = site.step / 2 + dice.below(site.step / 2);
+    let slow = Action::Weather { lost: 0, delay, late: 1000, twice: 0 };
+    let gaps = Action::Gaps { of_1000: 100 + dice.below(300) };
+    vec![
+        Timed { at: closes - 200 - 1000, lasts: 500, action: gaps },
+        Timed { at: closes - 10, lasts: 1500 + dice.below(1000), action: slow },
+    ]
 }
 
 /// A peer that has voted restarts with a clock that is behind, and hears once more what it heard before.

@@ -4,6 +4,7 @@
 use smc_sim::Schedule;
 use smc_sim::coverage::Coverage;
 use smc_sim::run::run;
+use smc_sim::shrink::shrink;
 
 /// As many as fit into half a minute in a debug build.
 const SEEDS: u64 = 120;
@@ -32,4 +33,17 @@ fn a_history_repeats_itself_exactly_also_from_its_file() {
         let (first, second) = (smc_sim::run::tell(&schedule), smc_sim::run::tell(&again));
         assert_eq!((first.history, first.coverage), (second.history, second.coverage));
     }
+}
+
+#[test]
+fn a_panic_breaks_a_history_like_anything_else_that_must_not_be() {
+    let mut schedule = Schedule::from_seed(3);
+    schedule.actions = Schedule::from_seed(5).actions;
+    // No site file has such a function: the world can't be built.
+    schedule.site.function = "horoscope".to_owned();
+    let violation = run(&schedule).violation.unwrap();
+    assert_eq!(violation.invariant, "no panic");
+    assert!(violation.what.contains("horoscope"), "{violation}");
+    assert_eq!(shrink(&schedule).actions, []);
+    assert_eq!(run(&Schedule::from_seed(3)).violation, None, "the next one is played as ever");
 }

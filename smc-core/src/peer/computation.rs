@@ -289,9 +289,10 @@ impl Computation {
     fn publish(&mut self, node: &mut Node, peers: PeerSet, Stated { result, mut parts }: Stated) {
         let mut signatures = BTreeMap::new();
         let mut signers = PeerSet::EMPTY;
+        let is_signed_by = result.verifier();
         for (peer, signature) in self.endorsements.of(peers) {
             let Some(signer) = node.roster.peer(peer).cloned() else { continue };
-            if result.is_signed_by(&signer.identity, signature) {
+            if is_signed_by(&signer.identity, signature) {
                 signers = signers.with(peer);
                 signatures.insert(signer.name, *signature);
             } else {

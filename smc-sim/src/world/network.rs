@@ -103,7 +103,7 @@ pub enum Fate {
 /// Messages in flight, by arrival.
 #[derive(Debug, Default)]
 pub struct Flights {
-    packets: BTreeMap<(Timestamp, u64), Packet>,
+    packets: BTreeMap<(Timestamp, u64), Box<Packet>>,
     sent: u64,
 }
 
@@ -116,10 +116,15 @@ impl Flights {
             Fate::Delay(delay) => (LATENCY + delay, None),
             Fate::Twice(later) => (LATENCY, Some(LATENCY + later)),
         };
-        for latency in again.into_iter().chain([first]) {
-            self.sent += 1;
-            self.packets.insert((now + latency, self.sent), packet.clone());
+        if let Some(latency) = again {
+            self.launch(now + latency, packet.clone());
         }
+        self.launch(now + first, packet);
+    }
+
+    fn launch(&mut self, arrives: Timestamp, packet: Packet) {
+        self.sent += 1;
+        self.packets.insert((arrives, self.sent), Box::new(packet));
     }
 
     /// When the next one arrives.
@@ -130,6 +135,6 @@ impl Flights {
     /// One that has arrived by now.
     pub fn arrived(&mut self, now: Timestamp) -> Option<Packet> {
         let (&(at, _), _) = self.packets.first_key_value()?;
-        if at > now { None } else { self.packets.pop_first().map(|(_, packet)| packet) }
+        if at > now { None } else { self.packets.pop_first().map(|(_, packet)| *packet) }
     }
 }

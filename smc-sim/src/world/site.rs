@@ -1,12 +1,13 @@
 //! Sites built in code.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::decimal::Decimal;
-use smc_core::identity::NodeKeys;
+use smc_core::identity::{NodeKeys, SealingPublic, VerifyingKey};
 use smc_core::name::StreamName;
 use smc_core::roster::document::{AgentTable, PeerTable, QuantityTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{Roster, SiteDocument, Span, Tolerate};
@@ -26,9 +27,8 @@ pub struct Site {
     pub document: SiteDocument,
     /// The peers' keys.
     pub keys: Vec<NodeKeys>,
-    /// What all keys and shares are drawn from.
+    /// What the peers' keys and all shares are drawn from.
     pub seed: u64,
-    rng: ChaCha20Rng,
 }
 
 impl Site {
@@ -60,7 +60,7 @@ impl Site {
         let peer = peer.collect();
         let document =
             SiteDocument { site, peer, agent: vec![], client: vec![], quantity: vec![], query: vec![] };
-        Self { document, keys, seed, rng }
+        Self { document, keys, seed }
     }
 
     /// Peers may lie.
@@ -86,15 +86,15 @@ impl Site {
 
     /// Adds an agent with labels and one stream for each of `quantities`.
     pub fn agent(mut self, labels: &[(&str, &str)], quantities: &[&str]) -> Self {
-        let keys = NodeKeys::generate(&mut self.rng);
+        let (identity, sealing) = public(self.document.agent.len());
         let stream = |(place, quantity): (usize, &&str)| StreamTable::Named {
             name: format!("s{place}").parse::<StreamName>().unwrap(),
             quantity: quantity.parse().unwrap(),
         };
         self.document.agent.push(AgentTable {
             name: format!("room-{}", 101 + self.document.agent.len()).parse().unwrap(),
-            identity: keys.signing.verifying_key(),
-            sealing: *keys.sealing.public(),
+            identity,
+            sealing,
             labels: map(labels),
             streams: quantities.iter().enumerate().map(stream).collect(),
         });
@@ -144,6 +144,17 @@ impl Site {
     pub fn roster(&self) -> Roster {
         Roster::try_from(self.document.clone()).unwrap()
     }
+}
+
+/// The public keys of the agent at this place, of every site, drawn once: nobody here seals for an agent, and none signs.
+fn public(place: usize) -> (VerifyingKey, SealingPublic) {
+    static DRAWN: Mutex<Vec<(VerifyingKey, SealingPublic)>> = Mutex::new(Vec::new());
+    let mut drawn = DRAWN.lock().unwrap();
+    while drawn.len() <= place {
+        let keys = NodeKeys::generate(&mut ChaCha20Rng::seed_from_u64(drawn.len() as u64));
+        drawn.push((keys.signing.verifying_key(), *keys.sealing.public()));
+    }
+    drawn[place]
 }
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
