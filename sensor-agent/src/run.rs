@@ -16,7 +16,7 @@ use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
 use smc_mqtt::entropy::NoEntropy;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings};
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Pauses};
 use smc_mqtt::topic::Topics;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -121,6 +121,7 @@ pub async fn run(
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
+    settings.pauses = pauses(&roster);
     let mut service =
         Service::new(roster, secrets, (terms, maximum_age), topics.clone(), clock.clone(), witness)?;
     let mut inboxes = vec![topics.cards()];
@@ -151,6 +152,12 @@ pub async fn run(
         warn!(%node, unsent, "left before the broker took all messages");
     }
     Ok(())
+}
+
+fn pauses(roster: &Roster) -> Pauses {
+    let agents = u32::try_from(roster.agents().len()).unwrap_or(u32::MAX);
+    let period = roster.shortest_period();
+    period.map_or_else(Pauses::default, |period| Pauses::of_agent(period.as_duration(), agents))
 }
 
 fn handle(service: &mut Service, taps: &[Taps], happening: Happening) {

@@ -4,6 +4,7 @@
 //! file, and the digest of what they agreed on is part of every vote.
 
 mod builder;
+mod caution;
 pub mod document;
 mod error;
 mod queries;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use self::builder::Builder;
+pub use self::caution::Caution;
 pub use self::document::{SiteDocument, Span, Tolerate};
 pub use self::error::RosterError;
 pub use self::quorum::Quorum;
@@ -248,6 +250,11 @@ impl Roster {
     /// All bundles.
     pub fn bundles(&self) -> &[Bundle] {
         &self.bundles
+    }
+
+    /// The shortest windows that anything is measured in; none if nothing is.
+    pub fn shortest_period(&self) -> Option<Period> {
+        self.bundles.iter().map(|bundle| bundle.period).min()
     }
 
     /// One bundle.

@@ -9,7 +9,7 @@ use rand_core::SeedableRng;
 use smc_core::identity::NodeKeys;
 use smc_core::roster::document::{AgentTable, StreamTable};
 use smc_core::roster::{
-    MAX_AGENTS, MAX_QUERIES, MAX_STREAMS_PER_AGENT, Roster, RosterError, SiteDocument, Span,
+    Caution, MAX_AGENTS, MAX_QUERIES, MAX_STREAMS_PER_AGENT, Roster, RosterError, SiteDocument, Span,
 };
 use smc_core::time::Period;
 
@@ -124,6 +124,31 @@ fn what_is_left_out_has_a_default() {
     assert_eq!(roster.timing().grace, Duration::from_secs(2));
     assert_eq!(roster.timing().key_epoch, Duration::from_secs(86_400));
     assert_eq!(roster.quantities().next().unwrap().1.quantity.period().as_millis(), 60_000);
+}
+
+#[test]
+fn a_step_that_outlasts_a_window_is_cautioned_about() {
+    let cautions = |change: fn(&mut SiteDocument)| {
+        let mut document = document();
+        change(&mut document);
+        Roster::try_from(document).unwrap().cautions()
+    };
+    assert_eq!(cautions(|_| {}), []);
+    assert_eq!(cautions(|document| document.site.step = "9999ms".parse().unwrap()), []);
+    let found = cautions(|document| document.site.step = Span::from_secs(10));
+    let [Caution::StepTooLong { quantity, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(quantity.as_str(), "noise", "that of the shortest windows");
+    let text = found[0].to_string();
+    assert!(
+        ["site.step is 10s", "half of the shortest period"].iter().all(|part| text.contains(part)),
+        "{text}"
+    );
+    // Nobody waits for windows that nobody asks about.
+    let unasked = cautions(|document| {
+        document.site.step = Span::from_secs(10);
+        document.query.retain(|query| query.quantity.as_str() != "noise");
+    });
+    assert_eq!(unasked, []);
 }
 
 #[test]

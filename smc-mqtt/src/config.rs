@@ -14,6 +14,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 use smc_core::name::NodeName;
 use smc_core::roster::{Roster, RosterError, SiteDocument};
+use tracing::warn;
 
 pub use self::keyfile::{KeyFile, KeyFileError};
 use crate::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
@@ -91,14 +92,18 @@ pub fn load<T: DeserializeOwned>(path: &Path, keys: &[&str]) -> Result<T, Config
     read(path, Some(environment.source(Some(variables))))
 }
 
-/// Reads and checks a site file. The environment has no say in it: all nodes must agree on every byte.
+/// Reads and checks a site file, and warns of what its owner should know. The environment has no say in it: all nodes must agree on every byte.
 ///
 /// # Errors
 /// If the file can't be read or does not hold together.
 pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
     let document: SiteDocument = read(path, None)?;
     let site = |error| ConfigError::Site { path: path.to_owned(), error: Box::new(error) };
-    Ok(Arc::new(document.try_into().map_err(site)?))
+    let roster: Roster = document.try_into().map_err(site)?;
+    for caution in roster.cautions() {
+        warn!("{}: {caution}", path.display());
+    }
+    Ok(Arc::new(roster))
 }
 
 fn read<T: DeserializeOwned>(path: &Path, environment: Option<Environment>) -> Result<T, ConfigError> {

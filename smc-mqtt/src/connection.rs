@@ -32,7 +32,9 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
-pub use crate::settings::{BrokerAddress, BrokerAddressError, ConnectionSettings, Login, Secret, Will};
+pub use crate::settings::{
+    BrokerAddress, BrokerAddressError, ConnectionSettings, Login, Pauses, Secret, Will,
+};
 pub use fault::{Fault, Refusal};
 
 use driver::Driver;
@@ -198,7 +200,7 @@ pub enum Happening {
     /// Connected, and every subscription answered. Messages may already have come before.
     Connected,
     /// The connection broke, or the broker can't be reached; told again only when the reason changes.
-    /// Attempts go on, 0.2 s to 30 s apart.
+    /// Attempts go on, as [`ConnectionSettings::pauses`] has it.
     Disconnected {
         /// Why.
         reason: Fault,

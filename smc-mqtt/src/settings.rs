@@ -1,5 +1,7 @@
 //! Where the broker is, and how a node introduces itself there.
 
+mod pauses;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use self::pauses::Pauses;
 
 /// The port of plain MQTT.
 pub const DEFAULT_PORT: u16 = 1883;
@@ -34,6 +38,8 @@ pub struct ConnectionSettings {
     pub max_packet: usize,
     /// How many messages wait at most, in each direction.
     pub queue: usize,
+    /// How long it waits before it tries again.
+    pub pauses: Pauses,
 }
 
 impl ConnectionSettings {
@@ -47,6 +53,7 @@ impl ConnectionSettings {
             will: None,
             max_packet: DEFAULT_MAX_PACKET,
             queue: DEFAULT_QUEUE,
+            pauses: Pauses::default(),
         }
     }
 }

@@ -6,12 +6,14 @@ mod mosquitto;
 
 use std::future::Future;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mosquitto::{Mosquitto, PATIENCE};
 use smc_mqtt::connection::{
-    ConnectionSettings, Fault, Happening, Incoming, Login, PublishRefused, Refusal, Will, connect,
+    ConnectionSettings, Fault, Happening, Incoming, Login, Pauses, PublishRefused, Refusal, Will, connect,
 };
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 fn settings(broker: &Mosquitto, client_id: &str) -> ConnectionSettings {
@@ -45,11 +47,28 @@ async fn impostor(greeting: Vec<u8>) -> String {
     tokio::spawn(async move {
         let mut held = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::io::AsyncWriteExt::write_all(&mut stream, &greeting).await.unwrap();
+            stream.write_all(&greeting).await.unwrap();
             held.push(stream);
         }
     });
     address
+}
+
+/// A server that says `greeting` to whoever introduces himself, and goes; tells of each.
+async fn breaker(greeting: Vec<u8>) -> (String, mpsc::UnboundedReceiver<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(&greeting).await.unwrap();
+            let _ = stream.shutdown().await;
+            // Until the client has read it and goes, too.
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+            let _ = tell.send(());
+        }
+    });
+    (address, told)
 }
 
 #[tokio::test]
@@ -103,6 +122,38 @@ async fn a_restarted_broker_is_found_again_and_subscribed_again() {
     connected(&mut incoming).await;
     assert_eq!(message(&mut incoming).await.1, b"patient");
     assert_eq!(publisher.counters().connections, 2);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_restarted_again_and_again_is_found_as_soon_each_time() {
+    let mut broker = Mosquitto::open();
+    let (publisher, mut incoming) = connect(settings(&broker, "a"), vec!["t".into()]);
+    for round in 1..=8 {
+        let from = Instant::now();
+        connected(&mut incoming).await;
+        let passed = from.elapsed();
+        assert!(passed < Duration::from_secs(2), "connection {round} came after {passed:?}");
+        publisher.publish("t", round.to_string(), false).unwrap();
+        while message(&mut incoming).await.1 != round.to_string().into_bytes() {}
+        broker.start();
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_connections_and_breaks_them_is_left_in_peace() {
+    // It answers the subscription and is gone: such a connection proves nothing.
+    let (address, mut greeted) = breaker(vec![0x20, 2, 0, 0, 0x90, 3, 0, 1, 1]).await;
+    let mut settings = ConnectionSettings::new(address.parse().unwrap(), "a");
+    settings.pauses = Pauses { first: Duration::from_millis(1), longest: Duration::from_secs(3600) };
+    let (_publisher, mut incoming) = connect(settings, vec!["t".into()]);
+    connected(&mut incoming).await;
+    let began = Instant::now();
+    let mut attempts = 0;
+    while began.elapsed() < Duration::from_secs(2) {
+        attempts += u32::from(timeout(Duration::from_millis(50), greeted.recv()).await.is_ok());
+    }
+    // Half as long again each time, from a millisecond on; at full speed it would be a thousand.
+    assert!((5..100).contains(&attempts), "{attempts} attempts in 2 s");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::entropy::NoEntropy;
-use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::settings::{BrokerAddress, Pauses};
 use smc_mqtt::topic::Topics;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -91,7 +91,9 @@ pub async fn run(
 ) -> Result<(), PeerError> {
     let topics = Topics::new(options.roster.site().clone());
     let node = options.secrets.node.clone();
-    let settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
+    let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
+    let period = options.roster.shortest_period();
+    settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
     let inboxes =
         vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
     let mut service = Service::new(options, topics, clock.clone(), observer)?;

@@ -23,8 +23,6 @@ use crate::settings::ConnectionSettings;
 
 /// How long the broker may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
-/// A connection that lasted this long was a good one: the next pause is short again.
-const GOOD: Duration = Duration::from_secs(10);
 
 /// The first byte of every CONNACK. Looked at by itself, because whatever else answers a CONNECT may well look
 /// like the beginning of some other packet that never ends.
@@ -64,7 +62,7 @@ impl Driver {
         tell: mpsc::Sender<Told>,
     ) -> Self {
         let teller = Teller::new(tell, settings.max_packet);
-        let backoff = Backoff::new(&settings.client_id);
+        let backoff = Backoff::new(settings.pauses, &settings.client_id, Instant::now());
         Self { settings, subscriptions, shared, queue, outbox: Outbox::default(), teller, backoff }
     }
 
@@ -77,7 +75,6 @@ impl Driver {
         };
         tokio::pin!(closing);
         while !self.is_abandoned() {
-            let began = Instant::now();
             let greeted = tokio::select! {
                 greeted = greet(&self.settings) => greeted,
                 () = &mut closing => {
@@ -90,10 +87,7 @@ impl Driver {
             if *self.shared.phase.borrow() != Phase::Open {
                 break;
             }
-            if began.elapsed() >= GOOD {
-                self.backoff.reset();
-            }
-            let pause = self.backoff.next();
+            let pause = self.backoff.pause(Instant::now());
             tracing::debug!(broker = %self.settings.broker, ?trouble, ?pause, "no connection");
             let happening = match trouble {
                 Trouble::Fault(reason) => Happening::Disconnected { reason },
@@ -119,6 +113,7 @@ impl Driver {
             outbox: &mut self.outbox,
             queue: &mut self.queue,
             teller: &mut self.teller,
+            backoff: &mut self.backoff,
             shared: &self.shared,
             subscriptions: &self.subscriptions,
             keep_alive: Duration::from_secs(keep_alive(&self.settings).into()),

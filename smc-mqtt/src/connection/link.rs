@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
 use super::outbox::Outbox;
 use super::teller::{Offer, Teller};
@@ -30,6 +31,7 @@ pub(super) struct Ends<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) queue: &'a mut mpsc::Receiver<Publish>,
     pub(super) teller: &'a mut Teller,
+    pub(super) backoff: &'a mut Backoff,
     pub(super) shared: &'a Shared,
     pub(super) subscriptions: &'a [String],
     pub(super) keep_alive: Duration,
@@ -202,6 +204,10 @@ impl<'a> Link<'a> {
     }
 
     fn take(&mut self, received: Received) -> Result<(), Fault> {
+        if self.subscribing.is_none() {
+            // Whatever comes after the subscriptions are made: a message, an acknowledgement, the answer to a ping.
+            self.ends.backoff.works();
+        }
         match received {
             Received::Oversized { pkid } => {
                 self.ends.shared.tally.oversized.fetch_add(1, Relaxed);

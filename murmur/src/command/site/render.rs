@@ -80,7 +80,7 @@ minimum_cohort = {minimum_cohort}
 period = \"{period}\"
 # How long after a window's end its readings are still taken.
 grace = \"{grace}\"
-# How long a peer waits for the others in each step.
+# How long a peer waits for the others in each step; less than the shortest period.
 step = \"{grace}\"
 # How long nobody joins or leaves the cohort, so that two results never differ by one room.
 cohort_epoch = \"{cohort_epoch}\"
