@@ -40,8 +40,8 @@ impl SigningKey {
     /// nothing for another.
     pub fn sign(&self, domain: &'static str, message: &[u8]) -> Signature {
         let message = separated(domain, message);
-        let made = Made::new(&self.verifying_key(), &message);
-        Signature { bytes: self.0.sign(&message).to_bytes(), made: Some(made) }
+        let made = Some(made(&self.verifying_key(), &message));
+        Signature { bytes: self.0.sign(&message).to_bytes(), made }
     }
 }
 
@@ -95,7 +95,7 @@ impl VerifyingKey {
         signature: &Signature,
     ) -> Result<(), BadSignature> {
         let message = separated(domain, message);
-        if signature.made.as_ref().is_some_and(|made| *made == Made::new(self, &message)) {
+        if signature.made.is_some_and(|digest| digest == made(self, &message)) {
             return Ok(());
         }
         let signature = ed25519_dalek::Signature::from_bytes(&signature.bytes);
@@ -108,8 +108,8 @@ impl VerifyingKey {
 #[serde(try_from = "String", into = "String")]
 pub struct Signature {
     bytes: [u8; 64],
-    /// Of a signature that was made here and not read from bytes.
-    made: Option<Made>,
+    /// By which key and of what it was made, if it was made here and not read from bytes.
+    made: Option<[u8; 32]>,
 }
 
 impl Signature {
@@ -132,18 +132,12 @@ impl PartialEq for Signature {
 
 impl Eq for Signature {}
 
-/// By which key and of what a signature was made. Whoever made it need not verify it: a peer its own among those of a
-/// result; and all peers of a site that runs in one process, as in the simulator, where verifying would be most of the work.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Made {
-    by: [u8; 32],
-    of: [u8; 32],
-}
-
-impl Made {
-    fn new(by: &VerifyingKey, message: &[u8]) -> Self {
-        Self { by: *by.as_bytes(), of: Sha256::digest(message).into() }
-    }
+/// The digest of the key that signs and of what it signs. Whoever made a signature need not verify it: a peer its own among
+/// those of a result; and all peers of a site that runs in one process, as in the simulator, where verifying would be most of
+/// the work.
+fn made(by: &VerifyingKey, message: &[u8]) -> [u8; 32] {
+    // The key is of fixed length.
+    Sha256::new().chain_update(by.as_bytes()).chain_update(message).finalize().into()
 }
 
 public_text!(VerifyingKey, 32, "verifying key", VerifyingKey::from_bytes);
