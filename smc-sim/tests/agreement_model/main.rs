@@ -43,7 +43,8 @@ fn quorum(peers: u8, tolerate: Tolerate) -> Quorum {
 
 /// Searches all there is; says how many states that were.
 fn search<const HONEST: usize>(model: Agreement<HONEST>) -> usize {
-    let checker = model.checker().threads(2).spawn_bfs().join();
+    let failed = HasDiscoveries::AnyFailures;
+    let checker = model.checker().threads(2).finish_when(failed).spawn_bfs().join();
     checker.assert_properties();
     println!("{} states, {} steps deep", checker.unique_state_count(), checker.max_depth());
     checker.unique_state_count()
