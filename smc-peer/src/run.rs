@@ -4,9 +4,11 @@ mod disk;
 mod report;
 mod service;
 mod start;
+mod wait;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use smc_core::peer::Event;
@@ -22,6 +24,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use self::service::Service;
+use self::start::identify;
 use crate::store::StoreError;
 
 /// What a peer needs to run.
@@ -96,7 +99,11 @@ pub async fn run(
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
     let inboxes =
         vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
-    let mut service = Service::new(options, topics, clock.clone(), observer)?;
+    tokio::pin!(shutdown);
+    let me = identify(&options)?;
+    let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
+    let Some(memory) = remembered else { return Ok(()) };
+    let mut service = Service::new(me, options, memory, topics, clock.clone(), observer)?;
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
     let outcome = serve(&mut service, &mut incoming, &clock, shutdown).await;
@@ -113,13 +120,12 @@ async fn serve(
     service: &mut Service,
     incoming: &mut Incoming,
     clock: &Clock,
-    shutdown: impl Future<Output = ()>,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), PeerError> {
-    tokio::pin!(shutdown);
     loop {
         let due = service.due();
         tokio::select! {
-            () = &mut shutdown => return Ok(()),
+            () = shutdown.as_mut() => return Ok(()),
             happening = incoming.next() => match happening {
                 Some(happening) => handle(service, happening).await?,
                 None => return Ok(()),

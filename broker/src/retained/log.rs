@@ -5,7 +5,7 @@
 //! disk, is cut off when the file is opened.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -111,8 +111,7 @@ impl Log {
         }
         if len < whole {
             tracing::warn!(bytes = whole - len, file = %path.display(), "cut off a torn record of retained messages");
-            let damaged = path.with_extension("damaged");
-            std::fs::copy(&path, &damaged).map_err(at(&damaged))?;
+            set_aside(&path)?;
             file.set_len(len).map_err(at(&path))?;
         }
         Ok(Self { path, file, _lock: lock, len, fresh: len, dirty_since: None })
@@ -170,6 +169,22 @@ impl Log {
     }
 }
 
+/// Copies a damaged file, so that somebody may look at it. A full disk, which tears records, too, must not keep the broker
+/// from starting: nodes publish again what is lost.
+fn set_aside(path: &Path) -> Result<(), BrokerError> {
+    let damaged = path.with_extension("damaged");
+    match std::fs::copy(path, &damaged) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::QuotaExceeded | ErrorKind::StorageFull) => {
+            tracing::warn!(file = %damaged.display(), "no room to set the damaged file aside");
+            // Half a copy serves nobody, and takes room.
+            let _ = std::fs::remove_file(&damaged);
+            Ok(())
+        }
+        Err(source) => Err(BrokerError::State { path: damaged, source }),
+    }
+}
+
 fn lock(folder: &Path) -> Result<File, BrokerError> {
     let path = folder.join("lock");
     let error = |source| BrokerError::State { path: path.clone(), source };
@@ -202,7 +217,7 @@ fn read_record(reader: &mut impl Read) -> io::Result<Option<(Record, u64)>> {
 fn filled(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match reader.read_exact(buffer) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
 }

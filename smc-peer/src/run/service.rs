@@ -29,13 +29,13 @@ use zeroize::Zeroizing;
 
 use super::disk::Disk;
 use super::report::{Reporter, accusation};
-use super::start::{identify, recover};
+use super::start::Memory;
 use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
 use crate::keys::EpochKeys;
 use crate::post;
 use crate::quota::{Excess, Quotas};
-use crate::store::{Store, StoredInput};
+use crate::store::StoredInput;
 
 /// How many bytes of messages to other peers are kept for a broker that restarts.
 const OUTBOX_BYTES: usize = 4 << 20;
@@ -76,23 +76,17 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(
+        me: PeerIndex,
         options: PeerOptions,
+        memory: Memory,
         topics: Topics,
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
-        let PeerOptions { roster, secrets, broker: _, state_dir, discovery } = options;
+        let PeerOptions { roster, secrets, discovery, .. } = options;
+        let Memory { store, opener, keys, recovered } = memory;
         let name = secrets.node;
-        let me = identify(&roster, &name, &secrets.keys.signing, &secrets.keys.sealing)?;
-        let mut rng = entropy::rng()?;
-        let mut store = match &state_dir {
-            Some(state_dir) => Store::open(state_dir)?,
-            None => Store::in_memory()?,
-        };
-        let now = clock.now();
-        let mut opener = Opener::new(roster.site(), &name);
-        let keys = EpochKeys::load(&roster, now, &mut store, &mut opener, &mut rng)?;
-        let recovered = if store.is_fresh() { None } else { Some(recover(&roster, &mut opener, &store)?) };
+        let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
         let mut root = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *root);

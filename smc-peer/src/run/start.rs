@@ -1,34 +1,63 @@
 //! Who a peer is and what it remembers, when it starts.
 
+use rand_chacha::ChaCha20Rng;
 use smc_core::envelope::Opener;
-use smc_core::identity::{SealingSecret, SigningKey};
-use smc_core::name::NodeName;
 use smc_core::peer::Recovered;
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
+use smc_core::time::Timestamp;
 use tracing::warn;
 
-use super::PeerError;
+use super::{PeerError, PeerOptions};
+use crate::keys::EpochKeys;
 use crate::post;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// The peer's index, if the site file states these very keys.
-pub(super) fn identify(
-    roster: &Roster,
-    name: &NodeName,
-    signing: &SigningKey,
-    sealing: &SealingSecret,
-) -> Result<PeerIndex, PeerError> {
-    let node = name.to_string();
-    let Some(me) = roster.peer_named(name.as_str()) else { return Err(PeerError::NotAPeer { node }) };
+pub(super) fn identify(options: &PeerOptions) -> Result<PeerIndex, PeerError> {
+    let PeerOptions { roster, secrets, .. } = options;
+    let node = secrets.node.to_string();
+    let Some(me) = roster.peer_named(&node) else { return Err(PeerError::NotAPeer { node }) };
     let stated = roster.peer(me).is_some_and(|stated| {
-        stated.identity == signing.verifying_key() && stated.sealing == *sealing.public()
+        stated.identity == secrets.keys.signing.verifying_key()
+            && stated.sealing == *secrets.keys.sealing.public()
     });
     if stated { Ok(me) } else { Err(PeerError::OtherKeys { node }) }
 }
 
+/// What a peer has of its store when it starts.
+pub(super) struct Memory {
+    pub(super) store: Store,
+    pub(super) opener: Opener,
+    pub(super) keys: EpochKeys,
+    /// None if there was nothing to remember.
+    pub(super) recovered: Option<Recovered>,
+}
+
+impl Memory {
+    /// Opens the store, or makes it.
+    ///
+    /// # Errors
+    /// If it can't be read, or the key of this epoch can't be written.
+    pub(super) fn open(
+        options: &PeerOptions,
+        now: Timestamp,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<Self, StoreError> {
+        let mut store = match &options.state_dir {
+            Some(state_dir) => Store::open(state_dir)?,
+            None => Store::in_memory()?,
+        };
+        let roster = &options.roster;
+        let mut opener = Opener::new(roster.site(), &options.secrets.node);
+        let keys = EpochKeys::load(roster, now, &mut store, &mut opener, rng)?;
+        let recovered = if store.is_fresh() { None } else { Some(recover(roster, &mut opener, &store)?) };
+        Ok(Self { store, opener, keys, recovered })
+    }
+}
+
 /// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
-pub(super) fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, PeerError> {
+fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, StoreError> {
     let (mut inputs, mut lost) = (Vec::new(), 0);
     // One after the other: all envelopes together would take more memory than the shares in them.
     store.each_input(|stored| {

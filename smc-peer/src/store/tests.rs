@@ -1,0 +1,155 @@
+//! What a store keeps, and what becomes of it.
+
+use bytes::Bytes;
+use smc_core::digest::Digest;
+use smc_core::peers::PeerSet;
+use smc_core::protocol::standing::Members;
+
+use super::*;
+
+impl Store {
+    /// Refuses to grow, as on a full disk.
+    pub(crate) fn set_full(&self, full: bool) {
+        // The fewest pages that SQLite allows are those that there are.
+        let pages = if full { 1 } else { u32::MAX - 1 };
+        self.database.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+
+    /// Refuses every change, as on a disk that became read-only.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        self.database.pragma_update(None, "query_only", read_only).unwrap();
+    }
+}
+
+pub(crate) fn vote(window: u64) -> (QuantityName, Standing) {
+    let members = Members::new(3, [0, 2]);
+    let standing = Standing {
+        epoch: 1,
+        window: WindowIndex(window),
+        peers: PeerSet::EMPTY,
+        members,
+        frozen: false,
+        roster: Digest([7; 32]),
+    };
+    ("co2".parse().unwrap(), standing)
+}
+
+pub(crate) fn input(window: u64) -> StoredInput {
+    let period = Period::from_millis(1000).unwrap();
+    let (agent, window) = ("room-1".parse().unwrap(), WindowIndex(window));
+    let key = InputKey { agent, period, part: 0, window };
+    StoredInput { key, envelope: Bytes::from_static(b"sealed") }
+}
+
+#[test]
+fn a_store_remembers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    assert!(store.is_fresh());
+    let inputs = vec![input(1), input(2)];
+    store.write(&Batch { inputs, forgotten: vec![], votes: vec![vote(1)] }).unwrap();
+    store.write(&Batch { inputs: vec![], forgotten: vec![input(1).key], votes: vec![vote(2)] }).unwrap();
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    assert!(!store.is_fresh());
+    assert_eq!(store.votes().unwrap(), [vote(2)]);
+    assert_eq!(kept(&store), [input(2)]);
+}
+
+fn kept(store: &Store) -> Vec<StoredInput> {
+    let mut inputs = Vec::new();
+    store.each_input(|input| inputs.push(input)).unwrap();
+    inputs
+}
+
+#[test]
+fn a_store_that_was_never_made_whole_is_a_fresh_one() {
+    let dir = tempfile::tempdir().unwrap();
+    // As a full disk or a kill leaves it: the file is there, and nothing in it.
+    std::fs::write(dir.path().join("peer.sqlite"), "").unwrap();
+    assert!(Store::open(dir.path()).unwrap().is_fresh());
+    assert!(!Store::open(dir.path()).unwrap().is_fresh());
+}
+
+#[test]
+fn what_makes_a_store_useless_for_good_is_told_from_what_may_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("peer.sqlite");
+    let of = |error| StoreError::File { path: path.clone(), error: std::io::Error::from(error) };
+    assert!(of(std::io::ErrorKind::StorageFull).may_pass());
+    assert!(!of(std::io::ErrorKind::PermissionDenied).may_pass());
+    let mut store = Store::open(dir.path()).unwrap();
+    store.set_full(true);
+    let large = StoredInput { envelope: vec![7; 100_000].into(), ..input(1) };
+    let full = store.write(&Batch { inputs: vec![large], ..Batch::default() }).unwrap_err();
+    assert!(full.may_pass(), "{full}");
+    drop(store);
+    std::fs::write(&path, "not a database").unwrap();
+    assert!(!Store::open(dir.path()).unwrap_err().may_pass());
+}
+
+#[test]
+fn parts_of_a_window_are_kept_and_forgotten_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = |part| StoredInput { key: InputKey { part, ..input(1).key }, ..input(1) };
+    let mut store = Store::open(dir.path()).unwrap();
+    let inputs_of = |parts: &[u32]| parts.iter().map(|&number| part(number)).collect::<Vec<_>>();
+    store.write(&Batch { inputs: inputs_of(&[0, 1, 2, 3]), ..Batch::default() }).unwrap();
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    store.write(&Batch { forgotten: vec![part(0).key, part(2).key], ..Batch::default() }).unwrap();
+    assert_eq!(kept(&store), inputs_of(&[1, 3]));
+}
+
+#[test]
+fn a_store_of_the_layout_without_parts_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Connection::open(dir.path().join("peer.sqlite")).unwrap();
+    let schema = SCHEMA.replace(", part INTEGER NOT NULL DEFAULT 0", "");
+    assert_ne!(schema, SCHEMA);
+    old.execute_batch(&schema).unwrap();
+    old.execute("INSERT INTO input VALUES (NULL, 'room-1', 1000, 7, ?1)", [&b"sealed"[..]]).unwrap();
+    old.pragma_update(None, "user_version", WITHOUT_PARTS).unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(kept(&store), [input(7)]);
+    }
+    let newer = Connection::open(dir.path().join("peer.sqlite")).unwrap();
+    newer.pragma_update(None, "user_version", LAYOUT + 1).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Layout { have: 3, .. })));
+}
+
+#[test]
+fn an_erased_key_is_in_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let secret = SealingSecret::from_bytes(&[0x5a; 32]);
+    store.keep_epoch_key(KeyEpoch(7), &secret).unwrap();
+    assert!(store.epoch_key(KeyEpoch(7)).unwrap().is_some());
+    store.erase_keys_before(KeyEpoch(8)).unwrap();
+    assert!(store.epoch_key(KeyEpoch(7)).unwrap().is_none());
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(16).any(|window| *window == [0x5a; 16]));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_the_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let _store = Store::open(dir.path()).unwrap();
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}
+
+#[test]
+fn what_is_no_store_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("peer.sqlite"), "not a database").unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Sqlite { .. })));
+}

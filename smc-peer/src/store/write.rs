@@ -1,0 +1,46 @@
+//! How a batch gets into the file.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::{Batch, InputKey, StoredInput};
+
+/// Writes a batch; returns where the inputs went.
+pub(super) fn write(
+    database: &mut Connection,
+    rows: &HashMap<InputKey, i64>,
+    batch: &Batch,
+) -> rusqlite::Result<Vec<(InputKey, i64)>> {
+    let mut written = Vec::with_capacity(batch.inputs.len());
+    // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next.
+    let (synchronous, checkpoint) = if batch.votes.is_empty() { ("NORMAL", 1000) } else { ("FULL", 0) };
+    database.pragma_update(None, "synchronous", synchronous)?;
+    database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
+    let transaction = database.transaction()?;
+    {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO input (agent, period, window, envelope, part) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for StoredInput { key, envelope } in &batch.inputs {
+            let (period, window) = (key.period.as_millis() as i64, key.window.0 as i64);
+            let id = insert.insert(params![key.agent.as_str(), period, window, &envelope[..], key.part])?;
+            written.push((key.clone(), id));
+        }
+        let mut delete = transaction.prepare_cached("DELETE FROM input WHERE id = ?1")?;
+        let mut forgotten: Vec<i64> =
+            batch.forgotten.iter().filter_map(|key| rows.get(key).copied()).collect();
+        forgotten.sort_unstable();
+        for id in forgotten {
+            delete.execute([id])?;
+        }
+        let mut vote = transaction.prepare_cached("INSERT OR REPLACE INTO vote VALUES (?1, ?2)")?;
+        for (quantity, standing) in &batch.votes {
+            let json = serde_json::to_string(standing)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            vote.execute(params![quantity.as_str(), json])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(written)
+}
