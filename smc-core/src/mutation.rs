@@ -4,6 +4,8 @@
 /// A safety rule of docs/protocol.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
+    /// 3.2: randomness comes from the contributions that were agreed on.
+    AgreedKeys,
     /// 4.6: every peer of P has to vote before anything is opened.
     AllVotes,
     /// 4.5: inputs are checked before the vote.
@@ -36,7 +38,8 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::AgreedKeys,
         Self::AllVotes,
         Self::CheckedInputs,
         Self::FirstInput,

@@ -307,7 +307,9 @@ impl Peer {
             }
             Ok(false) => Ok(Taken::Duplicate),
             Err(SeedError::NotNow) => Err(Refusal::Early),
-            Err(SeedError::Malformed | SeedError::Missing | SeedError::Spent) => Err(Refusal::Malformed),
+            Err(SeedError::Changed | SeedError::Malformed | SeedError::Missing | SeedError::Spent) => {
+                Err(Refusal::Malformed)
+            }
         }
     }
 

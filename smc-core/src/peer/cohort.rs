@@ -11,6 +11,7 @@ use crate::name::NodeName;
 use crate::peers::PeerSet;
 use crate::protocol::plan::{Member, Plan};
 use crate::protocol::release::Atoms;
+use crate::prss::SeedError;
 use crate::result::Reason;
 use crate::roster::{AgentIndex, QuantityIndex, QueryIndex};
 use crate::shamir::{Share, recompose};
@@ -40,9 +41,14 @@ impl Agreed<'_> {
         self.plans().all(|plan| plan.validated)
     }
 
-    /// Whether the peers have common keys.
-    pub(super) fn keyed(&self) -> bool {
-        self.plans().all(|plan| !plan.keys.is_empty())
+    /// The names of the contributions of all who compute to the common keys.
+    pub(super) fn keys(&self) -> Result<Vec<Digest>, SeedError> {
+        let named = |peer| {
+            let name = self.plan.key_of(peer).ok_or(SeedError::Missing)?;
+            let alike = self.plans().all(|plan| plan.key_of(peer) == Some(name));
+            if alike { Ok(name) } else { Err(SeedError::Changed) }
+        };
+        self.peers().iter().map(named).collect()
     }
 
     fn plans(&self) -> impl Iterator<Item = &Plan> {

@@ -131,11 +131,9 @@ impl Computation {
         if !multiplies {
             return Ok(Randomness::none());
         }
-        if !agreed.keyed() {
-            return Err(Reason::Keys(SeedError::Missing));
-        }
         let label = Label { subject: query.digest, window: self.window, plan: agreed.digest };
-        node.seeds.session(agreed.epoch, peers, &label).map_err(Reason::Keys)
+        let keys = agreed.keys().map_err(Reason::Keys)?;
+        node.seeds.session(agreed.epoch, peers, &keys, &label).map_err(Reason::Keys)
     }
 
     /// Goes on as far as what was heard and the time allow.

@@ -310,7 +310,7 @@ impl Round {
             window: self.window,
             plan: self.digest(node, &plan),
         };
-        match node.seeds.session(self.key_epoch(node), plan.peers, &label) {
+        match node.seeds.session(self.key_epoch(node), plan.peers, &plan.keys, &label) {
             Ok(randomness) => {
                 let check = Check::start(node, now, plan, randomness, &mut self.checks);
                 self.state = State::Checking { epoch, check: Box::new(check) };

@@ -251,6 +251,11 @@ impl Plan {
         plan
     }
 
+    /// The name of the contribution of `peer` to the common keys.
+    pub fn key_of(&self, peer: PeerIndex) -> Option<Digest> {
+        self.keys.get(self.peers.iter().position(|computes| computes == peer)?).copied()
+    }
+
     /// The cohort as a set out of `streams` streams.
     pub fn members(&self, streams: usize) -> Members {
         Members::new(streams, self.cohort.iter().map(|member| member.stream))

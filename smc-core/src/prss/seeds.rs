@@ -15,6 +15,7 @@ use super::{Label, Randomness, subsets};
 use crate::base64url;
 use crate::digest::Digest;
 use crate::envelope::KeyEpoch;
+use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
 use crate::shamir::{MAX_PEERS, PeerIndex, Sharing};
 use crate::time::WindowIndex;
@@ -63,6 +64,9 @@ pub struct SeedBatch {
 /// Why a batch was not taken, or no randomness given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SeedError {
+    /// A peer's contribution is another one than the peers agreed on: it restarted, or an old one was repeated.
+    #[error("a peer's contribution to the common keys changed after it was agreed on")]
+    Changed,
     /// Not as many contributions as there are common sets, or not 32 bytes each.
     #[error("not one contribution per common set")]
     Malformed,
@@ -136,17 +140,25 @@ impl Seeds {
         self.sharing.indices().map(name).collect()
     }
 
-    /// The randomness of one session among `peers`.
+    /// The randomness of one session among `peers`, from their contributions of these names, ascending by peer.
     ///
     /// # Errors
-    /// [`SeedError::Missing`] when a member of `peers` has not contributed, [`SeedError::Spent`] for a label that was
-    /// used before.
+    /// [`SeedError::Missing`] when a member of `peers` has not contributed or has no name, [`SeedError::Changed`] when it
+    /// contributed something else, [`SeedError::Spent`] for a label that was used before.
     pub fn session(
         &mut self,
         epoch: KeyEpoch,
         peers: PeerSet,
+        agreed: &[Digest],
         label: &Label,
     ) -> Result<Randomness, SeedError> {
+        let names = self.names(epoch);
+        for (at, peer) in peers.iter().enumerate() {
+            let name = names.get(peer.offset()).copied().flatten().ok_or(SeedError::Missing)?;
+            if name != *agreed.get(at).ok_or(SeedError::Missing)? && !disabled(Rule::AgreedKeys) {
+                return Err(SeedError::Changed);
+            }
+        }
         let keys: Vec<_> = subsets(self.sharing)
             .filter(|set| set.contains(self.me))
             .map(|set| Ok((set, self.key(epoch, set, peers, label)?)))
@@ -248,11 +260,17 @@ mod tests {
         all
     }
 
+    /// What the peers agree on: the names of the contributions of `some`.
+    fn agreed(seeds: &Seeds, some: PeerSet) -> Vec<Digest> {
+        some.iter().filter_map(|peer| seeds.names(EPOCH)[peer.offset()]).collect()
+    }
+
     fn degree(all: &mut [Seeds], some: PeerSet) -> Option<usize> {
         let mut points = Vec::new();
         for seeds in all.iter_mut().filter(|seeds| some.contains(seeds.me)) {
             let mut element = [Fp::ZERO];
-            seeds.session(EPOCH, some, &label(1)).unwrap().add_random(&mut element);
+            let agreed = agreed(seeds, some);
+            seeds.session(EPOCH, some, &agreed, &label(1)).unwrap().add_random(&mut element);
             points.push((seeds.me.point(), element[0]));
         }
         interpolate(&points).unwrap().degree()
@@ -272,17 +290,22 @@ mod tests {
         let sharing = Sharing::new(3, 1).unwrap();
         let all: PeerSet = sharing.indices().collect();
         let mut peer = peers(sharing).remove(0);
+        let agreed = agreed(&peer, all);
         for window in [5, 4, 20, 6] {
-            assert!(peer.session(EPOCH, all, &label(window)).is_ok());
-            assert_eq!(peer.session(EPOCH, all, &label(window)).unwrap_err(), SeedError::Spent);
+            assert!(peer.session(EPOCH, all, &agreed, &label(window)).is_ok());
+            assert_eq!(peer.session(EPOCH, all, &agreed, &label(window)).unwrap_err(), SeedError::Spent);
             let other = Label { plan: Digest([3; 32]), ..label(window) };
-            assert_eq!(peer.session(EPOCH, all, &other).unwrap_err(), SeedError::Spent);
+            assert_eq!(peer.session(EPOCH, all, &agreed, &other).unwrap_err(), SeedError::Spent);
         }
         for window in 21..30 {
-            assert!(peer.session(EPOCH, all, &label(window)).is_ok());
+            assert!(peer.session(EPOCH, all, &agreed, &label(window)).is_ok());
         }
         for window in 0..21 {
-            assert_eq!(peer.session(EPOCH, all, &label(window)).unwrap_err(), SeedError::Spent, "{window}");
+            assert_eq!(
+                peer.session(EPOCH, all, &agreed, &label(window)).unwrap_err(),
+                SeedError::Spent,
+                "{window}"
+            );
         }
     }
 
@@ -295,8 +318,26 @@ mod tests {
         assert_ne!(reborn.names(EPOCH), peers[1].names(EPOCH));
         let batch = reborn.batch_for(peers[1].me, EPOCH);
         assert_eq!(peers[1].take(EPOCH, reborn.me, batch), Ok(true));
-        let mut reborn = reborn;
-        assert_eq!(reborn.session(EPOCH, all, &label(1)).unwrap_err(), SeedError::Missing);
+        let (mut reborn, agreed) = (reborn, agreed(&peers[1], all));
+        assert_eq!(reborn.session(EPOCH, all, &agreed, &label(1)).unwrap_err(), SeedError::Missing);
+    }
+
+    #[test]
+    fn nothing_is_drawn_from_contributions_that_were_not_agreed_on() {
+        let sharing = Sharing::new(3, 1).unwrap();
+        let all: PeerSet = sharing.indices().collect();
+        let mut peers = peers(sharing);
+        let agreed = agreed(&peers[1], all);
+        let before = peers[0].batch_for(peers[1].me, EPOCH);
+        let reborn = Seeds::new(sharing, peers[0].me, Zeroizing::new([99; 32]));
+        let batch = reborn.batch_for(peers[1].me, EPOCH);
+        assert_eq!(peers[1].take(EPOCH, reborn.me, batch), Ok(true));
+        let changed = peers[1].session(EPOCH, all, &agreed, &label(1)).unwrap_err();
+        assert_eq!(changed, SeedError::Changed);
+        // The label is not spent by that.
+        assert_eq!(peers[1].take(EPOCH, reborn.me, before), Ok(true));
+        assert_eq!(peers[1].session(EPOCH, all, &agreed[..2], &label(1)).unwrap_err(), SeedError::Missing);
+        assert!(peers[1].session(EPOCH, all, &agreed, &label(1)).is_ok());
     }
 
     #[test]
