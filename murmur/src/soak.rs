@@ -4,6 +4,7 @@ mod disk;
 mod fault;
 mod fleet;
 mod hostile;
+mod memory;
 mod proxy;
 mod report;
 mod role;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 pub(crate) use self::disk::own_mounts;
 pub(crate) use self::fault::Kind;
 use self::fault::{Dice, Episode};
+use self::memory::Memory;
 pub(crate) use self::report::Report;
 use self::report::{Cost, Figures, Processes};
 pub(crate) use self::role::{RoleError, play};
@@ -45,7 +47,7 @@ pub(crate) struct SoakOptions {
     pub(crate) threshold: u8,
     pub(crate) agents: usize,
     pub(crate) period: Period,
-    /// What may go wrong.
+    /// What may go wrong; if nothing, the site is left alone and its memory is measured.
     pub(crate) kinds: Vec<Kind>,
     /// Whether disks can be mounted, and if not, why.
     pub(crate) mounts: Result<(), String>,
@@ -70,7 +72,7 @@ pub(crate) enum SoakError {
     Start(Duration, String),
 }
 
-/// How long the site may take to come up.
+/// How long the site may take to come up, before its first cohort epoch.
 const START: Duration = Duration::from_secs(90);
 /// Readings are there for so much longer, as starting and the last recovery take their time.
 const SPARE: Duration = Duration::from_secs(300);
@@ -86,7 +88,7 @@ const AT_ONCE: &str = "two at once";
 pub(crate) async fn run(options: SoakOptions) -> Result<Report, SoakError> {
     let folder = tempfile::Builder::new().prefix("murmur-soak-").tempdir().map_err(SoakError::Folder)?;
     let clock = Clock::system();
-    let span = options.span + START + SPARE;
+    let span = options.span + start_limit(options.period) + SPARE;
     let world = World::start(folder.path(), &options, clock.now(), span).await?;
     let watch = Watch::start(&world.site, world.observer()?, clock.clone());
     let mut soak = Soak::new(options, world, watch, clock);
@@ -103,6 +105,11 @@ pub(crate) async fn run(options: SoakOptions) -> Result<Report, SoakError> {
     if interrupted && !started { Err(SoakError::Interrupted) } else { Ok(report) }
 }
 
+/// How long the site may take until its first whole window.
+fn start_limit(period: Period) -> Duration {
+    START + EPOCH as u32 * period.as_duration()
+}
+
 /// A soak at work.
 struct Soak {
     options: SoakOptions,
@@ -116,6 +123,8 @@ struct Soak {
     closed: Vec<Closed>,
     faults: BTreeMap<String, Figures>,
     unrecovered: u64,
+    /// What the processes of an idle site hold.
+    idle: Memory,
     /// What each process held when it first was in a quiet site, with how often its node had been started by then.
     memory: BTreeMap<String, (u32, f64)>,
 }
@@ -135,12 +144,13 @@ impl Soak {
             closed: Vec::new(),
             faults: BTreeMap::new(),
             unrecovered: 0,
+            idle: Memory::default(),
             memory: BTreeMap::new(),
         }
     }
 
     async fn direct(&mut self) -> Result<(), SoakError> {
-        let limit = START + EPOCH as u32 * self.options.period.as_duration();
+        let limit = start_limit(self.options.period);
         if self.recover(limit).await.is_none() {
             let log = self.world.site.log(site::BROKER);
             let folder = log.parent().map(|folder| folder.display().to_string());
@@ -150,11 +160,19 @@ impl Soak {
         self.since = Some(since);
         self.watch.begin_to_count();
         self.weigh();
+        self.measure(since);
         while since.elapsed() < self.options.span {
             let episode = self.dice.episode();
             self.play(episode).await?;
+            self.measure(since);
         }
         Ok(())
+    }
+
+    fn measure(&mut self, since: Instant) {
+        if self.options.kinds.is_empty() {
+            self.idle.measure(self.world.fleet(), since.elapsed(), self.options.span);
+        }
     }
 
     /// One episode: what goes wrong, until all is well again, and a quiet stretch.
@@ -253,6 +271,7 @@ impl Soak {
             faults: self.faults,
             unrecovered: self.unrecovered,
             processes,
+            idle: self.idle,
             skipped: self
                 .world
                 .no_disks

@@ -52,6 +52,9 @@ pub(crate) struct Soak {
     /// What may go wrong; all of it if left out
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', value_enum)]
     faults: Vec<Kind>,
+    /// Nothing goes wrong: tells what the processes hold after 1, 6, 12 and 24 twenty-fourths of the time
+    #[arg(long, conflicts_with = "faults")]
+    idle: bool,
     /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
@@ -81,7 +84,11 @@ impl Soak {
             }
             return Ok(Outcome::Done);
         }
-        let kinds = if self.faults.is_empty() { Kind::value_variants().to_vec() } else { self.faults };
+        let kinds = match self.faults {
+            _ if self.idle => Vec::new(),
+            faults if faults.is_empty() => Kind::value_variants().to_vec(),
+            faults => faults,
+        };
         // Before there are threads, which would not see the same mounts.
         let mounts =
             if kinds.contains(&Kind::Disk) { soak::own_mounts() } else { Err("not asked for".to_owned()) };

@@ -25,7 +25,7 @@ use crate::usage;
 /// How long a keeper waits before it starts again what ended by itself.
 const RESTART: Duration = Duration::from_millis(500);
 /// How long a node may take to end when asked, and a broker to listen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is done to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 /// How much is carried at once.
 const CHUNK: usize = 16 << 10;
+/// How many chunks may be on their way; what is beyond them waits.
+const CHUNKS: usize = 1024;
 
 /// What a link does with what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,22 +100,35 @@ async fn pump(
     to: &mut (impl AsyncWriteExt + Unpin),
     mut modes: watch::Receiver<Mode>,
 ) {
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut chunk).await else { return };
-        let mode = *modes.borrow_and_update();
-        match mode {
-            Mode::Open | Mode::Cut => {}
-            Mode::Delayed(delay) => sleep(delay).await,
-            Mode::Silent => {
-                if modes.wait_for(|mode| *mode != Mode::Silent).await.is_err() {
-                    return;
-                }
+    // What is delayed must not hold up what comes after it: that is as late, and no later.
+    let (queue, mut queued) = mpsc::channel(CHUNKS);
+    let reading = async move {
+        let mut chunk = vec![0; CHUNK];
+        while let Ok(count @ 1..) = from.read(&mut chunk).await {
+            let mode = *modes.borrow_and_update();
+            let delay = if let Mode::Delayed(delay) = mode { delay } else { Duration::ZERO };
+            if mode == Mode::Silent && modes.wait_for(|mode| *mode != Mode::Silent).await.is_err() {
+                break;
+            }
+            if queue.send((Instant::now() + delay, chunk[..count].to_vec())).await.is_err() {
+                break;
             }
         }
-        if to.write_all(&chunk[..count]).await.is_err() {
-            return;
+        drop(queue);
+        // The connection ends once all of it is written.
+        std::future::pending::<()>().await;
+    };
+    let writing = async {
+        while let Some((due, chunk)) = queued.recv().await {
+            sleep_until(due).await;
+            if to.write_all(&chunk).await.is_err() {
+                return;
+            }
         }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => {}
     }
 }
 
@@ -151,6 +166,20 @@ mod tests {
         assert_eq!(refused.read(&mut up).await.unwrap_or(0), 0);
         link.set(Mode::Open);
         joined(&link, &broker).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_delayed_holds_up_nothing_that_follows() {
+        const DELAY: Duration = Duration::from_millis(200);
+        let (link, broker) = begin().await;
+        let (mut node, mut server) = joined(&link, &broker).await;
+        link.set(Mode::Delayed(DELAY));
+        let (from, sent, mut received) = (Instant::now(), vec![7; 20 * CHUNK], vec![0; 20 * CHUNK]);
+        let (writing, reading) = tokio::join!(node.write_all(&sent), server.read_exact(&mut received));
+        writing.and(reading.map(|_| ())).unwrap();
+        let passed = from.elapsed();
+        assert_eq!(received, sent);
+        assert!((DELAY..10 * DELAY).contains(&passed), "20 chunks took {passed:?}");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::fleet::Life;
+use super::memory::Memory;
 use super::site::Role;
 use super::watch::Tally;
 use crate::percentiles::percentiles;
@@ -27,6 +28,8 @@ pub(crate) struct Report {
     /// Episodes that were not recovered from.
     pub(super) unrecovered: u64,
     pub(super) processes: BTreeMap<Role, Processes>,
+    /// What the processes held as time passed, if nothing went wrong.
+    pub(super) idle: Memory,
     /// What was not done, and why.
     pub(super) skipped: Vec<String>,
 }
@@ -157,7 +160,10 @@ impl fmt::Display for Report {
         for (reason, count) in &results.reasons {
             writeln!(f, "           {count:>6}  {reason}")?;
         }
-        self.tell_faults(f)?;
+        if !self.faults.is_empty() {
+            self.tell_faults(f)?;
+        }
+        write!(f, "{}", self.idle)?;
         self.tell_processes(f)?;
         for skipped in &self.skipped {
             writeln!(f, "SKIPPED: {skipped}")?;
@@ -231,6 +237,7 @@ mod tests {
             faults: BTreeMap::new(),
             unrecovered: 0,
             processes: BTreeMap::new(),
+            idle: Memory::default(),
             skipped: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use smc_core::result::Status;
 
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
-use crate::support::site::Site;
+use crate::support::site::{BROKER, Site};
 
 /// A small file system of its own; gone with its handle.
 struct SmallDisk(PathBuf);
@@ -17,7 +17,7 @@ impl SmallDisk {
     /// None where that takes rights that this process lacks.
     fn mount(at: PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&at).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&at).output();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&at).output();
         mount.is_ok_and(|mount| mount.status.success()).then_some(Self(at))
     }
 
@@ -74,6 +74,78 @@ fn a_peer_whose_disk_is_full_votes_no_more_says_so_and_is_back_once_there_is_roo
         signed.result.verified && signed.result.window.index > without.result.window.index
     });
     assert_eq!((back.result.cohort, back.result.peers.len()), (5, 3));
+    site.assert_nobody_panicked();
+}
+
+#[test]
+fn a_peer_that_starts_on_a_full_disk_is_idle_until_there_is_room() {
+    let mut site = Site::quick("1h", &["--agents", "5"]);
+    let Some(disk) = mounted(&site.path("state/peer-1")) else { return };
+    disk.fill();
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    let statuses = site.subscribe("statuses", &["murmur/hq/status/peer-1"]);
+    let idle = || {
+        let said = statuses.wait_for("peer-1 says why it is idle", |message| {
+            let status = message.json();
+            (status["state"] == "idle").then(|| status["disk"].as_str().unwrap().to_owned())
+        });
+        assert!(said.contains("disk") && !said.contains("state"), "what and not where: {said}");
+    };
+    let all_take_part =
+        || await_outcome(&observer, "co2-mean", "a value of all", |signed| signed.result.verified);
+    idle();
+    await_outcome(&observer, "co2-mean", "a value of the others", |signed| {
+        signed.result.status == Status::Ok && signed.result.peers.len() == 2
+    });
+    disk.make_room();
+    assert_eq!(all_take_part().result.peers.len(), 3);
+
+    // Now with something to remember, which can't be read either without room.
+    site.process("peer-1").kill();
+    disk.fill();
+    site.start("peer-1");
+    idle();
+    disk.make_room();
+    let last = all_take_part();
+    await_outcome(&observer, "co2-mean", "a later value of all", |signed| {
+        signed.result.verified && signed.result.window.index > last.result.window.index
+    });
+    let log = site.log_of("peer-1");
+    assert!(log.contains("the store can't be opened") && log.contains("state/peer-1"), "{log}");
+    site.assert_nobody_panicked();
+}
+
+#[test]
+fn a_peer_whose_state_can_not_be_there_says_so_and_ends() {
+    let mut site = Site::quick("1h", &["--agents", "5"]);
+    std::fs::create_dir_all(site.path("state")).unwrap();
+    std::fs::write(site.path("state/peer-1"), "a file where a folder belongs").unwrap();
+    site.start_broker();
+    site.start("peer-1");
+    let status = site.process("peer-1").wait();
+    assert!(!status.success());
+    let log = site.log_of("peer-1");
+    assert!(log.contains("state/peer-1") && log.contains("check `state_dir`"), "{log}");
+}
+
+#[test]
+fn a_broker_starts_on_a_full_disk_with_what_it_can_read() {
+    let mut site = Site::quick("1h", &["--agents", "5"]);
+    let Some(disk) = mounted(&site.path("state/broker")) else { return };
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_outcome(&observer, "co2-mean", "a value", |signed| all_fresh(signed, 5));
+    site.process(BROKER).kill();
+    // As a kill in the middle of a record leaves it.
+    let log = site.path("state/broker/retained.log");
+    File::options().append(true).open(&log).unwrap().write_all(&[0, 0, 0, 99, 1]).unwrap();
+    disk.fill();
+    site.start_broker();
+    let late = site.subscribe("observer-2", &[RESULTS]);
+    late.wait_for("a retained result", |message| message.retained.then_some(()));
+    await_outcome(&late, "co2-mean", "values go on", |signed| all_fresh(signed, 5));
+    assert!(site.log_of(BROKER).contains("no room to set the damaged file aside"));
     site.assert_nobody_panicked();
 }
 
