@@ -19,6 +19,7 @@
 mod backoff;
 mod driver;
 mod fault;
+mod fuzz;
 mod inbox;
 mod link;
 mod outbox;
@@ -34,6 +35,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 pub use crate::settings::{BrokerAddress, BrokerAddressError, ConnectionSettings, Login, Secret, Will};
 pub use fault::{Fault, Refusal};
+pub(crate) use fuzz::fuzz;
 
 use driver::Driver;
 
