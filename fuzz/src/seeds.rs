@@ -24,7 +24,7 @@ pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let peer_messages = distinct(messages(&world).map(|(_, message)| message.to_bytes().to_vec()));
     let all = [
         ("broker_packets", texts(BROKER_PACKETS)),
-        ("client_packets", texts(CLIENT_PACKETS)),
+        ("client_packets", texts(CLIENT_PACKETS).into_iter().chain(oversized()).collect()),
         ("config", files(CONFIGS)),
         ("envelope", envelope::seeds()),
         ("history", histories()),
@@ -89,6 +89,16 @@ fn stored(world: &World) -> Vec<Vec<u8>> {
     let inputs = world.peers.iter().flat_map(|host| host.disk.inputs.values().cloned());
     let histories = (0..4).map(|seed| serde_json::to_vec(&Schedule::from_seed(seed)).unwrap());
     distinct(texts(RETAINED).into_iter().chain(votes).chain(histories).chain(inputs.take(8)))
+}
+
+/// Messages larger than is taken in, which are all topic, or whose topic reaches beyond their end.
+fn oversized() -> impl Iterator<Item = Vec<u8>> {
+    [0x07d0, 0x07ce, 0xffff].into_iter().map(|topic: u16| {
+        let mut packet = vec![0xff, 0x30, 0xd0, 0x0f];
+        packet.extend(topic.to_be_bytes());
+        packet.resize(4 + 0x07d0, b't');
+        packet
+    })
 }
 
 fn histories() -> Vec<Vec<u8>> {
@@ -176,6 +186,8 @@ const TOPICS: &[&[u8]] = &[
 const DOCUMENTS: &[&[u8]] = &[
     br#"{"v":1,"site":"harbour-school","query":"shapes","window":7,"part":0,"elements":[1,2.5,null,true,"a"]}"#,
     br#"{"v":1,"node":"peer-1","state":"online","since":"2026-01-01T00:00:00Z"}"#,
+    // No window has such a number: as a float, which is how it would be signed, it is another one.
+    br#"{"v":1,"site":"hq","query":"shapes","window":9007199254740993,"part":0,"elements":[]}"#,
 ];
 
 const RETAINED: &[&[u8]] = &[
