@@ -174,7 +174,7 @@ mod tests {
     }
     /// A PUBLISH with a topic that claims to have `topic` bytes, cut or filled up to `length` bytes after its header.
     fn titled(first: u8, topic: u16, length: usize) -> Vec<u8> {
-        let digits = [length as u8 & 0x7f | 0x80, (length >> 7) as u8];
+        let digits = [(length as u8 & 0x7f) | 0x80, (length >> 7) as u8];
         let mut packet = vec![first, digits[0], digits[1]];
         packet.extend(topic.to_be_bytes());
         packet.resize(3 + length, b't');
