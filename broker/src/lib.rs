@@ -23,6 +23,8 @@ mod counters;
 mod error;
 mod fanout;
 mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod handshake;
 mod hub;

@@ -119,7 +119,7 @@ impl Settings {
         Self::parse(path, &text, std::env::vars_os().filter_map(as_text).collect())
     }
 
-    fn parse(
+    pub(crate) fn parse(
         path: &Path,
         text: &str,
         environment: HashMap<String, String>,

@@ -24,7 +24,7 @@ pub use opener::{MAX_EPOCHS, Opener};
 pub use read::Envelope;
 pub use sealer::{SealError, Sealer};
 
-use crate::time::{Period, WindowIndex};
+use crate::time::{Period, WindowIndex, exact};
 
 /// The version of the protocol that every envelope names and is bound to.
 pub const PROTOCOL_VERSION: u64 = 1;
@@ -32,7 +32,7 @@ pub const PROTOCOL_VERSION: u64 = 1;
 /// The number of a receiver's sealing key; it grows with each new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct KeyEpoch(pub u64);
+pub struct KeyEpoch(#[serde(deserialize_with = "exact")] pub u64);
 
 impl fmt::Display for KeyEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// An instant: microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -121,7 +121,15 @@ impl From<Period> for u64 {
 /// The index w of a window `[w*T, (w+1)*T)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct WindowIndex(pub u64);
+pub struct WindowIndex(#[serde(deserialize_with = "exact")] pub u64);
+
+/// Reads a whole number of at most 2^53 - 1. Larger ones have no form of their own in RFC 8785, where numbers are floats: a
+/// signature of one document would also fit another.
+pub(crate) fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    const MOST: u64 = (1 << 53) - 1;
+    let number = u64::deserialize(deserializer)?;
+    if number <= MOST { Ok(number) } else { Err(de::Error::custom("a number beyond 2^53 - 1")) }
+}
 
 impl WindowIndex {
     /// The window after this one.
@@ -167,5 +175,17 @@ mod tests {
         assert_eq!(Period::from_millis(99), Err(PeriodError));
         assert_eq!(Period::from_millis(86_400_001), Err(PeriodError));
         assert!(serde_json::from_str::<Period>("0").is_err());
+    }
+
+    #[test]
+    fn a_window_whose_number_has_no_form_of_its_own_is_refused() {
+        let read = |text: &str| serde_json::from_str::<WindowIndex>(text).ok();
+        assert_eq!(read("9007199254740991"), Some(WindowIndex((1 << 53) - 1)));
+        for text in ["9007199254740992", "9007199254740993", "18446744073709551615", "-1", "1.5"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        // Why: signed, they would look the same.
+        let form = |window| crate::document::canonical(&WindowIndex(window));
+        assert_eq!(form(1 << 53), form((1 << 53) + 1));
     }
 }

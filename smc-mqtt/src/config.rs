@@ -109,7 +109,16 @@ pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
 fn read<T: DeserializeOwned>(path: &Path, environment: Option<Environment>) -> Result<T, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-    let mut builder = Config::builder().add_source(File::from_str(&text, FileFormat::Toml));
+    parse(path, &text, environment)
+}
+
+/// The same of a file that was read.
+pub(crate) fn parse<T: DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    environment: Option<Environment>,
+) -> Result<T, ConfigError> {
+    let mut builder = Config::builder().add_source(File::from_str(text, FileFormat::Toml));
     if let Some(environment) = environment {
         builder = builder.add_source(environment.try_parsing(true));
     }

@@ -19,6 +19,7 @@
 mod backoff;
 mod driver;
 mod fault;
+mod fuzz;
 mod inbox;
 mod link;
 mod outbox;
@@ -36,6 +37,7 @@ pub use crate::settings::{
     BrokerAddress, BrokerAddressError, ConnectionSettings, Login, Pauses, Secret, Will,
 };
 pub use fault::{Fault, Refusal};
+pub(crate) use fuzz::fuzz;
 
 use driver::Driver;
 

@@ -5,6 +5,8 @@ pub mod config;
 pub mod connection;
 pub mod entropy;
 pub mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod outbox;
 pub mod process;
 pub mod settings;

@@ -40,15 +40,29 @@ const LONG_STEP: u64 = 700;
 const MOST_ACTIONS: u64 = 10;
 
 /// Draws one number after the other.
-struct Dice {
-    seed: u64,
-    drawn: u64,
+enum Dice<'a> {
+    /// Two bytes to a number, zeros after the last: so a change of a byte is a change of one number.
+    Bytes(&'a [u8]),
+    Seed {
+        seed: u64,
+        drawn: u64,
+    },
 }
 
-impl Dice {
+impl Dice<'_> {
     fn below(&mut self, sides: u64) -> u64 {
-        self.drawn += 1;
-        noise(self.seed, &[self.drawn]) % sides
+        let number = match self {
+            Self::Bytes(bytes) => {
+                let (two, rest) = bytes.split_first_chunk().unwrap_or((&[0; 2], &[]));
+                *bytes = rest;
+                u16::from_le_bytes(*two).into()
+            }
+            Self::Seed { seed, drawn } => {
+                *drawn += 1;
+                noise(*seed, &[*drawn])
+            }
+        };
+        number % sides
     }
 
     fn one_in(&mut self, sides: u64) -> bool {
@@ -63,17 +77,26 @@ impl Dice {
 impl Schedule {
     /// The history of a seed.
     pub fn from_seed(seed: u64) -> Self {
-        let mut dice = Dice { seed, drawn: 0 };
-        let site = shape(&mut dice);
+        Self::drawn(seed, &mut Dice::Seed { seed, drawn: 0 })
+    }
+
+    /// The history that bytes choose: any bytes are one.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut dice = Dice::Bytes(bytes);
+        Self::drawn(dice.below(1 << 16), &mut dice)
+    }
+
+    fn drawn(seed: u64, dice: &mut Dice<'_>) -> Self {
+        let site = shape(dice);
         let trouble = 2 + dice.below(5);
-        let liars = liars(&mut dice, &site);
+        let liars = liars(dice, &site);
         let count = dice.below(MOST_ACTIONS + 1);
         let mut actions = Vec::new();
         for _ in 0..count {
-            actions.push(timed(&mut dice, &site, &liars, trouble));
+            actions.push(timed(dice, &site, &liars, trouble));
         }
         if dice.one_in(3) {
-            actions.extend(storm(&mut dice, &site, trouble));
+            actions.extend(storm(dice, &site, trouble));
         }
         Self { seed, site, liars, trouble, actions }
     }
@@ -91,7 +114,7 @@ impl Schedule {
     }
 }
 
-fn shape(dice: &mut Dice) -> Shape {
+fn shape(dice: &mut Dice<'_>) -> Shape {
     let (peers, threshold) = dice.of(&SHARINGS);
     let functions = catalogue();
     Shape {
@@ -108,7 +131,7 @@ fn shape(dice: &mut Dice) -> Shape {
 }
 
 /// Up to t peers, where peers may lie.
-fn liars(dice: &mut Dice, site: &Shape) -> Vec<u8> {
+fn liars(dice: &mut Dice<'_>, site: &Shape) -> Vec<u8> {
     let mut liars = Vec::new();
     if site.malicious && !dice.one_in(4) {
         for _ in 0..1 + dice.below(site.threshold.into()) {
@@ -120,7 +143,7 @@ fn liars(dice: &mut Dice, site: &Shape) -> Vec<u8> {
     liars
 }
 
-fn timed(dice: &mut Dice, site: &Shape, liars: &[u8], trouble: u64) -> Timed {
+fn timed(dice: &mut Dice<'_>, site: &Shape, liars: &[u8], trouble: u64) -> Timed {
     let millis = PERIOD.as_millis() as u64;
     let at = dice.below(trouble * millis);
     // Some are moments, some last windows; many begin where a window closes, for there the most is at stake.
@@ -131,7 +154,7 @@ fn timed(dice: &mut Dice, site: &Shape, liars: &[u8], trouble: u64) -> Timed {
 }
 
 /// What seldom comes together by chance, around a moment at which a window closes.
-fn storm(dice: &mut Dice, site: &Shape, trouble: u64) -> Vec<Timed> {
+fn storm(dice: &mut Dice<'_>, site: &Shape, trouble: u64) -> Vec<Timed> {
     let closes = (1 + dice.below(trouble - 1)) * 1000 + 200;
     if site.step == LONG_STEP && dice.one_in(2) {
         return overtaken(dice, site, closes);
@@ -152,7 +175,7 @@ fn overtaken(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
 }
 
 /// A peer that has voted restarts with a clock that is behind, and hears once more what it heard before.
-fn turned_back(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
+fn turned_back(dice: &mut Dice<'_>, site: &Shape, closes: u64) -> Vec<Timed> {
     let peer = 1 + dice.below(site.peers.into()) as u8;
     let down = Action::Crash { peer, loss: Loss::Nothing, after: None };
     vec![
@@ -163,8 +186,8 @@ fn turned_back(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
 }
 
 /// With a peer down, where few are left to check each other, one of the others misses an inventory.
-fn missed(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
-    let peer = |dice: &mut Dice| 1 + dice.below(site.peers.into()) as u8;
+fn missed(dice: &mut Dice<'_>, site: &Shape, closes: u64) -> Vec<Timed> {
+    let peer = |dice: &mut Dice<'_>| 1 + dice.below(site.peers.into()) as u8;
     let down = Action::Crash { peer: peer(dice), loss: Loss::Nothing, after: None };
     let missed = Action::Withhold { from: Some(peer(dice)), step: Step::Inventory, to: peer(dice) };
     vec![
@@ -173,11 +196,11 @@ fn missed(dice: &mut Dice, site: &Shape, closes: u64) -> Vec<Timed> {
     ]
 }
 
-fn action(dice: &mut Dice, site: &Shape, liars: &[u8]) -> Action {
+fn action(dice: &mut Dice<'_>, site: &Shape, liars: &[u8]) -> Action {
     if !liars.is_empty() && dice.one_in(3) {
         return liar_action(dice, liars);
     }
-    let peer = |dice: &mut Dice| 1 + dice.below(site.peers.into()) as u8;
+    let peer = |dice: &mut Dice<'_>| 1 + dice.below(site.peers.into()) as u8;
     match dice.below(12) {
         0 => Action::Agent { agent: dice.below(site.agents.into()) as u8, lie: agent_lie(dice, site) },
         1 => Action::Clock { peer: peer(dice), by: dice.below(800) as i64 - 400 },
@@ -217,7 +240,7 @@ fn action(dice: &mut Dice, site: &Shape, liars: &[u8]) -> Action {
     }
 }
 
-fn liar_action(dice: &mut Dice, liars: &[u8]) -> Action {
+fn liar_action(dice: &mut Dice<'_>, liars: &[u8]) -> Action {
     let peer = dice.of(liars);
     match dice.below(10) {
         0 => Action::Crash { peer, loss: Loss::Everything, after: None },
@@ -240,7 +263,7 @@ fn liar_action(dice: &mut Dice, liars: &[u8]) -> Action {
     }
 }
 
-fn agent_lie(dice: &mut Dice, site: &Shape) -> AgentLie {
+fn agent_lie(dice: &mut Dice<'_>, site: &Shape) -> AgentLie {
     let to = 1 + dice.below(site.peers.into()) as u8;
     match dice.below(4) {
         0 => AgentLie::Demands { minimum: 4 + dice.below(6) as u16, from: to },

@@ -59,7 +59,7 @@ impl Record {
         }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let (since, kind, content) = match self {
             Self::Forget { topic } => (0, FORGET, Bytes::copy_from_slice(topic.as_bytes())),
             Self::Keep { message, since } => (*since, KEEP, message.clone().into_bytes()),
@@ -76,7 +76,7 @@ impl Record {
         out.extend_from_slice(&content);
     }
 
-    fn decode(body: &[u8]) -> Option<Self> {
+    pub(super) fn decode(body: &[u8]) -> Option<Self> {
         let (since, rest) = body.split_first_chunk()?;
         let (&kind, content) = rest.split_first()?;
         match kind {
@@ -197,7 +197,7 @@ fn lock(folder: &Path) -> Result<File, BrokerError> {
 }
 
 /// The next whole record and its length in the file; none at the end or where the rest is torn.
-fn read_record(reader: &mut impl Read) -> io::Result<Option<(Record, u64)>> {
+pub(super) fn read_record(reader: &mut impl Read) -> io::Result<Option<(Record, u64)>> {
     let mut header = [0; 8];
     if !filled(reader, &mut header)? {
         return Ok(None);

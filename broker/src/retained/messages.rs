@@ -61,6 +61,11 @@ impl Messages {
         true
     }
 
+    /// Bytes that they are charged with.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn count(&self, counters: &Counters) {
         counters.retained.store(self.by_topic.len() as u64, Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! Retained messages: the newest of each topic, in memory and, with a state folder, on disk.
 
+mod fuzz;
 mod log;
 mod messages;
 
@@ -16,6 +17,7 @@ use crate::filter::Filter;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::message::Message;
+pub(crate) use fuzz::fuzz;
 use log::{Log, Record};
 use messages::Messages;
 

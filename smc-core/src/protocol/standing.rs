@@ -16,13 +16,14 @@ use crate::digest::Digest;
 use crate::peers::PeerSet;
 use crate::roster::Quorum;
 use crate::shamir::PeerIndex;
-use crate::time::WindowIndex;
+use crate::time::{WindowIndex, exact};
 
 /// A peer's last vote in a cohort epoch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
     /// The cohort epoch.
+    #[serde(deserialize_with = "exact")]
     pub epoch: u64,
     /// The window it voted in.
     pub window: WindowIndex,

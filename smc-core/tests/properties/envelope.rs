@@ -182,7 +182,7 @@ proptest! {
     fn what_is_sealed_opens(
         plaintext in prop::collection::vec(any::<u8>(), 0..3_000),
         definition: [u8; 32],
-        epoch: u64,
+        epoch in 0..1_u64 << 53,
         seed: u64,
         number: u32,
         to_peer: bool,

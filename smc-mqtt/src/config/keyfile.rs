@@ -83,9 +83,13 @@ impl KeyFile {
     pub fn load(path: &Path, node: &NodeName) -> Result<Self, KeyFileError> {
         let read = |error| KeyFileError::Read { path: path.to_owned(), error };
         check_mode(path)?;
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(read)?);
+        Self::parse(path, &Zeroizing::new(std::fs::read_to_string(path).map_err(read)?), node)
+    }
+
+    /// The same of a file that was read.
+    pub(crate) fn parse(path: &Path, text: &str, node: &NodeName) -> Result<Self, KeyFileError> {
         let content = || KeyFileError::Content { path: path.to_owned() };
-        let document: Document = serde_json::from_str(&text).map_err(|_| content())?;
+        let document: Document = serde_json::from_str(text).map_err(|_| content())?;
         if document.node != *node {
             return Err(KeyFileError::OtherNode {
                 path: path.to_owned(),

@@ -5,7 +5,7 @@ use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::mqttbytes::{self, Error};
 
 /// How many bytes one read may bring.
-const READ: usize = 16 << 10;
+pub(super) const READ: usize = 16 << 10;
 /// PUBLISH, QoS 1, as the upper bits of a packet's first byte.
 const PUBLISH: u8 = 3;
 
@@ -74,19 +74,25 @@ impl Inbox {
         if first >> 4 != PUBLISH {
             return Err(Error::PayloadSizeLimitExceeded(length));
         }
-        let Some(pkid) = publish_id(&self.buffer) else { return Ok(None) };
+        let Some(topic) = topic_end(&self.buffer) else { return Ok(None) };
+        let has_id = first & 0b0110 != 0;
+        let end = topic + if has_id { 2 } else { 0 };
+        if end > length {
+            // Its topic would reach into what follows.
+            return Err(Error::MalformedPacket);
+        }
+        let Some(head) = self.buffer.get(..end) else { return Ok(None) };
+        let pkid = has_id.then(|| u16::from_be_bytes([head[end - 2], head[end - 1]]));
         self.skip = length;
-        Ok(Some(Received::Oversized { pkid: (first & 0b0110 != 0).then_some(pkid) }))
+        Ok(Some(Received::Oversized { pkid }))
     }
 }
 
-/// The two bytes after a PUBLISH's topic; `None` if they are not here yet.
-fn publish_id(packet: &[u8]) -> Option<u16> {
+/// Where a PUBLISH's topic ends; `None` if its length is not here yet.
+fn topic_end(packet: &[u8]) -> Option<usize> {
     let digits = packet.get(1..)?.iter().take(4).position(|b| b & 0x80 == 0)?;
-    let rest = packet.get(2 + digits..)?;
-    let topic = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
-    let id = rest.get(2 + topic..4 + topic)?;
-    Some(u16::from_be_bytes([id[0], id[1]]))
+    let (length, _) = packet.get(2 + digits..)?.split_first_chunk()?;
+    Some(2 + digits + 2 + usize::from(u16::from_be_bytes(*length)))
 }
 
 #[cfg(test)]
@@ -165,5 +171,31 @@ mod tests {
             assert!(inbox.buffer.capacity() < 100_000, "{}", inbox.buffer.capacity());
         }
         assert_eq!(all, [Received::Oversized { pkid: Some(9) }, Received::Packet(Packet::PingResp)]);
+    }
+    /// A PUBLISH with a topic that claims to have `topic` bytes, cut or filled up to `length` bytes after its header.
+    fn titled(first: u8, topic: u16, length: usize) -> Vec<u8> {
+        let digits = [(length as u8 & 0x7f) | 0x80, (length >> 7) as u8];
+        let mut packet = vec![first, digits[0], digits[1]];
+        packet.extend(topic.to_be_bytes());
+        packet.resize(3 + length, b't');
+        packet
+    }
+
+    #[test]
+    fn an_oversized_packet_that_is_all_topic_waits_for_nothing_more() {
+        let mut inbox = Inbox::new(1000);
+        inbox.space().extend_from_slice(&titled(0x30, 1998, 2000));
+        assert_eq!(inbox.next().unwrap(), Some(Received::Oversized { pkid: None }));
+        assert_eq!(inbox.next().unwrap(), None);
+        assert!(inbox.buffer.is_empty());
+    }
+
+    #[test]
+    fn an_oversized_packet_whose_topic_reaches_beyond_its_end_is_an_error() {
+        for (first, topic) in [(0x30, 1999), (0x32, 1997), (0x32, 1998), (0x32, u16::MAX)] {
+            let mut inbox = Inbox::new(1000);
+            inbox.space().extend_from_slice(&titled(first, topic, 2000));
+            assert!(matches!(inbox.next(), Err(Error::MalformedPacket)), "{topic}");
+        }
     }
 }
