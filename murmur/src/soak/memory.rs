@@ -82,7 +82,7 @@ mod tests {
     fn mean_and_most_of_each_role_are_told() {
         let mut memory = Memory::default();
         assert_eq!(memory.to_string(), "");
-        let hours = |hours| Duration::from_secs(3_600 * hours);
+        let hours = |hours: u64| Duration::from_secs(3_600 * hours);
         memory.note(hours(0), [(Role::Agent, 8.0), (Role::Broker, 30.0), (Role::Agent, 10.0)].into_iter());
         memory.note(hours(25), [(Role::Agent, 9.0)].into_iter());
         let told = memory.to_string();
