@@ -309,7 +309,10 @@ impl Reason {
     /// How the window is to be called.
     pub fn status(&self) -> Status {
         match self {
-            Self::Cohort { .. } | Self::Fresh { .. } | Self::Overlap { .. } => Status::Withheld,
+            Self::Cohort { .. }
+            | Self::Fresh { .. }
+            | Self::Overlap { .. }
+            | Self::Plan(PlanError::Early { .. }) => Status::Withheld,
             _ => Status::Failed,
         }
     }

@@ -15,7 +15,7 @@ use crate::coverage::Coverage;
 use crate::invariant::{self, Invariant, View};
 use crate::noise::noise;
 use crate::schedule::BITS;
-use crate::world::{NOON, Packet, Sender, Skew, World, peer};
+use crate::world::{NOON, Packet, Sender, Skew, Step, World, peer};
 
 /// What must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +224,10 @@ impl<'a> Play<'a> {
     /// The disturbance is over: all are up, and know it.
     fn calm(&mut self) {
         self.say(|| "all is calm".to_owned());
+        // False contributions that still are on their way would come after the true ones that follow now, and stay until
+        // the key epoch ends.
+        let liars: Vec<_> = self.schedule.liars.iter().map(|&liar| Sender::Peer(peer(liar))).collect();
+        self.world.lose(|packet| liars.contains(&packet.from) && packet.content.step() == Step::Seeds);
         for number in 1..=self.schedule.site.peers {
             let host = self.world.host(peer(number));
             (host.skew, host.breath) = (Skew::None, None);

@@ -347,6 +347,11 @@ impl World {
         self.flights.send(self.now, packet, Fate::Pass);
     }
 
+    /// What is on its way and like this is lost.
+    pub fn lose(&mut self, which: impl Fn(&Packet) -> bool) {
+        self.flights.lose(which);
+    }
+
     /// Hands a message to its receiver; it is lost on one that is down.
     #[allow(clippy::missing_errors_doc, reason = "those of the peer")]
     pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {

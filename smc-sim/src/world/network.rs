@@ -127,6 +127,11 @@ impl Flights {
         self.packets.insert((arrives, self.sent), Box::new(packet));
     }
 
+    /// What is on its way and like this is lost.
+    pub fn lose(&mut self, which: impl Fn(&Packet) -> bool) {
+        self.packets.retain(|_, packet| !which(packet));
+    }
+
     /// When the next one arrives.
     pub fn next_arrival(&self) -> Option<Timestamp> {
         self.packets.keys().next().map(|&(at, _)| at)

@@ -104,9 +104,15 @@ pub(super) fn assert_counted(
                 .collect::<BTreeMap<_, _>>(),
         )
     });
+    let refused_as = |reason: &str| refused.get(reason).copied().unwrap_or(0);
     for (&reason, &count) in due {
-        let have = refused.get(reason).copied().unwrap_or(0);
-        let right = if reason == "late" { have >= count } else { have == count };
+        let have = refused_as(reason);
+        let right = match reason {
+            // On a busy machine it comes when it is late.
+            "early" => (count.saturating_sub(refused_as("late"))..=count).contains(&have),
+            "late" => have >= count,
+            _ => have == count,
+        };
         assert!(
             right,
             "{have} instead of {count} refused as {reason}: {refused:?}\n{}",

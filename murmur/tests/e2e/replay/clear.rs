@@ -30,6 +30,10 @@ pub(super) struct Column {
 /// Whether a window has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// The hour has just begun, and too many of the last cohort are missing in what would be the new one.
+    TooEarly {
+        before: usize,
+    },
     /// The cohort is smaller than the minimum, so that it is none and not frozen.
     TooFew,
     /// The cohort stands, but too few of it spoke in this window: the difference to the last one would tell of them.
@@ -68,6 +72,7 @@ impl Table {
         let mut expected = BTreeMap::new();
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         let mut frozen: Option<BTreeSet<&str>> = None;
+        let mut last: Option<BTreeSet<&str>> = None;
         for window in first..=last + AFTER {
             if (window * MINUTE).is_multiple_of(HOUR) {
                 (newest, frozen) = (BTreeMap::new(), None);
@@ -80,13 +85,18 @@ impl Table {
             let fresh = cohort.iter().filter(|agent| of_window.is_some_and(|read| read.contains_key(*agent)));
             let fresh = fresh.count();
             let readings = cohort.iter().map(|&agent| (agent.to_owned(), newest[agent])).collect();
-            let kind = match (cohort.len() < minimum, fresh < minimum) {
-                (true, _) => Kind::TooFew,
-                (false, true) => Kind::TooFewFresh,
-                (false, false) => Kind::Value,
+            let early = frozen.is_none() && window * MINUTE % HOUR < HOUR / 10;
+            let kind = match &last {
+                Some(last) if early && last.difference(&cohort).count() > (last.len() / 10).max(1) => {
+                    Kind::TooEarly { before: last.len() }
+                }
+                _ if cohort.len() < minimum => Kind::TooFew,
+                _ if fresh < minimum => Kind::TooFewFresh,
+                _ => Kind::Value,
             };
             expected.insert(window, Expected { kind, cohort: cohort.len(), fresh, readings });
-            frozen = (kind != Kind::TooFew).then_some(cohort);
+            frozen = matches!(kind, Kind::TooFewFresh | Kind::Value).then_some(cohort);
+            last = frozen.clone().or(last);
         }
         expected
     }
