@@ -214,6 +214,11 @@ pub enum Reason {
         /// |P|.
         need: usize,
     },
+    /// The shares of the coin do not fit together, which are drawn for one plan.
+    #[error(
+        "the peers saw different readings, or one of them lies: the check of the inputs could not begin, {0}"
+    )]
+    Coin(OpenError),
     /// Fewer agents than the minimum.
     #[error("cohort {cohort} of {minimum}")]
     Cohort {

@@ -157,7 +157,7 @@ fn open_coin(sharing: Sharing, shown: &Shown) -> Result<Vec<Fp>, Reason> {
     match sharing.open_batch(Degree::Single, &partials) {
         Ok(batch) if batch.values.len() == COIN => Ok(batch.values),
         Ok(_) => Err(Reason::Check { invalid: 0, of: 0 }),
-        Err(error) => Err(Reason::Opening(error)),
+        Err(error) => Err(Reason::Coin(error)),
     }
 }
 

@@ -166,10 +166,13 @@ fn documents(site: &Site) -> Vec<(&'static str, PeerMessage)> {
             signed(Inventory { quantity: "power".parse().unwrap(), ..inventory(w) }),
         ),
         ("early", signed(inventory(WindowIndex(w.0 + 1_000)))),
-        ("early", signed(inventory(WindowIndex(u64::MAX)))),
+        ("early", signed(inventory(WindowIndex(1 << 50)))),
+        // Signed JSON can't tell such numbers apart.
+        ("garbled_content", signed(inventory(WindowIndex(u64::MAX)))),
         ("late", signed(inventory(WindowIndex(w.0 - 100)))),
         ("late", signed(inventory(WindowIndex(0)))),
-        ("early", seeds(u64::MAX, 1)),
+        ("early", seeds(1 << 50, 1)),
+        ("garbled_content", seeds(u64::MAX, 1)),
         ("malformed", seeds(key_epoch(site).0, 0)),
         ("malformed", seeds(key_epoch(site).0, 2)),
     ]

@@ -72,7 +72,7 @@ impl Table {
         let mut expected = BTreeMap::new();
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         let mut frozen: Option<BTreeSet<&str>> = None;
-        let mut last: Option<BTreeSet<&str>> = None;
+        let mut voted: Option<BTreeSet<&str>> = None;
         for window in first..=last + AFTER {
             if (window * MINUTE).is_multiple_of(HOUR) {
                 (newest, frozen) = (BTreeMap::new(), None);
@@ -86,9 +86,9 @@ impl Table {
             let fresh = fresh.count();
             let readings = cohort.iter().map(|&agent| (agent.to_owned(), newest[agent])).collect();
             let early = frozen.is_none() && window * MINUTE % HOUR < HOUR / 10;
-            let kind = match &last {
-                Some(last) if early && last.difference(&cohort).count() > (last.len() / 10).max(1) => {
-                    Kind::TooEarly { before: last.len() }
+            let kind = match &voted {
+                Some(before) if early && before.difference(&cohort).count() > (before.len() / 10).max(1) => {
+                    Kind::TooEarly { before: before.len() }
                 }
                 _ if cohort.len() < minimum => Kind::TooFew,
                 _ if fresh < minimum => Kind::TooFewFresh,
@@ -96,7 +96,7 @@ impl Table {
             };
             expected.insert(window, Expected { kind, cohort: cohort.len(), fresh, readings });
             frozen = matches!(kind, Kind::TooFewFresh | Kind::Value).then_some(cohort);
-            last = frozen.clone().or(last);
+            voted = frozen.clone().or(voted);
         }
         expected
     }
