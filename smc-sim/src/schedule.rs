@@ -98,6 +98,8 @@ impl Schedule {
         if dice.one_in(3) {
             actions.extend(storm(dice, &site, trouble));
         }
+        let ends = actions.iter().map(|timed| (timed.at + timed.lasts).div_ceil(1000));
+        let trouble = ends.fold(trouble, u64::max);
         Self { seed, site, liars, trouble, actions }
     }
 

@@ -231,6 +231,10 @@ impl Rhythm {
     }
 }
 
+/// How long a new cohort waits for the last one at least, where windows are short, in microseconds: whoever was cut off for
+/// some windows is back by then (docs/decisions/0019).
+const BACK: u64 = 5_000_000;
+
 /// A cohort epoch: the windows that begin in one stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Epoch {
@@ -250,9 +254,10 @@ impl Epoch {
         let begin = Timestamp::from_micros(index.saturating_mul(length));
         let first = period.window_at(begin);
         let first = if period.start(first) < begin { first.next() } else { first };
-        // A tenth of the epoch, but never all of it.
-        let windows = length / (period.as_duration().as_micros() as u64).max(1);
-        let waits = windows.div_ceil(10).min(windows.saturating_sub(1));
+        // A tenth of the epoch, and long enough for nodes to connect again, but at most half of it.
+        let micros = (period.as_duration().as_micros() as u64).max(1);
+        let windows = length / micros;
+        let waits = windows.div_ceil(10).max(BACK.div_ceil(micros)).min(windows / 2);
         Self { index, first, settled: WindowIndex(first.0.saturating_add(waits)) }
     }
 }
@@ -273,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_an_epoch_waits_but_never_all_of_it() {
+    fn a_tenth_of_an_epoch_waits_or_five_seconds_but_at_most_half_of_it() {
         let waits = |windows: u64| {
             let period = Period::from_millis(1_000).unwrap();
             let epoch = Epoch::of(Duration::from_secs(windows), period, WindowIndex(0));
             epoch.settled.0 - epoch.first.0
         };
-        assert_eq!([1, 2, 10, 11, 30, 60].map(waits), [0, 1, 1, 2, 3, 6]);
+        assert_eq!([1, 2, 3, 10, 30, 60, 61].map(waits), [0, 1, 1, 5, 5, 6, 7]);
     }
 }
