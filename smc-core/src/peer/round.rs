@@ -1,13 +1,13 @@
 //! One window of one quantity: from the inventories to the agreed cohort, then one computation per query
 //! (docs/protocol.md, 4.2 to 4.7).
 
+mod pair;
 mod stock;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
+pub(super) use self::pair::Partner;
 use super::Node;
 use super::ballot::{Ballot, Cast};
 use super::check::{self, Check, Verdict};
@@ -68,14 +68,6 @@ pub(super) struct Agreement {
     plan: Arc<Plan>,
     digest: Digest,
     released: Atoms,
-}
-
-/// How far the window of a second quantity is, for those who wait for it.
-#[derive(Debug)]
-pub(super) enum Partner<'a> {
-    Agreed(&'a mut Agreement),
-    Gone,
-    Pending,
 }
 
 impl Round {
@@ -453,54 +445,6 @@ impl Round {
             }
         }
         self.state = State::Agreed(Box::new(Agreement { plan: Arc::clone(plan), digest, released }));
-    }
-
-    /// The other quantities that computations of this window wait for.
-    pub(super) fn waits_for(&self, node: &Node) -> impl Iterator<Item = QuantityIndex> {
-        let agreed = matches!(self.state, State::Agreed(_));
-        let waiting = self.computations.iter().filter(move |_| agreed);
-        waiting.filter_map(|computation| computation.waits_for(&node.roster))
-    }
-
-    /// How far this window is, for a computation on this and another quantity.
-    pub(super) fn partner(&mut self) -> Partner<'_> {
-        match &mut self.state {
-            State::Agreed(agreement) => Partner::Agreed(agreement),
-            State::Over => Partner::Gone,
-            State::Checking { .. } | State::Gathering { .. } | State::Open | State::Voting { .. } => {
-                Partner::Pending
-            }
-        }
-    }
-
-    /// Starts what has waited for the window of `quantity`, or gives it up.
-    pub(super) fn pair(
-        &mut self,
-        node: &mut Node,
-        now: Timestamp,
-        quantity: QuantityIndex,
-        partner: Partner<'_>,
-    ) {
-        let epoch = self.key_epoch(node);
-        let State::Agreed(own) = &mut self.state else { return };
-        let roster = Arc::clone(&node.roster);
-        let waiting = self.computations.iter_mut();
-        let waiting = waiting.filter(|computation| computation.waits_for(&roster) == Some(quantity));
-        match partner {
-            Partner::Agreed(other) => {
-                let digest = Digest(Sha256::digest([own.digest.0, other.digest.0].concat()).into());
-                let agreed = Agreed { plan: &own.plan, with: Some(&other.plan), digest, epoch };
-                for computation in waiting {
-                    computation.start(node, now, agreed, &mut [&mut own.released, &mut other.released]);
-                }
-            }
-            Partner::Gone => {
-                for computation in waiting {
-                    computation.fail(node, own.plan.peers, &Reason::Partner);
-                }
-            }
-            Partner::Pending => {}
-        }
     }
 
     fn fail(&mut self, node: &mut Node, peers: PeerSet, reason: &Reason) {
