@@ -1,5 +1,6 @@
 //! The steps of a window at the peers, each a pure function or a value (docs/protocol.md, 2 and 4).
 
+pub mod epoch;
 pub mod holdings;
 pub mod input;
 pub mod inventory;

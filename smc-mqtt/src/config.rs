@@ -92,7 +92,8 @@ pub fn load<T: DeserializeOwned>(path: &Path, keys: &[&str]) -> Result<T, Config
     read(path, Some(environment.source(Some(variables))))
 }
 
-/// Reads and checks a site file, and warns of what its owner should know. The environment has no say in it: all nodes must agree on every byte.
+/// Reads and checks a site file, and warns of what its owner should know. The environment has no say in it: all nodes
+/// must agree on every byte.
 ///
 /// # Errors
 /// If the file can't be read or does not hold together.

@@ -15,7 +15,6 @@ use super::cohort::Agreed;
 use super::computation::Computation;
 use super::event::{Blame, Event, Refusal, Taken};
 use super::exchange::Exchange;
-use super::rhythm::Epoch;
 use crate::card;
 use crate::digest::Digest;
 use crate::document::{Signable, Signed};
@@ -23,6 +22,7 @@ use crate::envelope::KeyEpoch;
 use crate::message::{PeerMessage, Purpose};
 use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
+use crate::protocol::epoch::Epoch;
 use crate::protocol::inventory::Inventory;
 use crate::protocol::plan::{self, Plan, PlanError, Report};
 use crate::protocol::release::Atoms;
@@ -264,23 +264,11 @@ impl Round {
                 held: inventory.held.as_slice(),
                 demands: &inventory.demands,
                 queries: &inventory.queries,
-                // A vote of an earlier epoch binds nobody any more.
-                standing: inventory.standing.as_ref().filter(|vote| vote.epoch == epoch.index),
-                before: inventory
-                    .standing
-                    .as_ref()
-                    .filter(|vote| vote.epoch != epoch.index)
-                    .map(|vote| &vote.members),
+                vote: inventory.standing.as_ref(),
                 seeds: &inventory.seeds,
             })
             .collect();
-        let plan = match plan::plan(
-            node.roster.quorum(),
-            self.window,
-            streams,
-            self.window < epoch.settled,
-            &reports,
-        ) {
+        let plan = match plan::plan(node.roster.quorum(), epoch, self.window, streams, &reports) {
             Ok(plan) => Arc::new(plan),
             Err(error) => return self.fail(node, self.inventories.voters(), &Reason::Plan(error)),
         };

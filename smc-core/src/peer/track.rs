@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Node;
 use super::event::{Refusal, Taken};
-use super::rhythm::Epoch;
 use super::round::{Partner, Round};
 use crate::message::PeerMessage;
+use crate::protocol::epoch::Epoch;
 use crate::protocol::standing::Standing;
 use crate::roster::{AgentIndex, QuantityIndex, QueryIndex, Roster};
 use crate::shamir::PeerIndex;

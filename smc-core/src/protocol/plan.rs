@@ -1,8 +1,9 @@
 //! From inventories to the cohort of a window (docs/protocol.md, 4.3 and 4.4): a pure function, so that peers who
 //! heard the same come to the same plan.
 
+use super::epoch::Epoch;
 use super::inventory::Held;
-use super::standing::{self, InDoubt, Members, Standing};
+use super::standing::{self, Heard, InDoubt, Members, Standing};
 use crate::digest::Digest;
 use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
@@ -19,10 +20,8 @@ pub struct Report<'a> {
     pub held: &'a [Held],
     /// The cohorts that agents demand with these readings, by stream, ascending.
     pub demands: &'a [(u32, u16)],
-    /// Its last vote of the cohort epoch.
-    pub standing: Option<&'a Standing>,
-    /// The cohort of its last vote, if that was in an earlier epoch.
-    pub before: Option<&'a Members>,
+    /// Its last vote. One of an earlier epoch binds nobody any more.
+    pub vote: Option<&'a Standing>,
     /// The definitions of the queries that it computes, ascending.
     pub queries: &'a [Digest],
     /// For each peer of the site the name of its contribution to the common keys, as far as this one has it.
@@ -91,27 +90,27 @@ pub enum PlanError {
     },
 }
 
-/// Plans `window` of a quantity with `streams` streams. While `waits`, a new cohort waits for the members of the last.
+/// Plans `window`, which is of `epoch`, of a quantity with `streams` streams.
 ///
 /// # Errors
 /// When no quorum can go on with the cohort of the epoch, or it is too early to choose one.
 pub fn plan(
     quorum: Quorum,
+    epoch: Epoch,
     window: WindowIndex,
     streams: usize,
-    waits: bool,
     reports: &[Report<'_>],
 ) -> Result<Plan, PlanError> {
     let heard = reports.len();
     if heard < quorum.size() {
         return Err(PlanError::NoQuorum { have: heard, need: quorum.size() });
     }
-    let standings: Vec<_> = reports.iter().map(|report| (report.peer, report.standing)).collect();
+    let (standings, before): (Vec<_>, Vec<_>) = reports.iter().map(|report| report.votes(epoch)).unzip();
     match standing::frozen(quorum, &standings)? {
         Some(members) if !disabled(Rule::FrozenCohort) => carry_on(quorum, window, &members, reports),
         _ => {
             let plan = start_afresh(quorum, window, streams, reports)?;
-            if waits { most_are_back(quorum, streams, reports, plan) } else { Ok(plan) }
+            if window < epoch.settled { most_are_back(quorum, streams, &before, plan) } else { Ok(plan) }
         }
     }
 }
@@ -167,13 +166,10 @@ fn start_afresh(
 fn most_are_back(
     quorum: Quorum,
     streams: usize,
-    reports: &[Report<'_>],
+    before: &[Option<&Members>],
     plan: Plan,
 ) -> Result<Plan, PlanError> {
-    let voted_with = |stream: usize| {
-        let with = |report: &&Report<'_>| report.before.is_some_and(|members| members.contains(stream));
-        reports.iter().filter(with).count()
-    };
+    let voted_with = |stream| before.iter().flatten().filter(|members| members.contains(stream)).count();
     let last = Members::new(streams, (0..streams).filter(|&stream| voted_with(stream) >= quorum.refuting()));
     let (back, before) =
         (plan.cohort.iter().filter(|member| last.contains(member.stream)).count(), last.len());
@@ -242,6 +238,16 @@ fn queries_of_all(peers: &[Report<'_>]) -> Vec<Digest> {
     first.queries.iter().filter(shared).copied().collect()
 }
 
+impl<'a> Report<'a> {
+    /// The vote of this epoch, and the cohort of one of an earlier epoch: there is one of them at most.
+    fn votes(&self, epoch: Epoch) -> (Heard<'a>, Option<&'a Members>) {
+        match self.vote {
+            Some(vote) if vote.epoch != epoch.index => ((self.peer, None), Some(&vote.members)),
+            vote => ((self.peer, vote), None),
+        }
+    }
+}
+
 impl Plan {
     /// The plan once all inputs were checked, without those of the streams at these places, which are not valid.
     #[must_use]
@@ -269,6 +275,7 @@ mod tests {
     use crate::shamir::Sharing;
 
     const W: WindowIndex = WindowIndex(100);
+    const EPOCH: Epoch = Epoch { index: 1, first: W, settled: W };
 
     /// Inventories of peers 1, 2, ... written as ages per stream: `[0, 1]` holds this window and the last.
     fn plan_of(
@@ -297,14 +304,12 @@ mod tests {
         let streams = held[0].len();
         let reports: Vec<_> =
             first(9).iter().zip(&held).map(|(peer, held)| report(peer, held, standing)).collect();
-        plan(quorum, W, streams, waits, &reports)
+        let settled = if waits { W.next() } else { W };
+        plan(quorum, Epoch { settled, ..EPOCH }, W, streams, &reports)
     }
 
-    /// A vote of epoch 0 is one of this epoch, others are of an earlier one.
     fn report<'a>(peer: PeerIndex, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
-        let standing = vote.filter(|vote| vote.epoch == 0);
-        let before = vote.filter(|vote| vote.epoch != 0).map(|vote| &vote.members);
-        Report { peer, held, demands: &[], standing, before, queries: &[], seeds: &[] }
+        Report { peer, held, demands: &[], vote, queries: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
@@ -318,7 +323,7 @@ mod tests {
     fn voted(members: &[usize]) -> Standing {
         let members = Members::new(3, members.iter().copied());
         let (window, roster) = (WindowIndex(W.0 - 1), Digest([0; 32]));
-        Standing { epoch: 0, window, peers: first(3), members, frozen: false, roster }
+        Standing { epoch: 1, window, peers: first(3), members, frozen: false, roster }
     }
 
     #[test]
@@ -331,7 +336,7 @@ mod tests {
         let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[b, c]];
         let report = |(peer, (demands, queries))| Report { demands, queries, ..report(peer, &held, None) };
         let reports: Vec<_> = first(3).iter().zip(demands.into_iter().zip(queries)).map(report).collect();
-        let plan = plan(quorum, W, 3, false, &reports).unwrap();
+        let plan = plan(quorum, EPOCH, W, 3, &reports).unwrap();
         assert_eq!(plan.cohort.iter().map(|member| member.demand).collect::<Vec<_>>(), [5, 9, 0]);
         assert_eq!(plan.queries, [c]);
     }
@@ -390,7 +395,7 @@ mod tests {
     #[test]
     fn a_new_cohort_waits_for_the_members_of_the_last_one_only_while_it_may() {
         let held: &[&[u16]] = &[&[], &[], &[0]];
-        let last = |members| Standing { epoch: 1, ..voted(members) };
+        let last = |members| Standing { epoch: 0, ..voted(members) };
         let planned = |waits, last: Option<&Standing>| plan_while(waits, (3, 1), &[held, held], last);
         let early = PlanError::Early { back: 1, before: 3 };
         assert_eq!(planned(true, Some(&last(&[0, 1, 2]))), Err(early));

@@ -114,7 +114,7 @@ impl From<Members> for String {
 pub struct InDoubt;
 
 /// A peer that was heard, with its last vote of the epoch.
-type Heard<'a> = (PeerIndex, Option<&'a Standing>);
+pub(crate) type Heard<'a> = (PeerIndex, Option<&'a Standing>);
 
 /// The cohort that the epoch stands on, as far as the peers heard can tell; none if it is still open.
 ///

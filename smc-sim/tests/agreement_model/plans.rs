@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use smc_core::digest::Digest;
+use smc_core::protocol::epoch::Epoch;
 use smc_core::protocol::inventory::Held;
 use smc_core::protocol::plan::{Report, plan};
 use smc_core::protocol::standing::{self, Members, Standing};
@@ -18,6 +19,8 @@ pub(crate) const STREAMS: usize = 2;
 pub(crate) const COHORTS: Set = 1 << STREAMS;
 /// The window that is planned: later than all votes.
 const NOW: WindowIndex = WindowIndex(100);
+/// Its epoch, of which all votes are. It does not wait for the last cohort, which could but forbid plans.
+const EPOCH: Epoch = Epoch { index: 0, first: WindowIndex(0), settled: WindowIndex(0) };
 
 /// All plans that can come of the inventories of some peers. A plan depends on standings only by the cohort that they freeze
 /// (`plan` asks `standing::frozen` and looks at them no further): so it is asked once for every set of peers heard, every
@@ -87,7 +90,7 @@ fn after_hearing(quorum: Quorum, heard: Set, frozen: Set) -> Vec<Plan> {
         let held: Vec<[Held; STREAMS]> = (0..heard.len()).map(held).collect();
         let reports = heard.iter().zip(&held).map(|(&at, held)| report(at, held, standing.as_ref()));
         let reports: Vec<_> = reports.collect();
-        let plan = plan(quorum, NOW, STREAMS, false, &reports).ok()?;
+        let plan = plan(quorum, EPOCH, NOW, STREAMS, &reports).ok()?;
         let cohort = plan.cohort.iter().fold(0, |set, member| set | 1 << member.stream);
         assert_eq!(plan.frozen, frozen != 0);
         // Nobody votes for a cohort below the minimum, which is one stream here.
@@ -97,14 +100,14 @@ fn after_hearing(quorum: Quorum, heard: Set, frozen: Set) -> Vec<Plan> {
 }
 
 /// An inventory, as far as it matters here.
-fn report<'a>(at: usize, held: &'a [Held], standing: Option<&'a Standing>) -> Report<'a> {
-    Report { peer: index(at), held, demands: &[], standing, before: None, queries: &[], seeds: &[] }
+fn report<'a>(at: usize, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
+    Report { peer: index(at), held, demands: &[], vote, queries: &[], seeds: &[] }
 }
 
 /// A vote as inventories report it.
 fn standing(vote: Vote) -> Standing {
     Standing {
-        epoch: 0,
+        epoch: EPOCH.index,
         window: WindowIndex(vote.window.into()),
         peers: members(vote.plan.peers).map(index).collect(),
         members: Members::new(STREAMS, members(vote.plan.cohort)),

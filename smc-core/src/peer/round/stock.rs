@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::function::Query;
 use crate::peer::Node;
 use crate::peer::event::Refusal;
-use crate::peer::rhythm::Epoch;
+use crate::protocol::epoch::Epoch;
 use crate::protocol::inventory::{Held, HeldList, Inventory};
 use crate::protocol::standing::Standing;
 use crate::roster::BundleIndex;
