@@ -23,6 +23,7 @@ pub mod polynomial;
 pub mod protocol;
 pub mod prss;
 pub mod quantity;
+pub mod request;
 pub mod result;
 pub mod roster;
 pub mod shamir;

@@ -78,7 +78,7 @@ pub struct Roster {
     minimum_cohort: u32,
     peers: Vec<Node>,
     agents: Vec<Agent>,
-    clients: BTreeMap<NodeName, SealingPublic>,
+    clients: BTreeMap<NodeName, Client>,
     agent_names: HashMap<NodeName, AgentIndex>,
     bundles: Vec<Bundle>,
     quantities: Vec<Measured>,
@@ -110,6 +110,17 @@ pub struct Node {
     pub identity: VerifyingKey,
     /// Proves who sealed.
     pub sealing: SealingPublic,
+}
+
+/// A client's public side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// Verifies what it asks; one without asks nothing.
+    pub identity: Option<VerifyingKey>,
+    /// The key that outputs for it are sealed to.
+    pub sealing: SealingPublic,
+    /// The groups it belongs to, for the peers' policies.
+    pub groups: Vec<String>,
 }
 
 /// An agent's public side.
@@ -234,7 +245,12 @@ impl Roster {
     /// The key that outputs for the client or agent called `name` are sealed to.
     pub fn recipient(&self, name: &NodeName) -> Option<&SealingPublic> {
         let agent = || Some(&self.agent(self.agent_named(name.as_str())?).node.sealing);
-        self.clients.get(name).or_else(agent)
+        self.client(name).map(|client| &client.sealing).or_else(agent)
+    }
+
+    /// The client called `name`.
+    pub fn client(&self, name: &NodeName) -> Option<&Client> {
+        self.clients.get(name)
     }
 
     /// The index of the agent called `name`.
@@ -342,9 +358,9 @@ impl TryFrom<SiteDocument> for Roster {
             builder.agent(entry)?;
         }
         let mut clients = BTreeMap::new();
-        for document::ClientTable { name, sealing } in client {
+        for document::ClientTable { name, identity, sealing, groups } in client {
             builder::claim(&mut names, &name)?;
-            clients.insert(name, sealing);
+            clients.insert(name, Client { identity, sealing, groups });
         }
         let Builder { agents, bundles, quantities, .. } = builder;
         for measured in &quantities {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant: microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -57,6 +58,35 @@ impl fmt::Display for Timestamp {
             Ok(Ok(instant)) => write!(f, "{instant}"),
             _ => f.write_str("9999-12-31T23:59:59Z"),
         }
+    }
+}
+
+/// In documents as in logs: RFC 3339.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Any RFC 3339 text of an instant since 1970; finer parts than microseconds are cut off.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A text that is no instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no instant since 1970; write for example `2027-01-01T00:00:00Z`")]
+pub struct TimestampError(String);
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let refuse = || TimestampError(text.chars().take(40).collect());
+        let instant: jiff::Timestamp = text.parse().map_err(|_| refuse())?;
+        u64::try_from(instant.as_microsecond()).map(Self).map_err(|_| refuse())
     }
 }
 
