@@ -6,6 +6,7 @@ use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
 use crate::command::open::Open;
+use crate::command::policy::PolicyCommand;
 use crate::command::site::Site;
 use crate::command::soak::Soak;
 use crate::command::verify::Verify;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Functions(Functions),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
+    /// Check a peer's policy, and try requests on it
+    Policy(PolicyCommand),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
     /// Run a whole site as separate processes, let things go wrong, and hold every value against the truth
@@ -48,6 +51,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),
             Self::Open(open) => open.run(),
+            Self::Policy(policy) => Ok(policy.run()?),
             Self::Site(site) => Ok(site.run()?),
             Self::Soak(soak) => soak.run(),
             Self::Verify(verify) => Ok(verify.run()?),

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
 pub(crate) mod open;
+pub(crate) mod policy;
 pub(crate) mod site;
 pub(crate) mod soak;
 pub(crate) mod verify;
@@ -54,6 +55,9 @@ pub(crate) enum Failure {
     /// Nothing could be opened.
     #[error(transparent)]
     Open(#[from] open::OpenFailure),
+    /// A policy could not be looked at.
+    #[error(transparent)]
+    Policy(#[from] policy::PolicyFailure),
     /// A column's name is no quantity's.
     #[error("--value-column {column:?} names no quantity ({error}); say what it measures with --quantity")]
     Quantity {
