@@ -7,7 +7,7 @@ mod builder;
 mod caution;
 pub mod document;
 mod error;
-mod queries;
+pub(crate) mod queries;
 mod quorum;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -320,6 +320,11 @@ impl Roster {
     pub fn query_named(&self, name: &QueryName) -> Option<QueryIndex> {
         let at = self.queries.binary_search_by(|query| query.name.cmp(name)).ok()?;
         Some(QueryIndex(at as u32))
+    }
+
+    /// The agents in the scope of `query`, by index.
+    pub(crate) fn scope(&self, query: QueryIndex) -> &Members {
+        &self.scopes[query.at()]
     }
 
     /// Whether `agent` lies in the scope of `query`.
