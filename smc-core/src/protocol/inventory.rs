@@ -119,12 +119,13 @@ impl Inventory {
         self.held.as_slice().len() == streams
             && self.demands.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.demands.last().is_none_or(|&(place, _)| (place as usize) < streams)
-            && [&self.queries, &self.known].into_iter().all(is_list_of_queries)
+            && is_list_of_queries(&self.queries)
+            && is_list_of_queries(&self.known)
             && self.seeds.len() == peers
     }
 }
 
-fn is_list_of_queries(queries: &Vec<Digest>) -> bool {
+fn is_list_of_queries(queries: &[Digest]) -> bool {
     queries.len() <= MAX_QUERIES && queries.windows(2).all(|pair| pair[0] < pair[1])
 }
 
