@@ -11,6 +11,7 @@ use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
+use smc_core::order::Order;
 use smc_core::output::SealedOutput;
 use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
@@ -27,6 +28,7 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
@@ -46,7 +48,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 11] {
+fn all() -> [Topic; 12] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -55,6 +57,7 @@ fn all() -> [Topic; 11] {
         Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
+        Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
         Topic::Request { client: "display".parse().unwrap(), query: query() },
@@ -214,6 +217,14 @@ fn a_decision_reads_back_as_it_stands_and_every_verdict_is_explained() {
     for verdict in [Allowed, Asked, Cancelled, Denied, Done, Expired, Paused, Withdrawn] {
         assert!(section.contains(&format!("`{verdict}`")), "{verdict}");
     }
+}
+
+#[test]
+fn an_order_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/operator/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let order: Signed<Order> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&order).unwrap(), json(&examples[0]));
 }
 
 #[test]
