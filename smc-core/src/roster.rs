@@ -248,6 +248,11 @@ impl Roster {
         self.client(name).map(|client| &client.sealing).or_else(agent)
     }
 
+    /// All clients, in the order of names.
+    pub fn clients(&self) -> impl Iterator<Item = (&NodeName, &Client)> {
+        self.clients.iter()
+    }
+
     /// The client called `name`.
     pub fn client(&self, name: &NodeName) -> Option<&Client> {
         self.clients.get(name)
