@@ -22,12 +22,24 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
+    /// `murmur/<site>/decision/<peer>/<query>`: what a peer says to a client's request, signed.
+    Decision {
+        /// Who decided.
+        peer: NodeName,
+        /// About what.
+        query: QueryName,
+    },
     /// `homeassistant/<component>/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
     Discovery {
         /// What kind of entity it is.
         component: Component,
         /// Whose entity is described.
         query: QueryName,
+    },
+    /// `murmur/<site>/operator/<peer>`: the newest order of a peer's operator to it.
+    Operator {
+        /// Whom it is for.
+        peer: NodeName,
     },
     /// `murmur/<site>/output/<to>/<from>/<query>`: a peer's shares of an output for one client alone, sealed to it.
     Output {
@@ -44,6 +56,13 @@ pub enum Topic {
         to: NodeName,
         /// Who sealed it.
         from: NodeName,
+    },
+    /// `murmur/<site>/request/<client>/<query>`: what a client asks, or that it asks no longer, signed.
+    Request {
+        /// Who asks.
+        client: NodeName,
+        /// What it calls it.
+        query: QueryName,
     },
     /// `murmur/<site>/result/<query>`: the newest signed result, or why there is none.
     Result {
@@ -115,11 +134,14 @@ impl Topics {
         let site = &self.site;
         match topic {
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
+            Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
+            Topic::Request { client, query } => format!("{ROOT}/{site}/request/{client}/{query}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
             Topic::ResultPart { query, part } => format!("{ROOT}/{site}/result/{query}/part/{part}"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
@@ -141,10 +163,13 @@ impl Topics {
                 }
                 match level()? {
                     "card" => Topic::Card { node: name(level()?)? },
+                    "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
+                    "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
                     }
                     "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
+                    "request" => Topic::Request { client: name(level()?)?, query: name(level()?)? },
                     "result" => return result(levels),
                     "share" => Topic::Share { to: name(level()?)?, from: name(level()?)? },
                     "status" => Topic::Status { node: name(level()?)? },
@@ -169,6 +194,16 @@ impl Topics {
     /// All cards of the site.
     pub fn cards(&self) -> String {
         format!("{ROOT}/{}/card/+", self.site)
+    }
+
+    /// What all peers say to clients' requests.
+    pub fn decisions(&self) -> String {
+        format!("{ROOT}/{}/decision/+/+", self.site)
+    }
+
+    /// What the peer `from` says to clients' requests.
+    pub fn decision_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/decision/{from}/+", self.site)
     }
 
     /// Everything of the site, results included.
@@ -202,6 +237,16 @@ impl Topics {
     /// Messages that the peer `from` seals for others.
     pub fn peer_outbox(&self, from: &NodeName) -> String {
         format!("{ROOT}/{}/peer/+/{from}", self.site)
+    }
+
+    /// What all clients ask.
+    pub fn requests(&self) -> String {
+        format!("{ROOT}/{}/request/+/+", self.site)
+    }
+
+    /// What the client `from` asks.
+    pub fn request_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/request/{from}/+", self.site)
     }
 
     /// All parts of values that are too long for their results.
@@ -277,10 +322,13 @@ mod tests {
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
             Topic::Card { node: node.clone() },
+            Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
+            Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
+            Topic::Request { client: node.clone(), query: query.clone() },
             Topic::Result { query: query.clone() },
             Topic::ResultPart { query: query.clone(), part: 0 },
             Topic::ResultPart { query, part: 40 },
@@ -304,6 +352,9 @@ mod tests {
             "murmur/hq2/card/a",
             "murmur/hq/card/+",
             "murmur/hq/card/",
+            "murmur/hq/request/a",
+            "murmur/hq/request/a/b/c",
+            "murmur/hq/decision/a/+",
             "murmur/hq/result/a/part",
             "murmur/hq/result/a/part/",
             "murmur/hq/result/a/part/01",

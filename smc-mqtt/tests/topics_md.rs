@@ -11,7 +11,9 @@ use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
+use smc_core::order::Order;
 use smc_core::output::SealedOutput;
+use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
 use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
@@ -24,9 +26,12 @@ const SITE: &str = "demo";
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
+        Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
+        Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
         Topic::ResultPart { .. } => "murmur/<site>/result/<query>/part/<part>",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
@@ -43,16 +48,19 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 9] {
+fn all() -> [Topic; 12] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
         Topic::Card { node: node() },
+        Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
+        Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
+        Topic::Request { client: "display".parse().unwrap(), query: query() },
         Topic::Result { query: query() },
         Topic::ResultPart { query: query(), part: 7 },
         Topic::Share { to: node(), from: from() },
@@ -121,6 +129,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<peer>", "peer-1"),
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
+            ("<client>", "display"),
             ("<query>", "co2-mean"),
             ("<part>", "7"),
             ("<component>", component(&topic)),
@@ -185,6 +194,37 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn requests_and_cancellations_read_back_as_they_stand() {
+    let examples = examples(sections()["murmur/<site>/request/<client>/<query>"], "```json");
+    assert_eq!(examples.len(), 2);
+    let request: Signed<Request> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&request).unwrap(), json(&examples[0]));
+    let cancellation: Signed<Cancellation> = serde_json::from_str(&examples[1]).unwrap();
+    assert_eq!(serde_json::to_value(&cancellation).unwrap(), json(&examples[1]));
+}
+
+#[test]
+fn a_decision_reads_back_as_it_stands_and_every_verdict_is_explained() {
+    let section = sections()["murmur/<site>/decision/<peer>/<query>"];
+    let examples = examples(section, "```json");
+    assert_eq!(examples.len(), 1);
+    let decision: Signed<Decision> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&decision).unwrap(), json(&examples[0]));
+    use Verdict::*;
+    for verdict in [Allowed, Asked, Cancelled, Denied, Done, Expired, Paused, Withdrawn] {
+        assert!(section.contains(&format!("`{verdict}`")), "{verdict}");
+    }
+}
+
+#[test]
+fn an_order_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/operator/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let order: Signed<Order> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&order).unwrap(), json(&examples[0]));
 }
 
 #[test]
