@@ -252,9 +252,12 @@ pub enum Reason {
     /// A reading of the agreed cohort is no longer held.
     #[error("a reading of the agreed cohort is no longer held")]
     Lost,
-    /// Not all peers of P have this query with this definition.
-    #[error("a peer that takes part does not know this query, or defines it differently")]
-    NotShared,
+    /// No quorum of the peers that take part computes this query with this definition, or one of them does not know it.
+    #[error("fewer than {need} peers compute this query, or one that takes part does not know it")]
+    NotShared {
+        /// q.
+        need: usize,
+    },
     /// Too few peers to multiply.
     #[error("{have} of {need} peers: products need that many")]
     Products {
@@ -316,6 +319,7 @@ impl Reason {
         match self {
             Self::Cohort { .. }
             | Self::Fresh { .. }
+            | Self::NotShared { .. }
             | Self::Overlap { .. }
             | Self::Plan(PlanError::Early { .. }) => Status::Withheld,
             _ => Status::Failed,

@@ -7,7 +7,7 @@ mod builder;
 mod caution;
 pub mod document;
 mod error;
-mod queries;
+pub(crate) mod queries;
 mod quorum;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -248,6 +248,11 @@ impl Roster {
         self.client(name).map(|client| &client.sealing).or_else(agent)
     }
 
+    /// All clients, in the order of names.
+    pub fn clients(&self) -> impl Iterator<Item = (&NodeName, &Client)> {
+        self.clients.iter()
+    }
+
     /// The client called `name`.
     pub fn client(&self, name: &NodeName) -> Option<&Client> {
         self.clients.get(name)
@@ -320,6 +325,11 @@ impl Roster {
     pub fn query_named(&self, name: &QueryName) -> Option<QueryIndex> {
         let at = self.queries.binary_search_by(|query| query.name.cmp(name)).ok()?;
         Some(QueryIndex(at as u32))
+    }
+
+    /// The agents in the scope of `query`, by index.
+    pub(crate) fn scope(&self, query: QueryIndex) -> &Members {
+        &self.scopes[query.at()]
     }
 
     /// Whether `agent` lies in the scope of `query`.

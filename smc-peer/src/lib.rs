@@ -5,6 +5,7 @@
 mod config;
 mod discovery;
 mod keys;
+mod policy;
 mod post;
 mod quota;
 mod run;

@@ -1,6 +1,7 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
 mod disk;
+mod office;
 mod report;
 mod service;
 mod start;
@@ -19,7 +20,7 @@ use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::settings::{BrokerAddress, Pauses};
-use smc_mqtt::topic::Topics;
+use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -97,8 +98,15 @@ pub async fn run(
     let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     let period = options.roster.shortest_period();
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
-    let inboxes =
-        vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
+    let inboxes = vec![
+        topics.cards(),
+        topics.decisions(),
+        topics.peer_inbox(&node),
+        topics.requests(),
+        topics.share_inbox(&node),
+        topics.spell(&Topic::Operator { peer: node.clone() }),
+        topics.statuses(),
+    ];
     tokio::pin!(shutdown);
     let me = identify(&options)?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;

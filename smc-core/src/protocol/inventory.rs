@@ -106,6 +106,8 @@ pub struct Inventory {
     pub standing: Option<Standing>,
     /// The definitions of all queries on this quantity that the sender computes, ascending.
     pub queries: Vec<Digest>,
+    /// The definitions of those that it only knows of, ascending.
+    pub known: Vec<Digest>,
     /// For each peer of the site the name of its contribution to the common keys that the sender has.
     pub seeds: Vec<Option<Digest>>,
 }
@@ -117,10 +119,14 @@ impl Inventory {
         self.held.as_slice().len() == streams
             && self.demands.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.demands.last().is_none_or(|&(place, _)| (place as usize) < streams)
-            && self.queries.len() <= MAX_QUERIES
-            && self.queries.windows(2).all(|pair| pair[0] < pair[1])
+            && is_list_of_queries(&self.queries)
+            && is_list_of_queries(&self.known)
             && self.seeds.len() == peers
     }
+}
+
+fn is_list_of_queries(queries: &[Digest]) -> bool {
+    queries.len() <= MAX_QUERIES && queries.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 impl Signable for Inventory {

@@ -56,8 +56,9 @@ pub fn digest(subject: &Subject<'_>, plan: &Plan) -> Digest {
         hash.update(member.demand.to_be_bytes());
     }
     hash.update((plan.queries.len() as u64).to_be_bytes());
-    for query in &plan.queries {
+    for (query, computing) in &plan.queries {
         hash.update(query.0);
+        hash.update(computing.bits().to_be_bytes());
     }
     hash.update((plan.keys.len() as u64).to_be_bytes());
     for key in &plan.keys {

@@ -19,9 +19,10 @@ pub struct Decision {
     pub peer: NodeName,
     /// The query's name.
     pub query: QueryName,
-    /// Who asked.
-    pub client: NodeName,
-    /// The digest of the request; absent if what came could not be read as one.
+    /// Who asked; absent if the query is in the site file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<NodeName>,
+    /// The digest of the request; absent if what came could not be read as one, or the query is in the site file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Digest>,
     /// How the request stands at this peer.

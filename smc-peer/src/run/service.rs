@@ -7,9 +7,11 @@ use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use smc_core::card::Recipients;
+use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
+use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Refusal, Taken, Transmit};
 use smc_core::result::SignedResult;
@@ -31,8 +33,8 @@ use super::disk::Disk;
 use super::report::{Reporter, accusation};
 use super::start::Memory;
 use super::{Observed, PeerError, PeerOptions, log};
-use crate::discovery;
 use crate::keys::EpochKeys;
+use crate::policy::Policy;
 use crate::post;
 use crate::quota::{Excess, Quotas};
 use crate::store::StoredInput;
@@ -47,18 +49,18 @@ const NOTICEABLE: Duration = Duration::from_millis(100);
 
 /// A peer and what it needs around it.
 pub(super) struct Service {
-    roster: Arc<Roster>,
-    topics: Topics,
-    clock: Clock,
+    pub(super) roster: Arc<Roster>,
+    pub(super) topics: Topics,
+    pub(super) clock: Clock,
     rng: ChaCha20Rng,
     me: PeerIndex,
-    name: NodeName,
-    signing: SigningKey,
-    peer: Peer,
+    pub(super) name: NodeName,
+    pub(super) signing: SigningKey,
+    pub(super) peer: Peer,
     opener: Opener,
     recipients: Recipients,
     keys: EpochKeys,
-    disk: Disk,
+    pub(super) disk: Disk,
     /// Whether it takes no part, since it could not write its votes down.
     abstains: bool,
     outbox: Outbox,
@@ -66,12 +68,15 @@ pub(super) struct Service {
     /// Bytes of messages to other peers so far.
     sent: u64,
     observer: Option<mpsc::Sender<Observed>>,
-    quotas: Quotas,
-    refused: Tally,
+    pub(super) quotas: Quotas,
+    pub(super) desk: Desk,
+    pub(super) policy: Policy,
+    pub(super) orders: Orders,
+    pub(super) refused: Tally,
     reporter: Reporter,
     since: Timestamp,
     housekeeping: Timestamp,
-    discovery: bool,
+    pub(super) discovery: bool,
 }
 
 impl Service {
@@ -84,7 +89,7 @@ impl Service {
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let PeerOptions { roster, secrets, discovery, .. } = options;
-        let Memory { store, opener, keys, recovered } = memory;
+        let Memory { store, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
@@ -94,6 +99,9 @@ impl Service {
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let disk = Disk::new(store, &roster)?;
         let quotas = Quotas::new(&roster, now);
+        let desk = Desk::new(Arc::clone(&roster), name.clone(), decisions, now);
+        let key = secrets.keys.signing.verifying_key();
+        let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
         Ok(Self {
             roster,
             topics,
@@ -113,6 +121,9 @@ impl Service {
             sent: 0,
             observer,
             quotas,
+            desk,
+            policy: Policy,
+            orders,
             refused: Tally::default(),
             reporter: Reporter::default(),
             since: now,
@@ -131,7 +142,8 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [self.peer.poll_timeout(), self.disk.due()].into_iter().flatten();
+        let due = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due()];
+        let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
 
@@ -143,13 +155,10 @@ impl Service {
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
         self.publish_status();
-        if self.discovery {
-            let roster = Arc::clone(&self.roster);
-            // Nobody but one client has anything to show of the others.
-            for (_, query) in roster.queries().filter(|(_, query)| query.audience.is_none()) {
-                let (topic, payload) = discovery::announce(&roster, &self.topics, query);
-                self.publish_to(topic, payload.into(), true);
-            }
+        self.tell_decisions();
+        let computed = self.peer.sessions().iter().filter(|known| known.computed);
+        for session in computed.map(|known| Arc::clone(&known.session)).collect::<Vec<_>>() {
+            self.introduce(&session);
         }
     }
 
@@ -160,6 +169,9 @@ impl Service {
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
+            Ok(Topic::Request { client, query }) => self.handle_request(&client, &query, payload),
+            Ok(Topic::Decision { peer, query }) => self.handle_decision(&peer, &query, payload),
+            Ok(Topic::Operator { peer }) if peer == self.name => self.handle_order(payload),
             _ => self.refuse("foreign_topic", topic),
         }
         self.disk.relieve().await?;
@@ -173,6 +185,9 @@ impl Service {
         self.mind_disk();
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
+        }
+        if self.desk.poll_timeout().is_some_and(|due| due <= now) {
+            self.desk.handle_timeout(now);
         }
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
@@ -283,7 +298,12 @@ impl Service {
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
-                Event::Result { result, parts, publish: true } => results.push((result, parts)),
+                Event::Result { result, parts, publish } => {
+                    self.desk.handle_result(self.clock.now(), &result.result);
+                    if publish {
+                        results.push((result, parts));
+                    }
+                }
                 _ => {}
             }
         }
@@ -310,11 +330,11 @@ impl Service {
             }
             self.disk.window_done().await?;
         }
-        Ok(())
+        self.drain_desk().await
     }
 
     /// A peer that can't write its votes down takes no part until it can: it could vote twice.
-    fn mind_disk(&mut self) {
+    pub(super) fn mind_disk(&mut self) {
         if self.disk.trouble().is_some() == self.abstains {
             return;
         }
@@ -436,12 +456,12 @@ impl Service {
     }
 
     /// Publishes a retained document of this peer's own.
-    fn publish(&mut self, topic: &Topic, payload: Bytes) {
+    pub(super) fn publish(&mut self, topic: &Topic, payload: Bytes) {
         let topic = self.topics.spell(topic);
         self.publish_to(topic, payload, true);
     }
 
-    fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
+    pub(super) fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
         if let Some(publisher) = &self.publisher
             && publisher.publish(topic, payload, retain).is_err()
         {
@@ -466,7 +486,7 @@ impl Service {
         }
     }
 
-    fn refuse(&mut self, reason: &'static str, from: &str) {
+    pub(super) fn refuse(&mut self, reason: &'static str, from: &str) {
         if self.refused.count(reason) {
             warn!(node = %self.name, reason, from, count = self.refused.of(reason), "refused");
         }

@@ -1,6 +1,7 @@
 //! Who a peer is and what it remembers, when it starts.
 
 use rand_chacha::ChaCha20Rng;
+use smc_core::desk::Saved;
 use smc_core::envelope::Opener;
 use smc_core::peer::Recovered;
 use smc_core::roster::Roster;
@@ -32,6 +33,10 @@ pub(super) struct Memory {
     pub(super) keys: EpochKeys,
     /// None if there was nothing to remember.
     pub(super) recovered: Option<Recovered>,
+    /// How queries stand.
+    pub(super) decisions: Vec<Saved>,
+    /// When the last order was made that was taken.
+    pub(super) last_order: Option<Timestamp>,
 }
 
 impl Memory {
@@ -52,7 +57,8 @@ impl Memory {
         let mut opener = Opener::new(roster.site(), &options.secrets.node);
         let keys = EpochKeys::load(roster, now, &mut store, &mut opener, rng)?;
         let recovered = if store.is_fresh() { None } else { Some(recover(roster, &mut opener, &store)?) };
-        Ok(Self { store, opener, keys, recovered })
+        let (decisions, last_order) = (store.decisions()?, store.last_order()?);
+        Ok(Self { store, opener, keys, recovered, decisions, last_order })
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Round;
 use crate::digest::Digest;
-use crate::function::Query;
 use crate::peer::Node;
 use crate::peer::event::Refusal;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::inventory::{Held, HeldList, Inventory};
 use crate::protocol::standing::Standing;
 use crate::roster::BundleIndex;
+use crate::session::Known;
 use crate::shamir::PeerIndex;
 
 impl Round {
@@ -33,10 +33,6 @@ impl Round {
         };
         let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
         let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
-        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
-        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
-        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
-        queries.sort_unstable();
         let roster = Digest(*node.roster.digest());
         Inventory {
             quantity: measured.quantity.name().clone(),
@@ -45,9 +41,22 @@ impl Round {
             held: HeldList::new(held),
             demands: demands.collect(),
             standing: vote.filter(|vote| vote.roster == roster).cloned(),
-            queries,
+            queries: self.definitions(node, true),
+            known: self.definitions(node, false),
             seeds: node.seeds.names(self.key_epoch(node)),
         }
+    }
+
+    /// The definitions of the queries on this quantity that this peer computes in this window, or only knows of.
+    fn definitions(&self, node: &Node, computed: bool) -> Vec<Digest> {
+        let wanted = |known: &&Known| {
+            let session = &known.session;
+            known.computed == computed && session.concerns(self.quantity) && session.runs_in(self.window)
+        };
+        let mut queries: Vec<_> =
+            node.sessions.iter().filter(wanted).map(|known| known.session.query().digest).collect();
+        queries.sort_unstable();
+        queries
     }
 
     /// An inventory speaks of our roster's streams, and of a vote that an honest peer could have cast.
