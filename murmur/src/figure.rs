@@ -46,6 +46,24 @@ pub(crate) fn told(value: &Value, unit: &str) -> String {
     with_unit(value, unit)
 }
 
+/// What a window has come to, in few words.
+pub(crate) fn outcome(result: &ResultDocument, roster: &Roster) -> String {
+    if let (Status::Ok, Some(audience)) = (result.status, &result.audience) {
+        return format!("sealed for {audience}");
+    }
+    match (Figure::of(result, roster), &result.reason) {
+        (Some(figure), _) => figure.to_string(),
+        (None, Some(reason)) => format!("{} ({reason})", result.status),
+        (None, None) => result.status.to_string(),
+    }
+}
+
+/// Text from elsewhere that can't take over a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 fn main_part(result: &ResultDocument, roster: &Roster) -> Option<&'static str> {
     let query = roster.query(roster.query_named(&result.query)?);
     let quantity = &roster.quantity(query.quantity).quantity;

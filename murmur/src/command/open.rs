@@ -16,7 +16,7 @@ use smc_mqtt::process;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
 use smc_mqtt::topic::Topics;
 
-use self::inbox::Inbox;
+pub(crate) use self::inbox::{Inbox, Opened};
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\

@@ -23,7 +23,7 @@ use crate::figure;
 const MAX_ENVELOPE: usize = 512 * 1024;
 
 /// What has come for one client.
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     roster: Arc<Roster>,
     topics: Topics,
     me: NodeName,
@@ -35,7 +35,7 @@ pub(super) struct Inbox {
 
 /// One window of one query, opened or not.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     query: QueryName,
     unit: String,
     window: WindowDocument,
@@ -44,11 +44,11 @@ pub(super) struct Opened {
     peers: Vec<NodeName>,
     /// Who computed and did not.
     silent: Vec<NodeName>,
-    pub(super) value: Result<OpenedOutput, OutputError>,
+    pub(crate) value: Result<OpenedOutput, OutputError>,
 }
 
 impl Inbox {
-    pub(super) fn new(
+    pub(crate) fn new(
         roster: Arc<Roster>,
         topics: Topics,
         me: NodeName,
@@ -63,7 +63,7 @@ impl Inbox {
     }
 
     /// Takes a message in.
-    pub(super) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
+    pub(crate) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
         let Ok(Topic::Output { to, from, query }) = self.topics.parse(topic) else { return };
         if to != self.me || self.only.as_ref().is_some_and(|only| *only != query) {
             return;
@@ -81,12 +81,12 @@ impl Inbox {
     }
 
     /// When [`Inbox::pop`] may have something even if nothing comes.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.waiting.due()
     }
 
     /// The next window that all peers that computed have answered, or enough of them and the others not in time.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Opened> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Opened> {
         let whole = self.waiting.pop(&self.roster, now)?;
         Some(self.open(whole))
     }
@@ -133,7 +133,7 @@ impl Inbox {
 }
 
 impl Opened {
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let mut line = json!({
             "query": self.query,
             "window": self.window,
