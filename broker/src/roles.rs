@@ -78,6 +78,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let mut publish = vec![
         topics.peer_outbox(own),
         topics.output_outbox(own),
+        topics.spell(&Topic::Audit { peer: own.clone() }),
         topics.spell(&Topic::Card { node: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
@@ -87,6 +88,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
+        topics.heads(),
         topics.cards(),
         topics.statuses(),
         topics.results(),
@@ -160,6 +162,8 @@ mod tests {
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
+        assert!(peer.may_publish("murmur/hq/audit/tenant") && !peer.may_publish("murmur/hq/audit/landlord"));
+        assert!(subscribes(&peer, "murmur/hq/audit/+"));
         assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));
         assert!(!subscribes(&peer, "murmur/hq/share/landlord/+") && !subscribes(&peer, "murmur/hq/+/+/+"));
     }

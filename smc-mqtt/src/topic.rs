@@ -17,6 +17,11 @@ pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
 /// A topic of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
+    /// `murmur/<site>/audit/<peer>`: what a peer's log came to, signed.
+    Audit {
+        /// Whose log.
+        peer: NodeName,
+    },
     /// `murmur/<site>/card/<node>`: a node's signed card, with its current sealing key.
     Card {
         /// Whose card it is.
@@ -114,6 +119,7 @@ impl Topics {
     pub fn spell(&self, topic: &Topic) -> String {
         let site = &self.site;
         match topic {
+            Topic::Audit { peer } => format!("{ROOT}/{site}/audit/{peer}"),
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
@@ -140,6 +146,7 @@ impl Topics {
                     return Err(ForeignTopic);
                 }
                 match level()? {
+                    "audit" => Topic::Audit { peer: name(level()?)? },
                     "card" => Topic::Card { node: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
@@ -182,6 +189,11 @@ impl Topics {
             format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
         };
         Component::ALL.into_iter().map(filter)
+    }
+
+    /// What all peers' logs came to.
+    pub fn heads(&self) -> String {
+        format!("{ROOT}/{}/audit/+", self.site)
     }
 
     /// Outputs that peers sealed for `to`.
@@ -276,6 +288,7 @@ mod tests {
         let from: NodeName = "room-101".parse().unwrap();
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
+            Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },

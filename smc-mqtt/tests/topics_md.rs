@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use smc_core::audit::{Head, is_consistent};
 use smc_core::card::Card;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
@@ -23,6 +24,7 @@ const SITE: &str = "demo";
 /// What a section calls its topic. A topic that is new to the code does not compile here before it has a name.
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
+        Topic::Audit { .. } => "murmur/<site>/audit/<peer>",
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
@@ -43,11 +45,12 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 9] {
+fn all() -> [Topic; 10] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
+        Topic::Audit { peer: node() },
         Topic::Card { node: node() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
@@ -185,6 +188,17 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn a_head_reads_back_as_it_stands_and_its_proof_holds() {
+    let examples = examples(sections()["murmur/<site>/audit/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let head: Signed<Head> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(String::from_utf8(canonical(&head)).unwrap(), examples[0]);
+    let Head { size, root, before, .. } = &head.document;
+    let before = before.as_ref().unwrap();
+    assert!(is_consistent(before.size, &before.root, *size, root, &before.proof));
 }
 
 #[test]
