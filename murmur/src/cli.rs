@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
@@ -25,6 +26,8 @@ const EXIT_CODES: &str =
 /// The commands; each is one file in `command/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show, verify and prove what a peer kept account of
+    Audit(Audit),
     /// Measure this system beside plain MQTT
     Bench(Bench),
     /// Run a whole site here and watch it: broker, peers, agents
@@ -44,6 +47,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Audit(audit) => Ok(audit.run()?),
             Self::Bench(bench) => bench.run(),
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),

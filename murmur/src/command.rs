@@ -1,5 +1,6 @@
 //! The commands, and how they end.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
@@ -39,6 +40,9 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Nothing could be said of a log.
+    #[error(transparent)]
+    Audit(#[from] audit::AuditFailure),
     /// The measurement failed.
     #[error(transparent)]
     Bench(#[from] BenchError),

@@ -15,6 +15,7 @@ use smc_mqtt::config::{ConfigError, load_site};
 
 use self::check::{Checker, Refused};
 use self::lines::{Line, Lines};
+pub(crate) use self::report::printable;
 use super::Outcome;
 
 const EXAMPLES: &str = "\

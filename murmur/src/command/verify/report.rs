@@ -82,7 +82,7 @@ pub(super) fn json(number: u64, checked: &Result<Good, Refused>) -> String {
 }
 
 /// Text from elsewhere that can't take over a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
