@@ -8,6 +8,7 @@ use crate::command::asking::cancel::Cancel;
 use crate::command::asking::queries::Queries;
 use crate::command::asking::results::Results;
 use crate::command::asking::watch::Watch;
+use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
@@ -32,6 +33,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 refused or invalid, 2 the
 /// The commands; each is one file in `command/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show, verify and prove what a peer kept account of
+    Audit(Audit),
     /// Tell a peer to compute a request that waits for its operator
     Approve(Operate),
     /// Ask the peers for something, and hear what each decides
@@ -73,6 +76,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Audit(audit) => Ok(audit.run()?),
             Self::Approve(order) => order.run(Verb::Approve),
             Self::Ask(ask) => ask.run(),
             Self::Bench(bench) => bench.run(),

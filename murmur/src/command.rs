@@ -1,6 +1,7 @@
 //! The commands, and how they end.
 
 pub(crate) mod asking;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
@@ -48,6 +49,9 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Nothing could be said of a log.
+    #[error(transparent)]
+    Audit(#[from] audit::AuditFailure),
     /// Nothing could be asked or followed.
     #[error(transparent)]
     Ask(#[from] asking::AskFailure),

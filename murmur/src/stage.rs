@@ -20,7 +20,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{Observed, PeerError, PeerOptions};
+use smc_peer::{HeadEvery, Observed, PeerError, PeerOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -150,6 +150,7 @@ impl Stage {
                 secrets,
                 broker: self.broker(),
                 state_dir: None,
+                head_every: HeadEvery::default().get(),
                 discovery: true,
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));

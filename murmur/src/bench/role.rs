@@ -13,7 +13,7 @@ use smc_core::protocol::input::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
-use smc_peer::PeerOptions;
+use smc_peer::{HeadEvery, PeerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -138,6 +138,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         roster: cast.roster,
         broker: address(setup)?,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        head_every: HeadEvery::default().get(),
         discovery: false,
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());

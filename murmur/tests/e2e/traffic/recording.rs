@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker::settings::Settings;
 use broker::{Broker, QoS, TapEvent};
 use serde_json::Value;
+use smc_core::audit::Head;
 use smc_core::card::Card;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
@@ -137,6 +138,10 @@ impl Recording {
         for event in &self.events {
             let topic = std::str::from_utf8(&event.topic).unwrap();
             match topics.parse(topic).unwrap_or_else(|_| panic!("{topic} is no topic of the site")) {
+                Topic::Audit { peer } => {
+                    let head: Signed<Head> = serde_json::from_slice(&event.payload).unwrap();
+                    assert_eq!((canonical(&head), head.document.peer), (event.payload.to_vec(), peer));
+                }
                 Topic::Card { node } => {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
