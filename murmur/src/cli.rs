@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Tell a peer to compute a request that waits for its operator
     Approve(Operate),
     /// Ask the peers for something, and hear what each decides
-    Ask(Ask),
+    Ask(Box<Ask>),
     /// Measure this system beside plain MQTT
     Bench(Bench),
     /// Take a request back

@@ -2,7 +2,9 @@
 //! decisions go out (docs/queries.md).
 
 use bytes::Bytes;
-use smc_core::desk::DeskEvent;
+use serde_json::Value;
+use smc_core::audit::Kind;
+use smc_core::desk::{Desk, DeskEvent};
 use smc_core::document::Signed;
 use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Verb;
@@ -26,10 +28,19 @@ impl Service {
         if self.quotas.client(now, client).is_err() {
             return self.refuse("flood_of_requests", client.as_str());
         }
-        let running = self.peer.sessions();
-        if let Err(error) = self.desk.handle_asked(now, (client, query), payload, running, &mut self.policy) {
-            warn!(node = %self.name, %client, %query, %error, "a request that counts for nothing");
-            self.refused.count(error.code());
+        let stands = |desk: &Desk| desk.entry(query).map(|entry| entry.verdict);
+        let (before, running) = (stands(&self.desk), self.peer.sessions());
+        match self.desk.handle_asked(now, (client, query), payload, running, &mut self.policy) {
+            // What was known already came again with a reconnection.
+            Ok(()) if stands(&self.desk) == before => {}
+            Ok(()) => {
+                let asked: Value = serde_json::from_slice(payload).unwrap_or_default();
+                self.account.audit.record(now, Kind::Request, &asked);
+            }
+            Err(error) => {
+                warn!(node = %self.name, %client, %query, %error, "a request that counts for nothing");
+                self.refused.count(error.code());
+            }
         }
     }
 
@@ -49,6 +60,8 @@ impl Service {
             }
         };
         self.disk.order(order.issued);
+        let given: Value = serde_json::from_slice(payload).unwrap_or_default();
+        self.account.audit.record(now, Kind::Intervention, &given);
         let Ok(query) = order.subject.as_str().parse() else { return };
         if let Err(refused) = self.follow(order.order, &query, order.reason.as_str()) {
             warn!(node = %self.name, order = %order.order, %query, %refused, "an order that is not followed");
@@ -121,10 +134,12 @@ impl Service {
             self.mind_disk();
         }
         for decision in told {
-            self.tell_decision(decision, true);
+            self.tell_decision(decision, true, true);
         }
         for decision in answers {
-            self.tell_decision(decision, false);
+            // Of strangers there may be any number.
+            let logged = decision.client.as_ref().is_some_and(|client| self.roster.client(client).is_some());
+            self.tell_decision(decision, false, logged);
         }
         Ok(())
     }
@@ -137,14 +152,18 @@ impl Service {
         let decisions: Vec<_> =
             self.desk.entries().filter(worth).map(|entry| self.desk.decision(entry)).collect();
         for decision in decisions {
-            self.tell_decision(decision, true);
+            self.tell_decision(decision, true, false);
         }
     }
 
-    fn tell_decision(&mut self, decision: Decision, retain: bool) {
+    fn tell_decision(&mut self, decision: Decision, retain: bool, logged: bool) {
         let topic = Topic::Decision { peer: self.name.clone(), query: decision.query.clone() };
         let topic = self.topics.spell(&topic);
-        let json = serde_json::to_vec(&Signed::new(decision, &self.signing)).unwrap_or_default();
+        let signed = Signed::new(decision, &self.signing);
+        if logged {
+            self.account.audit.record(self.clock.now(), Kind::Decision, &signed);
+        }
+        let json = serde_json::to_vec(&signed).unwrap_or_default();
         self.publish_to(topic, json.into(), retain);
     }
 

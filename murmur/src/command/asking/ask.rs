@@ -64,10 +64,10 @@ impl Ask {
             return Err(AskFailure::Audience { audience: audience.to_string() });
         }
         let request = self.question.request(&access, Clock::system().now(), self.once)?;
-        let proposal = Proposal::new(access.document(), request)?;
+        let (signed, json) = access.sign(request.clone())?;
+        let proposal = Proposal::new(access.roster(), &signed)?;
         if self.print {
-            let (admissible, json) = access.sign(proposal.request)?;
-            let query = admissible.request.query.name;
+            let query = signed.request.query.name;
             let topic = Topic::Request { client: access.node().clone(), query };
             eprintln!("{}", Topics::new(access.roster().site().clone()).spell(&topic));
             say(&String::from_utf8_lossy(&json))?;
@@ -75,13 +75,14 @@ impl Ask {
         }
         let (mut client, _) = self.who.connect(access).await?;
         cancel::tidy(&mut client, Clock::system().now()).await?;
-        let asked = client.ask(proposal.request.clone()).await?;
+        let asked = client.ask(request).await?;
         let mut asking = Asking { client, asked, json: self.json, needs: proposal.needs };
         asking.introduce(&proposal)?;
         let outcome = asking.decided(Instant::now() + self.who.wait()).await?;
         if self.once && outcome == Outcome::Done {
             let query = asking.asked.request.query.name;
-            let mut watching = Watching::new(asking.client, &proposal.roster, query, self.json);
+            let definition = Some(proposal.session.query().clone());
+            let mut watching = Watching::new(asking.client, query, definition, self.json);
             let outcome = watching.until_values(1).await;
             watching.close().await;
             return outcome;
@@ -123,7 +124,8 @@ impl Asking {
                 self.tell_outlook(&standing)?;
                 last = outlook;
             }
-            if outlook == Outlook::Impossible || standing.silent().next().is_none() {
+            let all_answered = standing.silent().next().is_none();
+            if outlook == Outlook::Impossible || (outlook == Outlook::Running && all_answered) {
                 return Ok(self.concluded(outlook));
             }
             tokio::select! {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use smc_core::name::{NameError, QueryName};
 use smc_core::roster::Span;
-use smc_mqtt::client::{AccessError, ClientError, ProposalError};
+use smc_core::session::SessionError;
+use smc_mqtt::client::{AccessError, ClientError};
 use smc_mqtt::connection::PublishRefused;
 use smc_mqtt::entropy::NoEntropy;
 
@@ -51,7 +52,7 @@ pub(crate) enum AskFailure {
     Output(#[from] io::Error),
     /// The site can't compute it.
     #[error("no peer could compute this: {0}")]
-    Proposal(#[from] ProposalError),
+    Session(#[from] SessionError),
     /// The broker forbids something.
     #[error("refused by the broker: {reason}; a client's account has `role = \"client\"`")]
     Refused {

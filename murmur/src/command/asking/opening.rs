@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use smc_core::function::Query;
 use smc_core::identity::SealingSecret;
-use smc_core::name::QueryName;
-use smc_core::roster::Roster;
 use smc_mqtt::client::Access;
 use smc_mqtt::topic::Topics;
 
@@ -16,15 +15,14 @@ pub(super) struct Opening(Option<Inbox>);
 
 impl Opening {
     /// Opens what `query` yields, if it is for whom `access` is.
-    pub(super) fn new(access: &Access, roster: &Arc<Roster>, query: &QueryName) -> Self {
-        let me = access.node().clone();
-        let known = roster.query_named(query).map(|index| roster.query(index));
-        let ours = known.filter(|query| query.audience.as_ref() == Some(&me));
+    pub(super) fn new(access: &Access, query: Option<&Query>) -> Self {
+        let (me, roster) = (access.node().clone(), access.roster());
+        let ours = query.filter(|query| query.audience.as_ref() == Some(&me));
         Self(ours.map(|query| {
             let topics = Topics::new(roster.site().clone());
             let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
             let patience = roster.timing().step;
-            Inbox::new(Arc::clone(roster), topics, me, secret, Some(query.name.clone()), patience)
+            Inbox::new(Arc::clone(roster), topics, me, secret, [query.clone()], patience)
         }))
     }
 

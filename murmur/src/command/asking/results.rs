@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
+use smc_core::function::Query;
 use smc_core::name::QueryName;
 use smc_core::result::{ResultDocument, SignedResult};
 use smc_core::roster::Roster;
@@ -15,7 +16,7 @@ use smc_mqtt::process;
 
 use super::AskFailure;
 use super::told::{self, say};
-use super::watch::roster_of;
+use super::watch::definition_of;
 use super::when::When;
 use super::who::Who;
 use crate::command::{Failure, Outcome, block_on};
@@ -62,9 +63,10 @@ impl Results {
 
     async fn results(self) -> Result<Outcome, AskFailure> {
         let (mut client, kept) = self.who.connect(self.who.access()?).await?;
-        let roster = roster_of(&client, &self.query)?;
+        let definition = definition_of(&client, &self.query)?;
+        let roster = Arc::clone(client.roster());
         let since = self.since.map(|since| since.ago(Clock::system().now()));
-        let mut printing = Printing { since, roster, csv: self.csv, json: self.json, count: 0 };
+        let mut printing = Printing { since, roster, definition, csv: self.csv, json: self.json, count: 0 };
         if self.csv {
             say(HEADER)?;
         }
@@ -97,6 +99,7 @@ impl Results {
 struct Printing {
     since: Option<Timestamp>,
     roster: Arc<Roster>,
+    definition: Option<Query>,
     csv: bool,
     json: bool,
     count: u64,
@@ -112,7 +115,7 @@ impl Printing {
         Ok(say(&match (self.csv, self.json) {
             (true, _) => row(signed),
             (_, true) => json!(signed).to_string(),
-            _ => told::result(signed, &self.roster),
+            _ => told::result(signed, &self.roster, self.definition.as_ref()),
         })?)
     }
 }

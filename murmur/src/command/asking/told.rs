@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
+use smc_core::function::Query;
 use smc_core::name::NodeName;
 use smc_core::request::{Decision, Request};
 use smc_core::result::SignedResult;
 use smc_core::roster::Roster;
 use smc_mqtt::client::{Outlook, Standing};
 
-use crate::figure::{outcome, printable};
+use crate::figure::{Figure, outcome, printable};
 
 /// A line on the standard output, at once.
 pub(crate) fn say(line: &str) -> io::Result<()> {
@@ -59,14 +60,15 @@ pub(super) fn silent(standing: &Standing) -> Option<String> {
 }
 
 /// A window's outcome in one line.
-pub(super) fn result(signed: &SignedResult, roster: &Roster) -> String {
+pub(super) fn result(signed: &SignedResult, roster: &Roster, query: Option<&Query>) -> String {
     let result = &signed.result;
+    let figure = Figure::of_query(result, roster, query);
     let signers: Vec<_> = signed.signatures.keys().map(NodeName::as_str).collect();
     printable(&format!(
         "{} {} {}, cohort {} ({} fresh, {} carried), signed by {}",
         result.query,
         result.window.start,
-        outcome(result, roster),
+        outcome(result, figure),
         result.cohort,
         result.fresh,
         result.carried,
@@ -102,7 +104,7 @@ mod tests {
             site: "hq".parse().unwrap(),
             peer: "peer-1".parse().unwrap(),
             query: "air".parse().unwrap(),
-            client: "display".parse().unwrap(),
+            client: "display".parse().ok(),
             request: None,
             verdict: Verdict::Denied,
             reason: "\u{1b}[2Jno".to_owned(),

@@ -1,14 +1,12 @@
 //! `murmur watch`
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::json;
+use smc_core::function::Query;
 use smc_core::name::QueryName;
-use smc_core::request::Admissible;
 use smc_core::result::{SignedResult, Status};
-use smc_core::roster::Roster;
-use smc_mqtt::client::{Client, Notice, Proposal};
+use smc_core::session::Session;
+use smc_mqtt::client::{Client, Notice};
 use smc_mqtt::process;
 
 use super::AskFailure;
@@ -51,8 +49,8 @@ impl Watch {
 
     async fn watch(self) -> Result<Outcome, AskFailure> {
         let (client, kept) = self.who.connect(self.who.access()?).await?;
-        let roster = roster_of(&client, &self.query)?;
-        let mut watching = Watching::new(client, &roster, self.query, self.json);
+        let definition = definition_of(&client, &self.query)?;
+        let mut watching = Watching::new(client, self.query, definition, self.json);
         let mut values = 0;
         for notice in kept {
             values += u64::from(watching.tell(notice)?);
@@ -64,40 +62,36 @@ impl Watch {
     }
 }
 
-/// The site as it is for `query`: as it stands, or with what was asked.
-pub(super) fn roster_of(client: &Client, query: &QueryName) -> Result<Arc<Roster>, AskFailure> {
+/// What `query` computes: one of the site file, or one that was asked. Of somebody else's request that may not be ours to
+/// know.
+pub(super) fn definition_of(client: &Client, query: &QueryName) -> Result<Option<Query>, AskFailure> {
     let roster = client.roster();
-    if roster.query_named(query).is_some() {
-        return Ok(Arc::clone(roster));
+    if let Some(index) = roster.query_named(query) {
+        return Ok(Some(roster.query(index).clone()));
     }
     let mut known =
         client.queries().filter(|((_, name), _)| name == query).map(|(_, entry)| entry).peekable();
     if known.peek().is_none() {
         return Err(AskFailure::Unknown { query: query.clone() });
     }
-    match known.find_map(|entry| entry.request.as_ref()) {
-        Some(Admissible { request, .. }) => {
-            Ok(Proposal::new(client.access().document(), request.clone())?.roster)
-        }
-        // Somebody else's, of which only the decisions are ours to see.
-        None => Ok(Arc::clone(roster)),
-    }
+    let asked = known.find_map(|entry| entry.request.as_ref());
+    Ok(asked.map(|asked| Session::asked(roster, asked)).transpose()?.map(|session| session.query().clone()))
 }
 
 /// One query that is watched.
 pub(super) struct Watching {
     client: Client,
-    roster: Arc<Roster>,
     query: QueryName,
+    definition: Option<Query>,
     opening: Opening,
     json: bool,
 }
 
 impl Watching {
     /// Watches `query`.
-    pub(super) fn new(client: Client, roster: &Arc<Roster>, query: QueryName, json: bool) -> Self {
-        let opening = Opening::new(client.access(), roster, &query);
-        Self { client, roster: Arc::clone(roster), query, opening, json }
+    pub(super) fn new(client: Client, query: QueryName, definition: Option<Query>, json: bool) -> Self {
+        let opening = Opening::new(client.access(), definition.as_ref());
+        Self { client, query, definition, opening, json }
     }
 
     /// Tells what comes until there were `wanted` values, or somebody asks to end.
@@ -150,7 +144,7 @@ impl Watching {
         say(&if self.json {
             json!({ "result": signed }).to_string()
         } else {
-            told::result(signed, &self.roster)
+            told::result(signed, self.client.roster(), self.definition.as_ref())
         })?;
         Ok(signed.result.status == Status::Ok)
     }

@@ -12,7 +12,9 @@ use crate::figure::{self, Figure, printable};
 pub(super) fn text(number: u64, checked: &Result<Good, Refused>, roster: &Roster) -> String {
     match checked {
         Ok(Good::Part(part)) => good_part(part, roster),
-        Ok(Good::Result(signed)) => good(signed, &figure::outcome(&signed.result, roster)),
+        Ok(Good::Result(signed)) => {
+            good(signed, &figure::outcome(&signed.result, Figure::of(&signed.result, roster)))
+        }
         Err(refused) => bad(number, refused),
     }
 }

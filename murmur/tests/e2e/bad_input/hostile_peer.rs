@@ -112,6 +112,7 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         demands: Vec::new(),
         standing: None,
         queries: Vec::new(),
+        known: Vec::new(),
         seeds: vec![None; usize::from(site.roster().sharing().peers())],
     }
 }

@@ -11,8 +11,8 @@ use super::*;
 use crate::audit::{Audit, Ledger};
 
 /// The log, and the heads of all peers.
-pub(super) struct Account {
-    pub(super) audit: Audit,
+pub(in crate::run) struct Account {
+    pub(in crate::run) audit: Audit,
     heads: Heads,
 }
 
