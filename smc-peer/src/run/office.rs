@@ -100,19 +100,25 @@ impl Service {
         }
     }
 
-    /// Hands the peer what it is to compute from the next window on, and writes decisions down before anybody hears of them.
+    /// Hands the peer what it is to compute from the next window on, and writes and logs decisions before anybody hears of
+    /// them.
     pub(super) async fn drain_desk(&mut self) -> Result<(), PeerError> {
-        let (mut told, mut answers) = (Vec::new(), Vec::new());
+        let mut told = Vec::new();
         while let Some(event) = self.desk.poll_event() {
             match event {
-                DeskEvent::Answered { decision } => answers.push(decision),
+                DeskEvent::Answered { decision } => {
+                    // Of strangers there may be any number.
+                    let known =
+                        decision.client.as_ref().is_some_and(|client| self.roster.client(client).is_some());
+                    told.push((self.sign(decision, known), false));
+                }
                 DeskEvent::Decided { saved, decision } => {
                     info!(
                         node = %self.name, query = %decision.query, verdict = %decision.verdict,
                         reason = decision.reason, "decided"
                     );
                     self.disk.decide(decision.query.clone(), Some(*saved));
-                    told.push(decision);
+                    told.push((self.sign(decision, true), true));
                 }
                 DeskEvent::Forget { query } => {
                     self.disk.decide(query.clone(), None);
@@ -129,17 +135,15 @@ impl Service {
                 DeskEvent::Withdraw { query } => self.clear(&query),
             }
         }
+        if !told.is_empty() || self.disk.has_decisions() {
+            self.account.audit.commit(self.clock.now()).await?;
+        }
         if self.disk.has_decisions() {
             self.disk.commit(self.clock.now()).await?;
             self.mind_disk();
         }
-        for decision in told {
-            self.tell_decision(decision, true, true);
-        }
-        for decision in answers {
-            // Of strangers there may be any number.
-            let logged = decision.client.as_ref().is_some_and(|client| self.roster.client(client).is_some());
-            self.tell_decision(decision, false, logged);
+        for (decision, retain) in told {
+            self.tell_decision(&decision, retain);
         }
         Ok(())
     }
@@ -152,18 +156,23 @@ impl Service {
         let decisions: Vec<_> =
             self.desk.entries().filter(worth).map(|entry| self.desk.decision(entry)).collect();
         for decision in decisions {
-            self.tell_decision(decision, true, false);
+            let signed = self.sign(decision, false);
+            self.tell_decision(&signed, true);
         }
     }
 
-    fn tell_decision(&mut self, decision: Decision, retain: bool, logged: bool) {
-        let topic = Topic::Decision { peer: self.name.clone(), query: decision.query.clone() };
-        let topic = self.topics.spell(&topic);
+    fn sign(&mut self, decision: Decision, logged: bool) -> Signed<Decision> {
         let signed = Signed::new(decision, &self.signing);
         if logged {
             self.account.audit.record(self.clock.now(), Kind::Decision, &signed);
         }
-        let json = serde_json::to_vec(&signed).unwrap_or_default();
+        signed
+    }
+
+    fn tell_decision(&mut self, signed: &Signed<Decision>, retain: bool) {
+        let topic = Topic::Decision { peer: self.name.clone(), query: signed.document.query.clone() };
+        let topic = self.topics.spell(&topic);
+        let json = serde_json::to_vec(signed).unwrap_or_default();
         self.publish_to(topic, json.into(), retain);
     }
 
