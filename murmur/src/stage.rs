@@ -13,7 +13,7 @@ use broker::{
 };
 use sensor_agent::{AgentError, AgentOptions, Feed, Witness};
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{Roster, RosterError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::KeyFile;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig, Limits};
 use sensor_agent::source::{Happened, Observation, Reading};
 use sensor_agent::{AgentOptions, Feed};
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::agent::Agent;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::result::{SignedResult, Status};
 use smc_core::roster::AgentIndex;
 use smc_core::time::{Timestamp, WindowIndex};

@@ -83,6 +83,7 @@ impl Site {
             value: Some(Decimal::new(6_124, 1).unwrap().into()),
             parts: None,
             cohort: 5,
+            declined: 0,
             fresh: 5,
             carried: 0,
             peers: signers.iter().map(|&at| self.name(at)).collect(),

@@ -109,6 +109,7 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         window,
         roster: Digest(*site.roster().digest()),
         held: HeldList::new(vec![Held::NOTHING; streams]),
+        terms: Vec::new(),
         demands: Vec::new(),
         standing: None,
         queries: Vec::new(),
