@@ -27,7 +27,7 @@ use tracing::error;
 
 pub use self::error::AuditError;
 pub use self::file::{LogFile, Owner};
-pub(crate) use self::ledger::{Draft, Ledger};
+pub use self::ledger::{Draft, Ledger};
 use self::writer::{Outcome, Writer};
 
 /// How often a disk that takes nothing is tried again.

@@ -22,7 +22,7 @@ type Done = Vec<Examined>;
 ///
 /// # Errors
 /// If the file can't be read.
-pub(super) fn examine_all(
+pub(crate) fn examine_all(
     file: &LogFile,
     roster: &Roster,
     take: impl FnMut(Examined) -> ControlFlow<()>,
