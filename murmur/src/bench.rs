@@ -19,6 +19,8 @@ use smc_mqtt::process;
 use smc_peer::AuditError;
 
 pub(crate) use self::audit::log;
+#[cfg(test)]
+pub(crate) use self::audit::{a_long_log, a_setup};
 use self::child::Child;
 pub(crate) use self::child::ChildError;
 pub(crate) use self::figures::Report;

@@ -13,6 +13,7 @@ use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
 use smc_core::protocol::standing::{Members, Standing};
 use smc_core::result::{ResultDocument, SignedResult, Status, VERSION, WindowDocument};
+use smc_core::roster::Span;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_peer::{AuditError, Draft, Ledger, LogFile};
@@ -22,8 +23,8 @@ use crate::command::audit::examine_all;
 use crate::percentiles::percentiles;
 use crate::stage::Cast;
 
-/// Every how many windows a head is signed: of a minute each, every five minutes.
-const WINDOWS_PER_HEAD: u64 = 5;
+/// Every how many windows a head is signed: of half a second each, every five minutes.
+const WINDOWS_PER_HEAD: u64 = 600;
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -41,9 +42,9 @@ pub(crate) struct LogReport {
 
 /// Writes a log of about `entries` entries, one by one as a peer does, and verifies it: windows of a vote and a result
 /// each, with the signatures of all peers.
-pub(crate) fn log(setup: &Setup, entries: u64) -> Result<LogReport, BenchError> {
+pub(crate) fn log(entries: u64) -> Result<LogReport, BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::Folder)?;
-    let cast = setup.cast()?;
+    let cast = a_setup().cast()?;
     let me = cast.roster.peers().next().map(|(_, node)| node.name.clone());
     let me = me.ok_or_else(|| BenchError::Setup("no peer".to_owned()))?;
     let mut writing = Writing::start(&cast, &me, folder.path())?;
@@ -69,6 +70,30 @@ pub(crate) fn log(setup: &Setup, entries: u64) -> Result<LogReport, BenchError> 
         verify_s: took.as_secs_f64(),
         verified_per_s: entries as f64 / took.as_secs_f64(),
     })
+}
+
+/// Writes a log of `windows` windows into `folder`, as the first peer's.
+#[cfg(test)]
+pub(crate) fn a_long_log(cast: &Cast, folder: &std::path::Path, windows: u64) -> Result<(), BenchError> {
+    let me = cast.roster.peers().next().map(|(_, node)| node.name.clone());
+    Writing::start(cast, &me.ok_or_else(|| BenchError::Setup("no peer".to_owned()))?, folder)?.write(windows)
+}
+
+/// A small site with windows of a minute.
+pub(crate) fn a_setup() -> Setup {
+    Setup {
+        agents: 5,
+        streams: 1,
+        peers: 3,
+        threshold: 1,
+        period: Span::from_secs(60),
+        grace: Span::from_secs(2),
+        windows: 0,
+        query: None,
+        seed: 0,
+        broker: None,
+        state_dir: None,
+    }
 }
 
 /// A log that is being written.
@@ -123,8 +148,8 @@ impl<'a> Writing<'a> {
 
     fn vote(&self, window: WindowIndex, before: Option<Digest>) -> Result<Voted, BenchError> {
         let roster = &self.cast.roster;
-        let (_, measured) =
-            roster.quantities().next().ok_or_else(|| BenchError::Setup("no quantity".to_owned()))?;
+        let (_, query) = roster.queries().next().ok_or_else(|| BenchError::Setup("no query".to_owned()))?;
+        let measured = roster.quantity(query.quantity);
         let streams = measured.streams.len();
         let vote = Standing {
             epoch: 0,

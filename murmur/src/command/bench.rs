@@ -60,20 +60,7 @@ struct Log {
 
 impl Log {
     fn run(self) -> Result<Outcome, Failure> {
-        let setup = Setup {
-            agents: 5,
-            streams: 1,
-            peers: 3,
-            threshold: 1,
-            period: Span::from_secs(60),
-            grace: Span::from_secs(2),
-            windows: 0,
-            query: None,
-            seed: 0,
-            broker: None,
-            state_dir: None,
-        };
-        let report = bench::log(&setup, self.entries)?;
+        let report = bench::log(self.entries)?;
         if self.json {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());
         } else {
