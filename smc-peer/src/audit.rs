@@ -149,7 +149,11 @@ impl Audit {
     pub(crate) async fn handle_timeout(&mut self, now: Timestamp) -> Result<(), Gone> {
         match &self.trouble {
             Some(trouble) if trouble.retry <= now => self.commit(now).await,
-            None if self.head_due <= now => self.ask(now).await,
+            None if self.head_due <= now => {
+                // The first one vouches for the start.
+                self.commit(now).await?;
+                self.ask(now).await
+            }
             _ => Ok(()),
         }
     }
