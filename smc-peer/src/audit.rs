@@ -27,7 +27,7 @@ use tracing::error;
 
 pub use self::error::AuditError;
 pub use self::file::{LogFile, Owner};
-pub(crate) use self::ledger::{Draft, Ledger};
+pub use self::ledger::{Draft, Ledger};
 use self::writer::{Outcome, Writer};
 
 /// How often a disk that takes nothing is tried again.
@@ -149,7 +149,11 @@ impl Audit {
     pub(crate) async fn handle_timeout(&mut self, now: Timestamp) -> Result<(), Gone> {
         match &self.trouble {
             Some(trouble) if trouble.retry <= now => self.commit(now).await,
-            None if self.head_due <= now => self.ask(now).await,
+            None if self.head_due <= now => {
+                // The first one vouches for the start.
+                self.commit(now).await?;
+                self.ask(now).await
+            }
             _ => Ok(()),
         }
     }

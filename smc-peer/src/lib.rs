@@ -13,7 +13,7 @@ mod run;
 mod store;
 mod writer;
 
-pub use audit::{AuditError, LogFile, Owner};
+pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
 pub use config::{HeadEvery, PeerConfig};
 pub use run::{Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

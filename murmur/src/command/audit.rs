@@ -18,6 +18,7 @@ use smc_mqtt::config::ConfigError;
 use smc_peer::{AuditError, LogFile, Owner};
 
 use self::check::Check;
+pub(crate) use self::pipeline::examine_all;
 use self::prove::Prove;
 use self::show::Show;
 use self::verify::Verify;

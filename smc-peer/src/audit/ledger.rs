@@ -38,17 +38,17 @@ const SCHEMA: &str = "
 
 /// An entry to be.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub struct Draft {
     /// When it was recorded.
-    pub(crate) time: Timestamp,
+    pub time: Timestamp,
     /// What it is about.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// The document.
-    pub(crate) body: Body,
+    pub body: Body,
 }
 
-/// A peer's own log.
-pub(crate) struct Ledger {
+/// A peer's own log. Nobody else may write to it at the same time.
+pub struct Ledger {
     path: PathBuf,
     database: Connection,
     roster: Arc<Roster>,
@@ -58,12 +58,18 @@ pub(crate) struct Ledger {
     newest: Option<Signed<Head>>,
 }
 
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.path).field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
+
 impl Ledger {
     /// Opens the log in `state_dir`, or begins it, and checks what was appended since its last head.
     ///
     /// # Errors
     /// If it can't be used, or is not what this peer wrote.
-    pub(crate) fn open(
+    pub fn open(
         state_dir: &Path,
         roster: &Arc<Roster>,
         peer: &NodeName,
@@ -94,7 +100,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If they could not be written.
-    pub(crate) fn append(&mut self, drafts: &[Draft]) -> Result<(), AuditError> {
+    pub fn append(&mut self, drafts: &[Draft]) -> Result<(), AuditError> {
         if drafts.is_empty() {
             return Ok(());
         }
@@ -113,7 +119,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If that failed; then nobody has seen the head.
-    pub(crate) fn sign(&mut self, now: Timestamp) -> Result<Option<Signed<Head>>, AuditError> {
+    pub fn sign(&mut self, now: Timestamp) -> Result<Option<Signed<Head>>, AuditError> {
         let (size, newest) = (self.tail.size(), self.newest.as_ref().map(|newest| &newest.document));
         if size == newest.map_or(0, |newest| newest.size) {
             return Ok(None);
@@ -134,7 +140,7 @@ impl Ledger {
     }
 
     /// The last head.
-    pub(crate) fn newest_head(&self) -> Option<&Signed<Head>> {
+    pub fn newest_head(&self) -> Option<&Signed<Head>> {
         self.newest.as_ref()
     }
 
@@ -142,7 +148,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the file can't be read.
-    pub(crate) fn others_heads(&self) -> Result<Vec<String>, AuditError> {
+    pub fn others_heads(&self) -> Result<Vec<String>, AuditError> {
         let newest =
             self.database.prepare("SELECT body FROM entry WHERE kind = 'head' ORDER BY seq DESC LIMIT ?1");
         let bodies: rusqlite::Result<Vec<String>> =

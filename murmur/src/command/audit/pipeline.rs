@@ -22,7 +22,7 @@ type Done = Vec<Examined>;
 ///
 /// # Errors
 /// If the file can't be read.
-pub(super) fn examine_all(
+pub(crate) fn examine_all(
     file: &LogFile,
     roster: &Roster,
     take: impl FnMut(Examined) -> ControlFlow<()>,
@@ -32,6 +32,7 @@ pub(super) fn examine_all(
         let lanes = (0..threads).map(|_| Lane::start(scope, roster)).collect();
         let mut line = Line { lanes, sent: 0, taken: 0, take };
         let (mut chunk, mut bytes) = (Vec::new(), 0);
+        let mut flow = ControlFlow::Continue(());
         file.each(0, |row| {
             bytes += row.body.len();
             chunk.push(row);
@@ -39,9 +40,11 @@ pub(super) fn examine_all(
                 return ControlFlow::Continue(());
             }
             bytes = 0;
-            line.send(mem::take(&mut chunk))
+            flow = line.send(mem::take(&mut chunk));
+            flow
         })?;
-        if line.send(chunk).is_continue() {
+        // Nobody is shown anything more once it was enough.
+        if flow.is_continue() && line.send(chunk).is_continue() {
             line.finish();
         }
         Ok(())
@@ -99,5 +102,34 @@ impl<F: FnMut(Examined) -> ControlFlow<()>> Line<F> {
         self.taken += 1;
         let Ok(done) = lane.done.recv() else { return ControlFlow::Break(()) };
         done.into_iter().try_for_each(&mut self.take)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::{a_long_log, a_setup};
+
+    #[test]
+    fn all_entries_are_taken_in_order_and_none_after_it_was_enough() {
+        let cast = a_setup().cast().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        a_long_log(&cast, folder.path(), 600).unwrap();
+        let log = LogFile::open(&folder.path().join("audit.sqlite")).unwrap();
+        let in_file = log.size().unwrap();
+        assert_eq!(in_file, 1_201);
+        for enough in [1, 256, 257, 1_100, in_file, in_file + 1] {
+            let (mut auditor, mut taken) = (None, 0);
+            examine_all(&log, &cast.roster, |entry| {
+                let name = cast.roster.peers().next().map(|(_, node)| node.name.clone()).unwrap();
+                let auditor =
+                    auditor.get_or_insert_with(|| smc_core::audit::Auditor::new(&cast.roster, &name));
+                assert_eq!(auditor.take(entry), Ok(None), "entry {taken}");
+                taken += 1;
+                if taken == enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+            assert_eq!(taken, enough.min(in_file));
+        }
     }
 }
