@@ -20,7 +20,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{Observed, PeerError, PeerOptions};
+use smc_peer::{Observed, PeerError, PeerOptions, PolicyOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -151,6 +151,7 @@ impl Stage {
                 broker: self.broker(),
                 state_dir: None,
                 discovery: true,
+                policy: PolicyOptions::default(),
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));
             self.nodes.spawn(async move { Ok(smc_peer::run(options, clock, Some(observer), ended).await?) });

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use smc_core::name::NodeName;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_policy::{Budgets, PolicySettings};
 
+use crate::policy::PolicyOptions;
 use crate::run::PeerOptions;
 
 /// What the environment may override.
@@ -29,6 +31,12 @@ pub struct PeerConfig {
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// Which requests of clients are allowed, denied, or for the operator to decide.
+    #[serde(default)]
+    pub policy: PolicySettings,
+    /// What clients may ask for, whatever the policy says.
+    #[serde(default)]
+    pub budget: Budgets,
 }
 
 /// `[home_assistant]`
@@ -58,12 +66,15 @@ impl PeerConfig {
     pub fn load(path: &Path) -> Result<PeerOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let file = config.policy.file.map(|file| beside(path, &file));
+        let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
             roster: membership.roster,
             secrets: membership.secrets,
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),
             discovery: config.home_assistant.discovery,
+            policy: PolicyOptions { settings, budgets: config.budget },
         })
     }
 }

@@ -13,5 +13,6 @@ mod store;
 mod writer;
 
 pub use config::PeerConfig;
+pub use policy::PolicyOptions;
 pub use run::{Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

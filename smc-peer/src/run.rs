@@ -26,6 +26,7 @@ use tracing::{info, warn};
 
 use self::service::Service;
 use self::start::identify;
+use crate::policy::PolicyOptions;
 use crate::store::StoreError;
 
 /// What a peer needs to run.
@@ -41,6 +42,8 @@ pub struct PeerOptions {
     pub state_dir: Option<PathBuf>,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
+    /// What decides about requests.
+    pub policy: PolicyOptions,
 }
 
 /// Something that a peer decided, for those who look over its shoulder.
@@ -74,6 +77,9 @@ pub enum PeerError {
         /// The node.
         node: String,
     },
+    /// The program's own policy is broken.
+    #[error(transparent)]
+    Policy(#[from] smc_policy::PolicyError),
     /// The store can't be opened: without it the peer must not vote.
     #[error(transparent)]
     Store(#[from] StoreError),

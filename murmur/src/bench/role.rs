@@ -13,7 +13,7 @@ use smc_core::protocol::input::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
-use smc_peer::PeerOptions;
+use smc_peer::{PeerOptions, PolicyOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -139,6 +139,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         broker: address(setup)?,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         discovery: false,
+        policy: PolicyOptions::default(),
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");

@@ -26,7 +26,7 @@ use smc_mqtt::status::{self, Presence, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use super::disk::Disk;
@@ -88,7 +88,7 @@ impl Service {
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
-        let PeerOptions { roster, secrets, discovery, .. } = options;
+        let PeerOptions { roster, secrets, discovery, policy, .. } = options;
         let Memory { store, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
@@ -99,6 +99,10 @@ impl Service {
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let disk = Disk::new(store, &roster)?;
         let quotas = Quotas::new(&roster, now);
+        let policy = Policy::new(Arc::clone(&roster), policy, &decisions, now)?;
+        if let Some(mistake) = policy.mistake() {
+            error!(node = %name, "every request is denied until the policy is mended: {mistake}");
+        }
         let desk = Desk::new(Arc::clone(&roster), name.clone(), decisions, now);
         let key = secrets.keys.signing.verifying_key();
         let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
@@ -122,7 +126,7 @@ impl Service {
             observer,
             quotas,
             desk,
-            policy: Policy,
+            policy,
             orders,
             refused: Tally::default(),
             reporter: Reporter::default(),
@@ -142,7 +146,7 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due()];
+        let due = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.policy.due()];
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -189,6 +193,7 @@ impl Service {
         if self.desk.poll_timeout().is_some_and(|due| due <= now) {
             self.desk.handle_timeout(now);
         }
+        self.look_at_policy(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
