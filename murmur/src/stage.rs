@@ -152,6 +152,7 @@ impl Stage {
                 state_dir: None,
                 discovery: true,
                 policy: PolicyOptions::default(),
+                page: None,
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));
             self.nodes.spawn(async move { Ok(smc_peer::run(options, clock, Some(observer), ended).await?) });

@@ -8,6 +8,7 @@ use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
 use smc_policy::{Budgets, PolicySettings};
 
+use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
 use crate::run::PeerOptions;
 
@@ -31,6 +32,9 @@ pub struct PeerConfig {
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// The page for the operator; none without it.
+    #[serde(default)]
+    pub page: Option<PageOptions>,
     /// Which requests of clients are allowed, denied, or for the operator to decide.
     #[serde(default)]
     pub policy: PolicySettings,
@@ -74,6 +78,7 @@ impl PeerConfig {
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),
             discovery: config.home_assistant.discovery,
+            page: config.page,
             policy: PolicyOptions { settings, budgets: config.budget },
         })
     }

@@ -5,6 +5,7 @@
 mod config;
 mod discovery;
 mod keys;
+pub mod page;
 mod policy;
 mod post;
 mod quota;

@@ -140,6 +140,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         discovery: false,
         policy: PolicyOptions::default(),
+        page: None,
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");

@@ -37,12 +37,15 @@ impl Service {
     /// Takes over a policy file that has changed, if it is one.
     pub(super) fn look_at_policy(&mut self, now: Timestamp) {
         match self.policy.look(now) {
-            None => {}
+            None => return,
             Some(Ok(rules)) => info!(node = %self.name, rules, "a changed policy is in force"),
             Some(Err(mistake)) => {
                 self.refused.count("bad_policy");
                 warn!(node = %self.name, "the changed policy has a mistake; the last good one stays in force: {mistake}");
             }
+        }
+        if let Some(board) = &mut self.board {
+            board.touch();
         }
     }
 
@@ -112,6 +115,9 @@ impl Service {
                         reason = decision.reason, "decided"
                     );
                     self.disk.decide(decision.query.clone(), Some(*saved));
+                    if let Some(board) = &mut self.board {
+                        board.decided(&decision);
+                    }
                     told.push(decision);
                 }
                 DeskEvent::Forget { query } => {

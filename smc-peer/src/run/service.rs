@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use super::board::Board;
 use super::disk::Disk;
 use super::report::{Reporter, accusation};
 use super::start::Memory;
@@ -73,7 +74,9 @@ pub(super) struct Service {
     pub(super) policy: Policy,
     pub(super) orders: Orders,
     pub(super) refused: Tally,
-    reporter: Reporter,
+    pub(super) reporter: Reporter,
+    /// What the page is shown, if there is one.
+    pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
     pub(super) discovery: bool,
@@ -130,6 +133,7 @@ impl Service {
             orders,
             refused: Tally::default(),
             reporter: Reporter::default(),
+            board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
@@ -284,7 +288,7 @@ impl Service {
     }
 
     /// Events first, with every vote on disk; then the messages.
-    async fn drain(&mut self) -> Result<(), PeerError> {
+    pub(super) async fn drain(&mut self) -> Result<(), PeerError> {
         let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
@@ -299,12 +303,20 @@ impl Service {
                     let (node, reason, window) = accusation(&blame);
                     self.blame(node, reason, Some(window));
                 }
+                Event::Agreed { quantity, window, plan } => {
+                    if let Some(board) = &mut self.board {
+                        board.agreed(&self.roster, quantity, window, &plan);
+                    }
+                }
                 Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
                 Event::Result { result, parts, publish } => {
                     self.desk.handle_result(self.clock.now(), &result.result);
+                    if let Some(board) = &mut self.board {
+                        board.result(&result.result);
+                    }
                     if publish {
                         results.push((result, parts));
                     }
@@ -335,7 +347,9 @@ impl Service {
             }
             self.disk.window_done().await?;
         }
-        self.drain_desk().await
+        self.drain_desk().await?;
+        self.show();
+        Ok(())
     }
 
     /// A peer that can't write its votes down takes no part until it can: it could vote twice.
