@@ -20,7 +20,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{HeadEvery, Observed, PeerError, PeerOptions};
+use smc_peer::{HeadEvery, Observed, PeerError, PeerOptions, PolicyOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -152,6 +152,8 @@ impl Stage {
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
                 discovery: true,
+                policy: PolicyOptions::default(),
+                page: None,
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));
             self.nodes.spawn(async move { Ok(smc_peer::run(options, clock, Some(observer), ended).await?) });

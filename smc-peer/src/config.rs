@@ -8,7 +8,10 @@ use smc_core::name::NodeName;
 use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_policy::{Budgets, PolicySettings};
 
+use crate::page::PageOptions;
+use crate::policy::PolicyOptions;
 use crate::run::PeerOptions;
 
 /// What the environment may override.
@@ -34,6 +37,15 @@ pub struct PeerConfig {
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// The page for the operator; none without it.
+    #[serde(default)]
+    pub page: Option<PageOptions>,
+    /// Which requests of clients are allowed, denied, or for the operator to decide.
+    #[serde(default)]
+    pub policy: PolicySettings,
+    /// What clients may ask for, whatever the policy says.
+    #[serde(default)]
+    pub budget: Budgets,
 }
 
 /// `[audit]`
@@ -104,6 +116,8 @@ impl PeerConfig {
     pub fn load(path: &Path) -> Result<PeerOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let file = config.policy.file.map(|file| beside(path, &file));
+        let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
             roster: membership.roster,
             secrets: membership.secrets,
@@ -111,6 +125,8 @@ impl PeerConfig {
             state_dir: Some(beside(path, &config.state_dir)),
             head_every: config.audit.head_every.get(),
             discovery: config.home_assistant.discovery,
+            page: config.page,
+            policy: PolicyOptions { settings, budgets: config.budget },
         })
     }
 }

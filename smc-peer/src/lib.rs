@@ -6,6 +6,7 @@ mod audit;
 mod config;
 mod discovery;
 mod keys;
+pub mod page;
 mod policy;
 mod post;
 mod quota;
@@ -15,5 +16,6 @@ mod writer;
 
 pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
 pub use config::{HeadEvery, PeerConfig};
+pub use policy::PolicyOptions;
 pub use run::{Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

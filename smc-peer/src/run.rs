@@ -1,6 +1,8 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod board;
 mod disk;
+mod front;
 mod office;
 mod report;
 mod service;
@@ -25,9 +27,12 @@ use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use self::front::Front;
 use self::service::Service;
 use self::start::identify;
 use crate::audit::{AuditError, Gone};
+use crate::page::{PageError, PageOptions};
+use crate::policy::PolicyOptions;
 use crate::store::StoreError;
 
 /// What a peer needs to run.
@@ -45,6 +50,10 @@ pub struct PeerOptions {
     pub head_every: Duration,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
+    /// What decides about requests.
+    pub policy: PolicyOptions,
+    /// The page for the operator, if there is to be one.
+    pub page: Option<PageOptions>,
 }
 
 /// Something that a peer decided, for those who look over its shoulder.
@@ -84,6 +93,12 @@ pub enum PeerError {
         /// The node.
         node: String,
     },
+    /// The page has no address.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// The program's own policy is broken.
+    #[error(transparent)]
+    Policy(#[from] smc_policy::PolicyError),
     /// The store can't be opened: without it the peer must not vote.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -146,12 +161,14 @@ pub async fn run(
     ];
     tokio::pin!(shutdown);
     let me = identify(&options)?;
+    let mut front = Front::open(&options, clock.now()).await?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
     let Some(memory) = remembered else { return Ok(()) };
     let mut service = Service::new(me, options, memory, topics, clock.clone(), observer)?;
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
-    let outcome = serve(&mut service, &mut incoming, &clock, shutdown).await;
+    service.put_up(front.views.take());
+    let outcome = serve(&mut service, &mut incoming, &mut front, &clock, shutdown).await;
     // Whatever the reason: the others must not wait for this peer in every window.
     service.leave().await;
     let unsent = publisher.close().await;
@@ -164,6 +181,7 @@ pub async fn run(
 async fn serve(
     service: &mut Service,
     incoming: &mut Incoming,
+    front: &mut Front,
     clock: &Clock,
     mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), PeerError> {
@@ -176,6 +194,7 @@ async fn serve(
                 None => return Ok(()),
             },
             head = service.next_head() => service.publish_head(&head),
+            order = front.order() => service.handle_page(order).await?,
             () = clock.sleep_until(due) => service.handle_timeout().await?,
         }
     }

@@ -179,6 +179,7 @@ impl<'a> Writing<'a> {
             value: Some(Decimal::from(612).into()),
             parts: None,
             cohort: 5,
+            declined: 0,
             fresh: 5,
             carried: 0,
             peers,

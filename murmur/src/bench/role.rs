@@ -13,7 +13,7 @@ use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
-use smc_peer::{HeadEvery, PeerOptions};
+use smc_peer::{HeadEvery, PeerOptions, PolicyOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -140,6 +140,8 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         head_every: HeadEvery::default().get(),
         discovery: false,
+        policy: PolicyOptions::default(),
+        page: None,
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");

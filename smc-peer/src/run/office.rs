@@ -10,6 +10,7 @@ use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Verb;
 use smc_core::request::Decision;
 use smc_core::session::Session;
+use smc_core::time::Timestamp;
 use smc_mqtt::topic::Topic;
 use tracing::{info, warn};
 
@@ -41,6 +42,21 @@ impl Service {
                 warn!(node = %self.name, %client, %query, %error, "a request that counts for nothing");
                 self.refused.count(error.code());
             }
+        }
+    }
+
+    /// Takes over a policy file that has changed, if it is one.
+    pub(super) fn look_at_policy(&mut self, now: Timestamp) {
+        match self.policy.look(now) {
+            None => return,
+            Some(Ok(rules)) => info!(node = %self.name, rules, "a changed policy is in force"),
+            Some(Err(mistake)) => {
+                self.refused.count("bad_policy");
+                warn!(node = %self.name, "the changed policy has a mistake; the last good one stays in force: {mistake}");
+            }
+        }
+        if let Some(board) = &mut self.board {
+            board.touch();
         }
     }
 
@@ -118,6 +134,9 @@ impl Service {
                         reason = decision.reason, "decided"
                     );
                     self.disk.decide(decision.query.clone(), Some(*saved));
+                    if let Some(board) = &mut self.board {
+                        board.decided(&decision);
+                    }
                     told.push((self.sign(decision, true), true));
                 }
                 DeskEvent::Forget { query } => {

@@ -28,10 +28,11 @@ use smc_mqtt::status::{self, Presence, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use self::account::Account;
+use super::board::Board;
 use super::disk::Disk;
 use super::report::{Reporter, accusation};
 use super::start::Memory;
@@ -77,7 +78,9 @@ pub(super) struct Service {
     pub(super) policy: Policy,
     pub(super) orders: Orders,
     pub(super) refused: Tally,
-    reporter: Reporter,
+    pub(super) reporter: Reporter,
+    /// What the page is shown, if there is one.
+    pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
     pub(super) discovery: bool,
@@ -92,7 +95,7 @@ impl Service {
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
-        let PeerOptions { roster, secrets, discovery, head_every, .. } = options;
+        let PeerOptions { roster, secrets, discovery, head_every, policy, .. } = options;
         let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
@@ -104,6 +107,10 @@ impl Service {
         let disk = Disk::new(store, &roster)?;
         let account = Account::new(me, ledger, &roster, head_every, now)?;
         let quotas = Quotas::new(&roster, now);
+        let policy = Policy::new(Arc::clone(&roster), policy, &decisions, now)?;
+        if let Some(mistake) = policy.mistake() {
+            error!(node = %name, "every request is denied until the policy is mended: {mistake}");
+        }
         let desk = Desk::new(Arc::clone(&roster), name.clone(), decisions, now);
         let key = secrets.keys.signing.verifying_key();
         let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
@@ -128,10 +135,11 @@ impl Service {
             observer,
             quotas,
             desk,
-            policy: Policy,
+            policy,
             orders,
             refused: Tally::default(),
             reporter: Reporter::default(),
+            board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
@@ -148,8 +156,13 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due =
-            [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.account.audit.due()];
+        let due = [
+            self.peer.poll_timeout(),
+            self.desk.poll_timeout(),
+            self.disk.due(),
+            self.account.audit.due(),
+            self.policy.due(),
+        ];
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -199,6 +212,7 @@ impl Service {
         if self.desk.poll_timeout().is_some_and(|due| due <= now) {
             self.desk.handle_timeout(now);
         }
+        self.look_at_policy(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
@@ -292,7 +306,7 @@ impl Service {
     }
 
     /// Events first, with every vote on disk and all of it in the log; then the messages.
-    async fn drain(&mut self) -> Result<(), PeerError> {
+    pub(super) async fn drain(&mut self) -> Result<(), PeerError> {
         let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
@@ -308,12 +322,20 @@ impl Service {
                     let (node, reason, window) = accusation(&blame);
                     self.blame(node, reason, Some(window));
                 }
+                Event::Agreed { quantity, window, plan } => {
+                    if let Some(board) = &mut self.board {
+                        board.agreed(&self.roster, quantity, window, &plan);
+                    }
+                }
                 Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
                 Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
                 Event::Result { result, parts, publish } => {
                     self.desk.handle_result(self.clock.now(), &result.result);
+                    if let Some(board) = &mut self.board {
+                        board.result(&result.result);
+                    }
                     if publish {
                         results.push((result, parts));
                     }
@@ -346,7 +368,9 @@ impl Service {
             }
             self.disk.window_done().await?;
         }
-        self.drain_desk().await
+        self.drain_desk().await?;
+        self.show();
+        Ok(())
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
