@@ -6,6 +6,7 @@ pub mod agent;
 pub mod arithmetic;
 mod base64url;
 pub mod card;
+pub mod control;
 pub mod decimal;
 pub mod desk;
 pub mod digest;

@@ -22,6 +22,11 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
+    /// `murmur/<site>/control/<agent>`: what an agent's owner does not want it to share, signed.
+    Control {
+        /// Whom it is for.
+        agent: NodeName,
+    },
     /// `murmur/<site>/decision/<peer>/<query>`: what a peer says to a client's request, signed.
     Decision {
         /// Who decided.
@@ -134,6 +139,7 @@ impl Topics {
         let site = &self.site;
         match topic {
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Control { agent } => format!("{ROOT}/{site}/control/{agent}"),
             Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
@@ -163,6 +169,7 @@ impl Topics {
                 }
                 match level()? {
                     "card" => Topic::Card { node: name(level()?)? },
+                    "control" => Topic::Control { agent: name(level()?)? },
                     "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
@@ -322,6 +329,7 @@ mod tests {
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
             Topic::Card { node: node.clone() },
+            Topic::Control { agent: node.clone() },
             Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
