@@ -67,16 +67,19 @@ type Filters = (Vec<String>, Vec<String>);
 
 fn agent(topics: &Topics, own: &NodeName) -> Filters {
     let status = topics.spell(&Topic::Status { node: own.clone() });
+    // By its owner, who has its login.
+    let control = topics.spell(&Topic::Control { agent: own.clone() });
     let subscribe = vec![
         topics.cards(),
         topics.statuses(),
         topics.output_inbox(own),
+        control.clone(),
         // For its owner, who may know what is asked about it and what came of it.
         topics.requests(),
         topics.decisions(),
         topics.results(),
     ];
-    (vec![topics.share_outbox(own), status], subscribe)
+    (vec![topics.share_outbox(own), status, control], subscribe)
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
@@ -168,6 +171,11 @@ mod tests {
         let agent = rules(Role::Agent, "room-101");
         assert!(subscribes(&agent, "murmur/hq/request/+/+") && subscribes(&agent, "murmur/hq/decision/+/+"));
         assert!(!agent.may_publish("murmur/hq/request/room-101/air"));
+        assert!(
+            agent.may_publish("murmur/hq/control/room-101")
+                && subscribes(&agent, "murmur/hq/control/room-101")
+        );
+        assert!(!agent.may_publish("murmur/hq/control/room-102"));
     }
 
     #[test]

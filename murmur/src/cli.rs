@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use smc_core::order::Verb;
 
+use crate::command::agent::AgentCommand;
 use crate::command::asking::ask::Ask;
 use crate::command::asking::cancel::Cancel;
 use crate::command::asking::queries::Queries;
@@ -33,6 +34,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 refused or invalid, 2 the
 /// The commands; each is one file in `command/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Tell an agent of yours what not to share
+    Agent(AgentCommand),
     /// Show, verify and prove what a peer kept account of
     Audit(Audit),
     /// Tell a peer to compute a request that waits for its operator
@@ -76,6 +79,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
+            Self::Agent(agent) => agent.run(),
             Self::Audit(audit) => Ok(audit.run()?),
             Self::Approve(order) => order.run(Verb::Approve),
             Self::Ask(ask) => ask.run(),

@@ -1,5 +1,6 @@
 //! The commands, and how they end.
 
+pub(crate) mod agent;
 pub(crate) mod asking;
 pub(crate) mod audit;
 pub(crate) mod bench;
@@ -49,6 +50,9 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// An agent was told nothing.
+    #[error(transparent)]
+    Agent(#[from] agent::AgentFailure),
     /// Nothing could be said of a log.
     #[error(transparent)]
     Audit(#[from] audit::AuditFailure),

@@ -173,6 +173,7 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: self.broker(),
+                control: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,

@@ -13,8 +13,8 @@ use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 7] =
-    ["broker", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site"];
+const OVERRIDABLE: [&str; 8] =
+    ["broker", "control", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site"];
 
 /// `sensor-agent --config agent.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,9 @@ pub struct AgentConfig {
     pub keys: PathBuf,
     /// Where the broker is.
     pub broker: BrokerAddress,
+    /// A file in which the owner says what not to share; read again whenever it changes. There need not be one.
+    #[serde(default)]
+    pub control: Option<PathBuf>,
     /// What the owner calls the place. It never leaves this machine.
     #[serde(default)]
     pub display_name: Option<String>,
@@ -60,6 +63,7 @@ impl AgentConfig {
             roster: membership.roster,
             secrets: membership.secrets,
             broker: config.broker,
+            control: config.control.map(|control| beside(path, &control)),
             display_name: config.display_name,
             terms: Terms::of_at_least(config.minimum_cohort),
             maximum_age: config.maximum_age.map(Span::get),

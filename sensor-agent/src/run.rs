@@ -4,6 +4,7 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Pauses};
-use smc_mqtt::topic::Topics;
+use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -40,6 +41,8 @@ pub struct AgentOptions {
     pub secrets: KeyFile,
     /// Where the broker is.
     pub broker: BrokerAddress,
+    /// The file in which the owner says what not to share, if there is to be one.
+    pub control: Option<PathBuf>,
     /// What the owner calls the place; for this machine's log alone.
     pub display_name: Option<String>,
     /// What the agent demands of results that cover it.
@@ -118,14 +121,14 @@ pub async fn run(
         info!(%node, display_name, "starting");
     }
     let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
-    let AgentOptions { roster, secrets, terms, maximum_age, feed, .. } = options;
+    let AgentOptions { roster, secrets, control, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
     settings.pauses = pauses(&roster);
     let mut service =
-        Service::new(roster, secrets, (terms, maximum_age), topics.clone(), clock.clone(), witness)?;
-    let mut inboxes = vec![topics.cards()];
+        Service::new(roster, secrets, (terms, maximum_age, control), topics.clone(), clock.clone(), witness)?;
+    let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Control { agent: node.clone() })];
     inboxes.extend(taps.iter().flat_map(Taps::filters));
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());

@@ -53,7 +53,7 @@ use self::results::Checker;
 pub use self::standing::{Outlook, Standing};
 use crate::connection::{Fault, Happening, Incoming, Publisher, Refusal, connect};
 use crate::entropy::{self, NoEntropy};
-use crate::settings::{BrokerAddress, ConnectionSettings, Login};
+use crate::settings::BrokerAddress;
 use crate::tally::Tally;
 use crate::topic::{Topic, Topics};
 
@@ -110,10 +110,7 @@ impl Client {
         let asks = access.roster().client(&node).is_some();
         // A client may be connected several times; a peer or an agent once beside its program.
         let client_id = if asks { format!("{node}-{}", word()?) } else { format!("{node}.open") };
-        let settings = ConnectionSettings {
-            login: Some(Login { user: node.to_string(), password: access.password().clone() }),
-            ..ConnectionSettings::new(broker, client_id)
-        };
+        let settings = access.connection(broker, client_id);
         let mut filters = vec![topics.decisions(), topics.results()];
         filters.push(if asks { topics.request_outbox(&node) } else { topics.requests() });
         if access.roster().recipient(&node).is_some() {

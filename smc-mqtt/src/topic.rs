@@ -27,6 +27,11 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
+    /// `murmur/<site>/control/<agent>`: what an agent's owner does not want it to share, signed.
+    Control {
+        /// Whom it is for.
+        agent: NodeName,
+    },
     /// `murmur/<site>/decision/<peer>/<query>`: what a peer says to a client's request, signed.
     Decision {
         /// Who decided.
@@ -140,6 +145,7 @@ impl Topics {
         match topic {
             Topic::Audit { peer } => format!("{ROOT}/{site}/audit/{peer}"),
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Control { agent } => format!("{ROOT}/{site}/control/{agent}"),
             Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
@@ -170,6 +176,7 @@ impl Topics {
                 match level()? {
                     "audit" => Topic::Audit { peer: name(level()?)? },
                     "card" => Topic::Card { node: name(level()?)? },
+                    "control" => Topic::Control { agent: name(level()?)? },
                     "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
@@ -335,6 +342,7 @@ mod tests {
         let all = [
             Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
+            Topic::Control { agent: node.clone() },
             Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use smc_core::audit::{Head, is_consistent};
 use smc_core::card::Card;
+use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
@@ -28,6 +29,7 @@ fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Audit { .. } => "murmur/<site>/audit/<peer>",
         Topic::Card { .. } => "murmur/<site>/card/<node>",
+        Topic::Control { .. } => "murmur/<site>/control/<agent>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
@@ -50,13 +52,14 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 13] {
+fn all() -> [Topic; 14] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
         Topic::Audit { peer: node() },
         Topic::Card { node: node() },
+        Topic::Control { agent: from() },
         Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
@@ -220,6 +223,14 @@ fn a_decision_reads_back_as_it_stands_and_every_verdict_is_explained() {
     for verdict in [Allowed, Asked, Cancelled, Denied, Done, Expired, Paused, Withdrawn] {
         assert!(section.contains(&format!("`{verdict}`")), "{verdict}");
     }
+}
+
+#[test]
+fn a_control_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/control/<agent>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let control: Signed<Control> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&control).unwrap(), json(&examples[0]));
 }
 
 #[test]

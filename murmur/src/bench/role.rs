@@ -162,6 +162,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             roster: Arc::clone(&cast.roster),
             secrets,
             broker: broker.clone(),
+            control: None,
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),

@@ -13,6 +13,7 @@ mod demo;
 mod home_assistant;
 mod long_sums;
 mod mqtt_source;
+mod owner;
 mod recovery;
 mod replay;
 mod sealed;

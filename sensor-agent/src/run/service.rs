@@ -1,6 +1,7 @@
 //! An agent's state machine with its surroundings: cards, sealing, outbox.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
+use smc_core::control::Controls;
 use smc_core::envelope::Binding;
 use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::plaintext_len;
@@ -26,6 +28,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{AgentError, Witness};
+use crate::control::Control;
 use crate::source::mqtt::Drawn;
 use crate::source::{Happened, Observation};
 
@@ -45,6 +48,7 @@ pub(super) struct Service {
     rng: ChaCha20Rng,
     name: NodeName,
     agent: Agent,
+    control: Control,
     recipients: Recipients,
     outbox: Outbox,
     publisher: Option<Publisher>,
@@ -58,7 +62,7 @@ impl Service {
     pub(super) fn new(
         roster: Arc<Roster>,
         secrets: KeyFile,
-        (terms, maximum_age): (Terms, Option<Duration>),
+        (terms, maximum_age, control): (Terms, Option<Duration>, Option<PathBuf>),
         topics: Topics,
         clock: Clock,
         witness: Option<mpsc::Sender<Witness>>,
@@ -70,8 +74,14 @@ impl Service {
             return Err(AgentError::OtherKeys { node });
         }
         let now = clock.now();
+        let key = secrets.keys.signing.verifying_key();
+        let signed = Controls::new(roster.site().clone(), name.clone(), key);
+        let control = Control::new(control, signed, now);
+        let mut agent = Agent::new(me, Arc::clone(&roster), terms, maximum_age, now);
+        agent.pause(|stream| control.is_paused(stream));
         Ok(Self {
-            agent: Agent::new(me, Arc::clone(&roster), terms, maximum_age, now),
+            agent,
+            control,
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
             topics,
             clock,
@@ -121,7 +131,14 @@ impl Service {
 
     /// Takes in what came on a topic of the site; whether it was one.
     pub(super) fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> bool {
-        let Ok(Topic::Card { node }) = self.topics.parse(topic) else { return false };
+        let node = match self.topics.parse(topic) {
+            Ok(Topic::Card { node }) => node,
+            Ok(Topic::Control { agent }) if agent == self.name => {
+                self.handle_control(payload);
+                return true;
+            }
+            _ => return false,
+        };
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             self.refuse("card_of_no_peer");
             return true;
@@ -135,6 +152,27 @@ impl Service {
             }
         }
         true
+    }
+
+    /// The owner says what not to share.
+    fn handle_control(&mut self, payload: &Bytes) {
+        match self.control.take(self.clock.now(), payload) {
+            Ok(true) => {
+                info!(node = %self.name, "the owner's signed control is followed from the next window on");
+                self.follow_control();
+            }
+            Ok(false) => {}
+            Err(error) => {
+                if self.refused.count("bad_control") {
+                    warn!(node = %self.name, %error, "a control that does not count");
+                }
+            }
+        }
+    }
+
+    fn follow_control(&mut self) {
+        let control = &self.control;
+        self.agent.pause(|stream| control.is_paused(stream));
     }
 
     /// Says again what `peer` may have missed. Its card comes whenever it connects or this agent does, and not before
@@ -184,6 +222,9 @@ impl Service {
 
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self) {
+        if self.control.look() {
+            self.follow_control();
+        }
         let now = self.clock.now();
         self.agent.handle_timeout(now, &mut self.rng);
         while let Some(dealt) = self.agent.poll_transmit() {

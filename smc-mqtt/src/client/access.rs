@@ -11,7 +11,7 @@ use smc_core::roster::Roster;
 
 use super::ClientError;
 use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, load, load_site};
-use crate::settings::{BrokerAddress, Secret};
+use crate::settings::{BrokerAddress, ConnectionSettings, Login};
 
 /// A site, and the secrets of one of its nodes.
 #[derive(Debug)]
@@ -114,7 +114,9 @@ impl Access {
         }
     }
 
-    pub(super) fn password(&self) -> &Secret {
-        &self.secrets.password
+    /// How it connects to `broker` under the client id `client_id`, with its login.
+    pub fn connection(&self, broker: BrokerAddress, client_id: String) -> ConnectionSettings {
+        let login = Login { user: self.node().to_string(), password: self.secrets.password.clone() };
+        ConnectionSettings { login: Some(login), ..ConnectionSettings::new(broker, client_id) }
     }
 }

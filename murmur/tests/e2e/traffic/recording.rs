@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smc_core::audit::Head;
 use smc_core::card::Card;
+use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
@@ -150,6 +151,7 @@ impl Recording {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
                 }
+                Topic::Control { .. } => assert_is::<Signed<Control>>(event),
                 Topic::Decision { .. } => assert_is::<Signed<Decision>>(event),
                 Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
