@@ -94,6 +94,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let mut publish = vec![
         topics.peer_outbox(own),
         topics.output_outbox(own),
+        topics.spell(&Topic::Audit { peer: own.clone() }),
         topics.decision_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
         // By its operator, who has its login.
@@ -106,6 +107,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
+        topics.heads(),
         topics.requests(),
         topics.decisions(),
         topics.spell(&Topic::Operator { peer: own.clone() }),
@@ -203,6 +205,8 @@ mod tests {
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
+        assert!(peer.may_publish("murmur/hq/audit/tenant") && !peer.may_publish("murmur/hq/audit/landlord"));
+        assert!(subscribes(&peer, "murmur/hq/audit/+"));
         assert!(
             peer.may_publish("murmur/hq/operator/tenant") && !peer.may_publish("murmur/hq/operator/landlord")
         );

@@ -13,14 +13,14 @@ use broker::{
 };
 use sensor_agent::{AgentError, AgentOptions, Feed, Witness};
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{Roster, RosterError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{Observed, PeerError, PeerOptions, PolicyOptions};
+use smc_peer::{HeadEvery, Observed, PeerError, PeerOptions, PolicyOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -150,6 +150,7 @@ impl Stage {
                 secrets,
                 broker: self.broker(),
                 state_dir: None,
+                head_every: HeadEvery::default().get(),
                 discovery: true,
                 policy: PolicyOptions::default(),
                 page: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
@@ -61,7 +61,7 @@ impl AgentConfig {
             secrets: membership.secrets,
             broker: config.broker,
             display_name: config.display_name,
-            terms: Terms { minimum_cohort: config.minimum_cohort },
+            terms: Terms::of_at_least(config.minimum_cohort),
             maximum_age: config.maximum_age.map(Span::get),
             feed: Feed::Sources(sources),
         })

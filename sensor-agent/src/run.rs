@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::name::{NodeName, StreamName};
-use smc_core::protocol::input::{Steps, Terms};
+use smc_core::protocol::input::Steps;
+use smc_core::protocol::terms::Terms;
 use smc_core::quantity::{MAX_ELEMENTS, Quantity};
 use smc_core::roster::{BundleIndex, Roster};
 use smc_core::time::WindowIndex;

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 
 use self::speaker::Speaker;
 use crate::name::StreamName;
-use crate::protocol::input::{self, Steps, Terms};
+use crate::protocol::input::{self, Steps};
+use crate::protocol::terms::Terms;
 use crate::quantity::{Quantity, RefusedReading};
 use crate::roster::{AgentIndex, BundleIndex, Roster};
 use crate::time::{Period, Timestamp, WindowIndex};

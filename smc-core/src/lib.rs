@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod arithmetic;
+pub mod audit;
 mod base64url;
 pub mod card;
 pub mod decimal;

@@ -50,6 +50,9 @@ pub struct ResultDocument {
     pub parts: Option<Parts>,
     /// How many agents it covers.
     pub cohort: u32,
+    /// How many agents of the scope took part and are left out all the same, since their own terms don't cover the query.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub declined: u32,
     /// How many readings are of this very window.
     pub fresh: u32,
     /// How many readings are the last ones of streams that were silent.
@@ -65,6 +68,11 @@ pub struct ResultDocument {
     pub status: Status,
     /// Why there is none.
     pub reason: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A window in text.

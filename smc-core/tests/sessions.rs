@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smc_core::digest::Digest;
+use smc_core::protocol::terms::Terms;
 use smc_core::request::{Admissible, Request};
 use smc_core::result::Status;
 use smc_core::roster::Roster;
@@ -151,6 +152,44 @@ fn a_session_keeps_its_rhythm_and_its_time() {
     let ran: Vec<_> = (0..14).filter(|&w| computed_by(&world, "air", w) == 3).collect();
     assert_eq!(ran, due);
     assert!(ran.len() >= 2);
+}
+
+#[test]
+fn agents_whose_terms_do_not_cover_a_query_are_left_out_and_counted() {
+    let mut world = World::new(Site::of(3, 1).agents(12));
+    let terms = Terms::default();
+    let end = NOON + 60 * PERIOD;
+    let demands = [
+        terms.only_functions(["mean", "count"]).unwrap(),
+        terms.allow_purpose("heating").unwrap(),
+        terms.refuse_purpose("a test").unwrap(),
+        terms.not_after(end),
+        terms.only_functions(["sum"]).unwrap().allow_purpose("a test").unwrap(),
+    ];
+    demands.into_iter().enumerate().for_each(|(agent, terms)| world.demand_terms(agent, terms));
+    let air = session(&world.roster, &asked("air", &[]));
+    let mut heating = asked("heat", &[]);
+    (heating.request.query.purpose, heating.request.query.function) = ("heating".into(), "mean".into());
+    let heating = session(&world.roster, &heating);
+    for i in 1..=3 {
+        start(&mut world, i, &air, true);
+        start(&mut world, i, &heating, true);
+    }
+    world.run(2);
+    let covered = |world: &World, query: &str, w| {
+        let result = &world.published(query, w)[0].result;
+        (result.status, result.cohort, result.declined)
+    };
+    assert_eq!(covered(&world, "air", 1), (Status::Ok, 9, 3));
+    // Beside the sum over nine, another cohort would tell about the few in which they differ.
+    assert_eq!(covered(&world, "heat", 1).0, Status::Withheld);
+    let sum = (3..12).map(|agent| f64::from(400 + 37 * agent + 11)).sum::<f64>();
+    assert_eq!(world.published("air", 1)[0].result.value.clone().unwrap().as_number(), Some(sum));
+    // What was demanded until an instant ends with it, within a minute.
+    world.run(61);
+    assert_eq!(covered(&world, "air", 58), (Status::Ok, 9, 3));
+    world.run(122);
+    assert_eq!(covered(&world, "air", 121), (Status::Ok, 8, 4));
 }
 
 #[test]

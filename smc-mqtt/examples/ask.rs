@@ -40,7 +40,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         once: false,
     };
     // What no peer could compute is found out here.
-    let Proposal { request, needs, .. } = Proposal::new(access.document(), request)?;
+    let (asked, _) = access.sign(request.clone())?;
+    let Proposal { needs, .. } = Proposal::new(access.roster(), &asked)?;
 
     let mut client = Client::connect(access, broker)?;
     let asked = client.ask(request).await?;

@@ -48,7 +48,7 @@ pub use self::access::{Access, AccessError};
 pub use self::error::ClientError;
 use self::ledger::Ledger;
 pub use self::ledger::{Entry, MAX_DECISION, MAX_ENTRIES};
-pub use self::proposal::{Proposal, ProposalError};
+pub use self::proposal::Proposal;
 use self::results::Checker;
 pub use self::standing::{Outlook, Standing};
 use crate::connection::{Fault, Happening, Incoming, Publisher, Refusal, connect};

@@ -98,22 +98,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, keys: &[&str]) -> Result<T, Config
 /// # Errors
 /// If the file can't be read or does not hold together.
 pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
-    admit_site(path, read_site(path)?)
-}
-
-/// A site file as it stands, before any of it is believed.
-///
-/// # Errors
-/// If the file can't be read.
-pub fn read_site(path: &Path) -> Result<SiteDocument, ConfigError> {
-    read(path, None)
-}
-
-/// Checks what was read from a site file at `path`, and warns of what its owner should know.
-///
-/// # Errors
-/// If it does not hold together.
-pub fn admit_site(path: &Path, document: SiteDocument) -> Result<Arc<Roster>, ConfigError> {
+    let document: SiteDocument = read(path, None)?;
     let site = |error| ConfigError::Site { path: path.to_owned(), error: Box::new(error) };
     let roster: Roster = document.try_into().map_err(site)?;
     for caution in roster.cautions() {

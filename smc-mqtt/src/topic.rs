@@ -17,6 +17,11 @@ pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
 /// A topic of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
+    /// `murmur/<site>/audit/<peer>`: what a peer's log came to, signed.
+    Audit {
+        /// Whose log.
+        peer: NodeName,
+    },
     /// `murmur/<site>/card/<node>`: a node's signed card, with its current sealing key.
     Card {
         /// Whose card it is.
@@ -133,6 +138,7 @@ impl Topics {
     pub fn spell(&self, topic: &Topic) -> String {
         let site = &self.site;
         match topic {
+            Topic::Audit { peer } => format!("{ROOT}/{site}/audit/{peer}"),
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
             Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
@@ -162,6 +168,7 @@ impl Topics {
                     return Err(ForeignTopic);
                 }
                 match level()? {
+                    "audit" => Topic::Audit { peer: name(level()?)? },
                     "card" => Topic::Card { node: name(level()?)? },
                     "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
@@ -217,6 +224,11 @@ impl Topics {
             format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
         };
         Component::ALL.into_iter().map(filter)
+    }
+
+    /// What all peers' logs came to.
+    pub fn heads(&self) -> String {
+        format!("{ROOT}/{}/audit/+", self.site)
     }
 
     /// Outputs that peers sealed for `to`.
@@ -321,6 +333,7 @@ mod tests {
         let from: NodeName = "room-101".parse().unwrap();
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
+            Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
             Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },

@@ -106,7 +106,7 @@ impl Desk {
             site: "hq".parse().unwrap(),
             peer: format!("peer-{peer}").parse().unwrap(),
             query: asked.request.query.name.clone(),
-            client: asked.request.client.clone(),
+            client: Some(asked.request.client.clone()),
             request: Some(asked.digest),
             verdict,
             reason: "because".to_owned(),

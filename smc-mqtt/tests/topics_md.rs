@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use smc_core::audit::{Head, is_consistent};
 use smc_core::card::Card;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
@@ -25,6 +26,7 @@ const SITE: &str = "demo";
 /// What a section calls its topic. A topic that is new to the code does not compile here before it has a name.
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
+        Topic::Audit { .. } => "murmur/<site>/audit/<peer>",
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
@@ -48,11 +50,12 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 12] {
+fn all() -> [Topic; 13] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
+        Topic::Audit { peer: node() },
         Topic::Card { node: node() },
         Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
@@ -225,6 +228,17 @@ fn an_order_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let order: Signed<Order> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&order).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn a_head_reads_back_as_it_stands_and_its_proof_holds() {
+    let examples = examples(sections()["murmur/<site>/audit/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let head: Signed<Head> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(String::from_utf8(canonical(&head)).unwrap(), examples[0]);
+    let Head { size, root, before, .. } = &head.document;
+    let before = before.as_ref().unwrap();
+    assert!(is_consistent(before.size, &before.root, *size, root, &before.proof));
 }
 
 #[test]

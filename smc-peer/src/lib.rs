@@ -2,6 +2,7 @@
 //!
 //! `smc_core::peer` decides; this crate opens and seals, keeps what must survive, and publishes.
 
+mod audit;
 mod config;
 mod discovery;
 mod keys;
@@ -13,7 +14,8 @@ mod run;
 mod store;
 mod writer;
 
-pub use config::PeerConfig;
+pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
+pub use config::{HeadEvery, PeerConfig};
 pub use policy::PolicyOptions;
 pub use run::{Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
@@ -29,6 +30,7 @@ use tracing::{info, warn};
 use self::front::Front;
 use self::service::Service;
 use self::start::identify;
+use crate::audit::{AuditError, Gone};
 use crate::page::{PageError, PageOptions};
 use crate::policy::PolicyOptions;
 use crate::store::StoreError;
@@ -42,8 +44,10 @@ pub struct PeerOptions {
     pub secrets: KeyFile,
     /// Where the broker is.
     pub broker: BrokerAddress,
-    /// Where the store is; in memory if nowhere.
+    /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
+    /// How often a head of the log is signed and published.
+    pub head_every: Duration,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
     /// What decides about requests.
@@ -66,9 +70,15 @@ pub struct Observed {
 /// Why a peer can't run or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
+    /// The log can't be opened, or is not what this peer wrote.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// The log's thread could not be started, or ended.
+    #[error("the log's thread could not be started or ended")]
+    LogThread,
     /// The site file does not name this node among the peers.
     #[error("`{node}` is no peer of the site; check `node` and the [[peer]] tables of the site file")]
     NotAPeer {
@@ -97,6 +107,32 @@ pub enum PeerError {
     StoreThread,
 }
 
+impl From<Gone> for PeerError {
+    fn from(_: Gone) -> Self {
+        Self::LogThread
+    }
+}
+
+impl PeerError {
+    /// What went wrong, without paths, which are nobody else's business.
+    fn cause(&self) -> String {
+        match self {
+            Self::Audit(error) => error.cause(),
+            Self::Store(error) => error.cause(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the same may succeed later without anybody touching what the peer keeps.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.may_pass(),
+            Self::Store(error) => error.may_pass(),
+            _ => false,
+        }
+    }
+}
+
 /// Runs a peer until `shutdown` resolves. Who passes an `observer` is told of everything that the peer decides; what
 /// it does not take in time is dropped.
 ///
@@ -116,6 +152,7 @@ pub async fn run(
     let inboxes = vec![
         topics.cards(),
         topics.decisions(),
+        topics.heads(),
         topics.peer_inbox(&node),
         topics.requests(),
         topics.share_inbox(&node),
@@ -133,7 +170,7 @@ pub async fn run(
     service.put_up(front.views.take());
     let outcome = serve(&mut service, &mut incoming, &mut front, &clock, shutdown).await;
     // Whatever the reason: the others must not wait for this peer in every window.
-    service.leave();
+    service.leave().await;
     let unsent = publisher.close().await;
     if unsent > 0 {
         warn!(%node, unsent, "left before the broker took all messages");
@@ -157,6 +194,7 @@ async fn serve(
                 None => return Ok(()),
             },
             order = front.order() => service.handle_page(order).await?,
+            head = service.next_head() => service.publish_head(&head),
             () = clock.sleep_until(due) => service.handle_timeout().await?,
         }
     }

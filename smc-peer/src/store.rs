@@ -260,7 +260,7 @@ fn input_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<InputKey>> {
 }
 
 /// The file is made before SQLite makes it, so that nobody else can ever read it.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

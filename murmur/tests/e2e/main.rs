@@ -5,6 +5,8 @@
 // Not test functions themselves, but what those are made of: failing here is failing the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ask;
+mod audit;
 mod bad_input;
 mod clocks;
 mod demo;

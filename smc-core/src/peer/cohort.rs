@@ -1,6 +1,8 @@
 //! The agreed cohort as one query sees it: within its scope, lane by lane; and whether policy lets it be computed on
 //! (docs/protocol.md, 4.7).
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use crate::arithmetic::Shares;
 use crate::digest::Digest;
@@ -72,6 +74,8 @@ pub(super) struct Lane {
 pub(super) struct Cohort {
     pub(super) peers: PeerSet,
     pub(super) agents: u32,
+    /// How many agents are left out because their terms don't cover the query.
+    pub(super) declined: u32,
     pub(super) fresh: u32,
     pub(super) carried: u32,
     /// Whose reading lies in which lane.
@@ -87,12 +91,14 @@ impl Cohort {
         agreed: &Agreed<'_>,
         peers: PeerSet,
         lanes: &[Lane],
+        declined: u32,
         window: WindowIndex,
     ) -> Self {
         let fresh = lanes.iter().filter(|lane| lane.is_fresh(window)).count() as u32;
         Self {
             peers,
             agents: agents(lanes.iter()).len() as u32,
+            declined,
             fresh,
             carried: lanes.len() as u32 - fresh,
             names: lanes.iter().map(|lane| node.roster.agent(lane.agent).node.name.clone()).collect(),
@@ -108,7 +114,7 @@ impl Lane {
     }
 
     fn demand(&self) -> u32 {
-        self.members().map(|member| u32::from(member.demand)).max().unwrap_or(0)
+        self.members().map(|member| u32::from(member.terms.minimum_cohort)).max().unwrap_or(0)
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {
@@ -116,9 +122,26 @@ impl Lane {
     }
 }
 
+/// The readings of the cohort within the scope of a query whose agents' terms cover it, and how many agents' terms do not.
+pub(super) fn lanes(
+    node: &Node,
+    session: &Session,
+    agreed: &Agreed<'_>,
+    window: WindowIndex,
+) -> (Vec<Lane>, u32) {
+    let end = node.roster.quantity(session.query().quantity).quantity.period().end(window);
+    let covers = |lane: &Lane| lane.members().all(|member| member.terms.cover(session.query(), end));
+    let all = scoped_lanes(node, session, agreed);
+    // An agent takes part with all of its streams or with none.
+    let declining: BTreeSet<_> = all.iter().filter(|lane| !covers(lane)).map(|lane| lane.agent).collect();
+    let mut lanes = all;
+    lanes.retain(|lane| !declining.contains(&lane.agent));
+    (lanes, declining.len() as u32)
+}
+
 /// The readings of the cohort within the scope of a query. Of two quantities: an agent's readings of both are paired in
 /// the order of the site file, as far as both go.
-pub(super) fn lanes(node: &Node, session: &Session, agreed: &Agreed<'_>) -> Vec<Lane> {
+fn scoped_lanes(node: &Node, session: &Session, agreed: &Agreed<'_>) -> Vec<Lane> {
     let query = session.query();
     let mut lanes = readings(node, query.quantity, agreed.plan);
     lanes.retain(|lane| session.covers(lane.agent));

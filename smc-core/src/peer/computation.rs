@@ -108,7 +108,7 @@ impl Computation {
         if peers.len() < need {
             return self.fail(node, peers, &Reason::NotShared { need });
         }
-        let lanes = cohort::lanes(node, &session, &agreed);
+        let (lanes, declined) = cohort::lanes(node, &session, &agreed, self.window);
         let allowed = cohort::allow(session.query(), &lanes, self.window, released);
         if !self.known.computed {
             self.state = State::Over;
@@ -116,7 +116,7 @@ impl Computation {
         }
         match allowed.and_then(|()| self.prepare(node, &agreed, peers, &lanes)) {
             Ok(running) => {
-                let cohort = Cohort::new(node, &agreed, peers, &lanes, self.window);
+                let cohort = Cohort::new(node, &agreed, peers, &lanes, declined, self.window);
                 self.go_on(node, now, cohort, running);
             }
             Err(reason) => self.fail(node, peers, &reason),
@@ -285,6 +285,7 @@ impl Computation {
             value,
             parts: stated,
             cohort: cohort.agents,
+            declined: cohort.declined,
             fresh: cohort.fresh,
             carried: cohort.carried,
             validated: cohort.validated,
@@ -376,6 +377,7 @@ impl Computation {
             value: None,
             parts: None,
             cohort: 0,
+            declined: 0,
             fresh: 0,
             carried: 0,
             peers: named.collect(),

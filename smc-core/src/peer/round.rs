@@ -255,6 +255,7 @@ impl Round {
             .map(|(peer, inventory)| Report {
                 peer,
                 held: inventory.held.as_slice(),
+                terms: &inventory.terms,
                 demands: &inventory.demands,
                 queries: &inventory.queries,
                 known: &inventory.known,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::epoch::Epoch;
 use super::inventory::Held;
 use super::standing::{self, Heard, InDoubt, Members, Standing};
+use super::terms::Terms;
 use crate::digest::Digest;
 use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
@@ -20,8 +21,10 @@ pub struct Report<'a> {
     pub peer: PeerIndex,
     /// What it holds, per stream.
     pub held: &'a [Held],
-    /// The cohorts that agents demand with these readings, by stream, ascending.
-    pub demands: &'a [(u32, u16)],
+    /// All different terms that agents demand with these readings.
+    pub terms: &'a [Terms],
+    /// Which of them hold for which stream, by stream, ascending.
+    pub demands: &'a [(u32, u32)],
     /// Its last vote. One of an earlier epoch binds nobody any more.
     pub vote: Option<&'a Standing>,
     /// The definitions of the queries that it computes, ascending.
@@ -58,8 +61,8 @@ pub struct Member {
     pub stream: usize,
     /// The window whose reading stands for it: the planned one (fresh) or an earlier one (carried).
     pub window: WindowIndex,
-    /// The fewest agents that a result with it may cover, as its agent demands: the strictest that any of P was told.
-    pub demand: u16,
+    /// What its agent demands of results: all that any of P was told.
+    pub terms: Terms,
 }
 
 /// Why there is no plan.
@@ -198,7 +201,7 @@ fn agree(quorum: Quorum, window: WindowIndex, peers: &[Report<'_>], places: &[us
     let member = |&stream: &usize| {
         let age = common(peers, stream)?;
         let window = WindowIndex(window.0.checked_sub(u64::from(age))?);
-        Some(Member { stream, window, demand: demanded(peers, stream) })
+        Some(Member { stream, window, terms: demanded(peers, stream) })
     };
     Plan {
         peers: peers.iter().map(|report| report.peer).collect(),
@@ -227,13 +230,13 @@ fn common(peers: &[Report<'_>], place: usize) -> Option<u16> {
     held(first).ages().find(|&age| others.iter().all(|other| held(other).has(age)))
 }
 
-/// The strictest demand of the agent whose stream is at `place`.
-fn demanded(peers: &[Report<'_>], place: usize) -> u16 {
+/// All that the agent whose stream is at `place` demands.
+fn demanded(peers: &[Report<'_>], place: usize) -> Terms {
     let demand = |report: &Report<'_>| {
         let at = report.demands.binary_search_by_key(&place, |&(place, _)| place as usize).ok()?;
-        Some(report.demands[at].1)
+        report.terms.get(report.demands[at].1 as usize).copied()
     };
-    peers.iter().filter_map(demand).max().unwrap_or(0)
+    peers.iter().filter_map(demand).fold(Terms::default(), Terms::and)
 }
 
 fn queries_of_a_quorum(quorum: Quorum, peers: &[Report<'_>]) -> Vec<(Digest, PeerSet)> {
@@ -330,7 +333,7 @@ mod tests {
     }
 
     fn report<'a>(peer: PeerIndex, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
-        Report { peer, held, demands: &[], vote, queries: &[], known: &[], seeds: &[] }
+        Report { peer, held, terms: &[], demands: &[], vote, queries: &[], known: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
@@ -353,10 +356,12 @@ mod tests {
         let held = [Held::at(W, [Some(W), None]); 3];
         let [a, b, c] = [1, 2, 3].map(|byte| Digest([byte; 32]));
         // The agent behind stream 1 told the peers different things.
-        let demands: [&[(u32, u16)]; 3] = [&[(1, 7)], &[(0, 5)], &[(1, 9)]];
+        let terms = [5, 7, 9].map(Terms::of_at_least);
+        let demands: [&[(u32, u32)]; 3] = [&[(1, 1)], &[(0, 0)], &[(1, 2)]];
         let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[c]];
         let known: [&[Digest]; 3] = [&[], &[b], &[a]];
         let report = |(peer, ((demands, queries), known))| Report {
+            terms: &terms,
             demands,
             queries,
             known,
@@ -366,7 +371,10 @@ mod tests {
         let mut reports: Vec<_> = first(3).iter().zip(told).map(report).collect();
         let planned = |reports: &[Report<'_>]| plan(quorum, EPOCH, W, 3, reports).unwrap();
         let plan = planned(&reports);
-        assert_eq!(plan.cohort.iter().map(|member| member.demand).collect::<Vec<_>>(), [5, 9, 0]);
+        assert_eq!(
+            plan.cohort.iter().map(|member| member.terms.minimum_cohort).collect::<Vec<_>>(),
+            [5, 9, 0]
+        );
         let ac = first(2);
         assert_eq!(plan.queries, [(a, ac), (c, first(3))]);
         assert_eq!((plan.computing(&a), plan.computing(&b)), (ac, PeerSet::EMPTY));

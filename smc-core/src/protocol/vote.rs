@@ -53,7 +53,7 @@ pub fn digest(subject: &Subject<'_>, plan: &Plan) -> Digest {
     for member in &plan.cohort {
         hash.update((member.stream as u64).to_be_bytes());
         hash.update(member.window.0.to_be_bytes());
-        hash.update(member.demand.to_be_bytes());
+        hash.update(member.terms.to_bytes());
     }
     hash.update((plan.queries.len() as u64).to_be_bytes());
     for (query, computing) in &plan.queries {

@@ -7,16 +7,15 @@ use serde::Deserialize;
 use smc_core::identity::{SealingSecret, SigningKey};
 use smc_core::name::{NameError, NodeName};
 use smc_core::request::{Admissible, Asked, Request};
-use smc_core::roster::{Roster, SiteDocument};
+use smc_core::roster::Roster;
 
 use super::ClientError;
-use crate::config::{ConfigError, KeyFile, KeyFileError, admit_site, beside, load, read_site};
+use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, load, load_site};
 use crate::settings::{BrokerAddress, Secret};
 
 /// A site, and the secrets of one of its nodes.
 #[derive(Debug)]
 pub struct Access {
-    document: SiteDocument,
     roster: Arc<Roster>,
     secrets: KeyFile,
 }
@@ -55,12 +54,11 @@ impl Access {
     /// # Errors
     /// If either can't be used.
     pub fn load(site: &Path, key: &Path) -> Result<Self, AccessError> {
-        let document = read_site(site)?;
-        let roster = admit_site(site, document.clone())?;
+        let roster = load_site(site)?;
         let stem = key.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let node = stem.parse().map_err(|error| AccessError::KeyName { path: key.to_owned(), error })?;
         let secrets = KeyFile::load(key, &node)?;
-        Ok(Self { document, roster, secrets })
+        Ok(Self { roster, secrets })
     }
 
     /// Reads what the file of a peer or an agent names, and where its broker is.
@@ -69,21 +67,14 @@ impl Access {
     /// If one of the files can't be used.
     pub fn of_config(path: &Path) -> Result<(Self, BrokerAddress), AccessError> {
         let config: NodeConfig = load(path, &["broker", "keys", "node", "site"])?;
-        let site = beside(path, &config.site);
-        let document = read_site(&site)?;
-        let roster = admit_site(&site, document.clone())?;
-        let secrets = KeyFile::load(&beside(path, &config.keys), &config.node)?;
-        Ok((Self { document, roster, secrets }, config.broker))
+        let Membership { roster, secrets } =
+            Membership::load(path, &config.node, &config.site, &config.keys)?;
+        Ok((Self { roster, secrets }, config.broker))
     }
 
     /// The site.
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster
-    }
-
-    /// The site file as it was read.
-    pub fn document(&self) -> &SiteDocument {
-        &self.document
     }
 
     /// Whose keys these are.

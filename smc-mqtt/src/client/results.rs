@@ -89,6 +89,7 @@ mod tests {
             value: value.map(|value| serde_json::from_value::<Value>(value.into()).unwrap()),
             parts: None,
             cohort: 6,
+            declined: 0,
             fresh: 6,
             carried: 0,
             peers: vec![],

@@ -13,7 +13,6 @@ use crate::entropy;
 
 /// Three peers, six agents on two floors, the client `display`.
 pub(super) struct Site {
-    pub(super) document: SiteDocument,
     pub(super) roster: Arc<Roster>,
     pub(super) peers: Vec<NodeKeys>,
     pub(super) client: NodeKeys,
@@ -62,8 +61,8 @@ impl Site {
             quantity: vec![],
             query: vec![],
         };
-        let roster = Arc::new(Roster::try_from(document.clone()).unwrap());
-        Self { document, roster, peers, client }
+        let roster = Arc::new(Roster::try_from(document).unwrap());
+        Self { roster, peers, client }
     }
 
     pub(super) fn request(&self, function: &str) -> Request {
@@ -100,7 +99,7 @@ impl Site {
             site: "hq".parse().unwrap(),
             peer: format!("peer-{peer}").parse().unwrap(),
             query: asked.request.query.name.clone(),
-            client: asked.request.client.clone(),
+            client: Some(asked.request.client.clone()),
             request: Some(asked.digest),
             verdict,
             reason: String::new(),

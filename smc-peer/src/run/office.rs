@@ -2,7 +2,9 @@
 //! decisions go out (docs/queries.md).
 
 use bytes::Bytes;
-use smc_core::desk::DeskEvent;
+use serde_json::Value;
+use smc_core::audit::Kind;
+use smc_core::desk::{Desk, DeskEvent};
 use smc_core::document::Signed;
 use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Verb;
@@ -27,10 +29,19 @@ impl Service {
         if self.quotas.client(now, client).is_err() {
             return self.refuse("flood_of_requests", client.as_str());
         }
-        let running = self.peer.sessions();
-        if let Err(error) = self.desk.handle_asked(now, (client, query), payload, running, &mut self.policy) {
-            warn!(node = %self.name, %client, %query, %error, "a request that counts for nothing");
-            self.refused.count(error.code());
+        let stands = |desk: &Desk| desk.entry(query).map(|entry| entry.verdict);
+        let (before, running) = (stands(&self.desk), self.peer.sessions());
+        match self.desk.handle_asked(now, (client, query), payload, running, &mut self.policy) {
+            // What was known already came again with a reconnection.
+            Ok(()) if stands(&self.desk) == before => {}
+            Ok(()) => {
+                let asked: Value = serde_json::from_slice(payload).unwrap_or_default();
+                self.account.audit.record(now, Kind::Request, &asked);
+            }
+            Err(error) => {
+                warn!(node = %self.name, %client, %query, %error, "a request that counts for nothing");
+                self.refused.count(error.code());
+            }
         }
     }
 
@@ -65,6 +76,8 @@ impl Service {
             }
         };
         self.disk.order(order.issued);
+        let given: Value = serde_json::from_slice(payload).unwrap_or_default();
+        self.account.audit.record(now, Kind::Intervention, &given);
         let Ok(query) = order.subject.as_str().parse() else { return };
         if let Err(refused) = self.follow(order.order, &query, order.reason.as_str()) {
             warn!(node = %self.name, order = %order.order, %query, %refused, "an order that is not followed");
@@ -103,12 +116,18 @@ impl Service {
         }
     }
 
-    /// Hands the peer what it is to compute from the next window on, and writes decisions down before anybody hears of them.
+    /// Hands the peer what it is to compute from the next window on, and writes and logs decisions before anybody hears of
+    /// them.
     pub(super) async fn drain_desk(&mut self) -> Result<(), PeerError> {
-        let (mut told, mut answers) = (Vec::new(), Vec::new());
+        let mut told = Vec::new();
         while let Some(event) = self.desk.poll_event() {
             match event {
-                DeskEvent::Answered { decision } => answers.push(decision),
+                DeskEvent::Answered { decision } => {
+                    // Of strangers there may be any number.
+                    let known =
+                        decision.client.as_ref().is_some_and(|client| self.roster.client(client).is_some());
+                    told.push((self.sign(decision, known), false));
+                }
                 DeskEvent::Decided { saved, decision } => {
                     info!(
                         node = %self.name, query = %decision.query, verdict = %decision.verdict,
@@ -118,7 +137,7 @@ impl Service {
                     if let Some(board) = &mut self.board {
                         board.decided(&decision);
                     }
-                    told.push(decision);
+                    told.push((self.sign(decision, true), true));
                 }
                 DeskEvent::Forget { query } => {
                     self.disk.decide(query.clone(), None);
@@ -135,15 +154,15 @@ impl Service {
                 DeskEvent::Withdraw { query } => self.clear(&query),
             }
         }
+        if !told.is_empty() || self.disk.has_decisions() {
+            self.account.audit.commit(self.clock.now()).await?;
+        }
         if self.disk.has_decisions() {
             self.disk.commit(self.clock.now()).await?;
             self.mind_disk();
         }
-        for decision in told {
-            self.tell_decision(decision, true);
-        }
-        for decision in answers {
-            self.tell_decision(decision, false);
+        for (decision, retain) in told {
+            self.tell_decision(&decision, retain);
         }
         Ok(())
     }
@@ -156,14 +175,23 @@ impl Service {
         let decisions: Vec<_> =
             self.desk.entries().filter(worth).map(|entry| self.desk.decision(entry)).collect();
         for decision in decisions {
-            self.tell_decision(decision, true);
+            let signed = self.sign(decision, false);
+            self.tell_decision(&signed, true);
         }
     }
 
-    fn tell_decision(&mut self, decision: Decision, retain: bool) {
-        let topic = Topic::Decision { peer: self.name.clone(), query: decision.query.clone() };
+    fn sign(&mut self, decision: Decision, logged: bool) -> Signed<Decision> {
+        let signed = Signed::new(decision, &self.signing);
+        if logged {
+            self.account.audit.record(self.clock.now(), Kind::Decision, &signed);
+        }
+        signed
+    }
+
+    fn tell_decision(&mut self, signed: &Signed<Decision>, retain: bool) {
+        let topic = Topic::Decision { peer: self.name.clone(), query: signed.document.query.clone() };
         let topic = self.topics.spell(&topic);
-        let json = serde_json::to_vec(&Signed::new(decision, &self.signing)).unwrap_or_default();
+        let json = serde_json::to_vec(signed).unwrap_or_default();
         self.publish_to(topic, json.into(), retain);
     }
 

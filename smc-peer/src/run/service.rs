@@ -1,4 +1,6 @@
-//! A peer's state machine with its surroundings: post, store, keys, publisher.
+//! A peer's state machine with its surroundings: post, store, log, keys, publisher.
+
+mod account;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use self::account::Account;
 use super::board::Board;
 use super::disk::Disk;
 use super::report::{Reporter, accusation};
@@ -62,7 +65,8 @@ pub(super) struct Service {
     recipients: Recipients,
     keys: EpochKeys,
     pub(super) disk: Disk,
-    /// Whether it takes no part, since it could not write its votes down.
+    pub(super) account: Account,
+    /// Whether it takes no part, since it could not write down what it does.
     abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
@@ -91,8 +95,8 @@ impl Service {
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
-        let PeerOptions { roster, secrets, discovery, policy, .. } = options;
-        let Memory { store, opener, keys, recovered, decisions, last_order } = memory;
+        let PeerOptions { roster, secrets, discovery, head_every, policy, .. } = options;
+        let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
@@ -101,6 +105,7 @@ impl Service {
         let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let disk = Disk::new(store, &roster)?;
+        let account = Account::new(me, ledger, &roster, head_every, now)?;
         let quotas = Quotas::new(&roster, now);
         let policy = Policy::new(Arc::clone(&roster), policy, &decisions, now)?;
         if let Some(mistake) = policy.mistake() {
@@ -122,6 +127,7 @@ impl Service {
             recipients,
             keys,
             disk,
+            account,
             abstains: false,
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
@@ -150,7 +156,8 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.policy.due()];
+        let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due()];
+        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due()]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -163,6 +170,7 @@ impl Service {
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
         self.publish_status();
+        self.repeat_head();
         self.tell_decisions();
         let computed = self.peer.sessions().iter().filter(|known| known.computed);
         for session in computed.map(|known| Arc::clone(&known.session)).collect::<Vec<_>>() {
@@ -175,6 +183,7 @@ impl Service {
         match self.topics.parse(topic) {
             Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
+            Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             Ok(Topic::Request { client, query }) => self.handle_request(&client, &query, payload),
@@ -190,6 +199,7 @@ impl Service {
     pub(super) async fn handle_timeout(&mut self) -> Result<(), PeerError> {
         let now = self.clock.now();
         self.disk.handle_timeout(now).await?;
+        self.account.audit.handle_timeout(now).await?;
         self.mind_disk();
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
@@ -205,8 +215,11 @@ impl Service {
         self.drain().await
     }
 
-    /// Tells everybody that it goes.
-    pub(super) fn leave(&mut self) {
+    /// Tells everybody what its log came to, and that it goes.
+    pub(super) async fn leave(&mut self) {
+        if let Some(head) = self.account.audit.last_head(self.clock.now()).await {
+            self.publish_head(&head);
+        }
         self.publish(&Topic::Status { node: self.name.clone() }, status::offline(&self.name));
     }
 
@@ -287,12 +300,13 @@ impl Service {
         }
     }
 
-    /// Events first, with every vote on disk; then the messages.
+    /// Events first, with every vote on disk and all of it in the log; then the messages.
     pub(super) async fn drain(&mut self) -> Result<(), PeerError> {
         let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
             self.observe(&event);
+            self.log(&event);
             done |= matches!(event, Event::Result { .. });
             match event {
                 Event::Forget(inputs) => {
@@ -324,10 +338,12 @@ impl Service {
                 _ => {}
             }
         }
+        let now = self.clock.now();
         if self.disk.has_votes() {
-            self.disk.commit(self.clock.now()).await?;
-            self.mind_disk();
+            self.disk.commit(now).await?;
         }
+        self.account.audit.commit(now).await?;
+        self.mind_disk();
         if self.abstains {
             outputs.clear();
         }
@@ -350,21 +366,6 @@ impl Service {
         self.drain_desk().await?;
         self.show();
         Ok(())
-    }
-
-    /// A peer that can't write its votes down takes no part until it can: it could vote twice.
-    pub(super) fn mind_disk(&mut self) {
-        if self.disk.trouble().is_some() == self.abstains {
-            return;
-        }
-        self.abstains = !self.abstains;
-        self.peer.handle_abstention(self.abstains);
-        if self.abstains {
-            self.publish_status();
-        } else {
-            info!(node = %self.name, "what could not be written is on disk; taking part again");
-            self.handle_connected();
-        }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
@@ -457,11 +458,12 @@ impl Service {
 
     fn publish_status(&mut self) {
         self.refused.set("input_not_stored", self.disk.dropped());
+        self.refused.set("entry_not_logged", self.account.audit.lost());
         self.reporter.notice(&self.name, self.peer.notices());
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
         let report = Report {
-            disk: self.disk.trouble(),
+            disk: self.trouble(),
             peers: self.reporter.peers(),
             clocks: self.reporter.clocks(),
             own_clock: self.reporter.own_clock(),

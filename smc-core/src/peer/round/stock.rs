@@ -7,8 +7,9 @@ use crate::digest::Digest;
 use crate::peer::Node;
 use crate::peer::event::Refusal;
 use crate::protocol::epoch::Epoch;
-use crate::protocol::inventory::{Held, HeldList, Inventory};
+use crate::protocol::inventory::{Held, HeldList, Inventory, MAX_TERMS};
 use crate::protocol::standing::Standing;
+use crate::protocol::terms::Terms;
 use crate::roster::BundleIndex;
 use crate::session::Known;
 use crate::shamir::PeerIndex;
@@ -27,19 +28,20 @@ impl Round {
         let measured = node.roster.quantity(self.quantity);
         let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
             if excluded.contains(&stream) {
-                return (Held::NOTHING, 0);
+                return (Held::NOTHING, Terms::default());
             }
             node.holdings.held(bundle, place, epoch.first, self.window)
         };
-        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
-        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
+        let (mut held, demanded): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
+        let (terms, demands) = tabulate(&demanded, &mut held);
         let roster = Digest(*node.roster.digest());
         Inventory {
             quantity: measured.quantity.name().clone(),
             window: self.window,
             roster,
             held: HeldList::new(held),
-            demands: demands.collect(),
+            terms,
+            demands,
             standing: vote.filter(|vote| vote.roster == roster).cloned(),
             queries: self.definitions(node, true),
             known: self.definitions(node, false),
@@ -79,4 +81,20 @@ impl Round {
         });
         if inventory.fits(streams, peers) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
+}
+
+/// The different terms that are `demanded`, stream by stream, and which hold for which stream. Readings with terms for which
+/// there is no room are as good as not held: better left out than counted without them.
+fn tabulate(demanded: &[Terms], held: &mut [Held]) -> (Vec<Terms>, Vec<(u32, u32)>) {
+    let none = Terms::default();
+    let different: BTreeSet<Terms> = demanded.iter().filter(|terms| **terms != none).copied().collect();
+    let table: Vec<_> = different.into_iter().take(MAX_TERMS).collect();
+    let mut demands = Vec::new();
+    for (stream, terms) in demanded.iter().enumerate().filter(|(_, terms)| **terms != none) {
+        match table.binary_search(terms) {
+            Ok(at) => demands.push((stream as u32, at as u32)),
+            Err(_) => held[stream] = Held::NOTHING,
+        }
+    }
+    (table, demands)
 }
