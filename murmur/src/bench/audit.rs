@@ -182,6 +182,7 @@ impl<'a> Writing<'a> {
             declined: 0,
             fresh: 5,
             carried: 0,
+            declined: 0,
             peers,
             validated: true,
             verified: true,
