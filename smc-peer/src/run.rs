@@ -188,20 +188,15 @@ async fn serve(
     loop {
         let due = service.due();
         tokio::select! {
-                    () = shutdown.as_mut() => return Ok(()),
-                    happening = incoming.next() => match happening {
-                        Some(happening) => handle(service, happening).await?,
-                        None => return Ok(()),
-                    },
-        <<<<<<< HEAD
-                    head = service.next_head() => service.publish_head(&head),
-                    order = front.order() => service.handle_page(order).await?,
-        =======
-                    order = front.order() => service.handle_page(order).await?,
-                    head = service.next_head() => service.publish_head(&head),
-        >>>>>>> policy
-                    () = clock.sleep_until(due) => service.handle_timeout().await?,
-                }
+            () = shutdown.as_mut() => return Ok(()),
+            happening = incoming.next() => match happening {
+                Some(happening) => handle(service, happening).await?,
+                None => return Ok(()),
+            },
+            order = front.order() => service.handle_page(order).await?,
+            head = service.next_head() => service.publish_head(&head),
+            () = clock.sleep_until(due) => service.handle_timeout().await?,
+        }
     }
 }
 

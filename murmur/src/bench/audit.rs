@@ -182,7 +182,6 @@ impl<'a> Writing<'a> {
             declined: 0,
             fresh: 5,
             carried: 0,
-            declined: 0,
             peers,
             validated: true,
             verified: true,
