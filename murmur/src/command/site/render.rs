@@ -186,7 +186,7 @@ pub(super) fn agent(plan: &Plan, agent: &Member) -> String {
 minimum_cohort = 0
 # How old a reading may be when it is shared; one period if not given.
 # maximum_age = \"5m\"
-# A file in which the owner says what not to share, if there is one: `paused = true`, `paused_streams = [\"co2\"]`.
+# A file in which the owner says what not to share, if there is one: `paused = true`, `paused_streams = [\"motion\"]`.
 control = \"{name}.control.toml\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
