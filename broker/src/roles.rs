@@ -79,6 +79,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.peer_outbox(own),
         topics.output_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
+        // By its operator, who has its login.
+        topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
         topics.result_parts(),
@@ -87,6 +89,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
+        topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.cards(),
         topics.statuses(),
         topics.results(),
@@ -160,6 +163,10 @@ mod tests {
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
+        assert!(
+            peer.may_publish("murmur/hq/operator/tenant") && !peer.may_publish("murmur/hq/operator/landlord")
+        );
+        assert!(subscribes(&peer, "murmur/hq/operator/tenant") && !subscribes(&peer, "murmur/hq/operator/+"));
         assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));
         assert!(!subscribes(&peer, "murmur/hq/share/landlord/+") && !subscribes(&peer, "murmur/hq/+/+/+"));
     }

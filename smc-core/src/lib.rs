@@ -16,6 +16,7 @@ pub mod identity;
 pub mod message;
 pub mod mutation;
 pub mod name;
+pub mod order;
 pub mod output;
 pub mod peer;
 pub mod peers;

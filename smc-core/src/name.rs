@@ -105,6 +105,8 @@ names! {
     QuantityName
     /// A standing question to the peers.
     QueryName
+    /// What an order is about.
+    SubjectName
 }
 
 /// All names share one alphabet, so a quantity's name always serves as a stream's.

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// An instant: microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// An instant: microseconds since the Unix epoch. RFC 3339 in UTC in documents, one text per instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -57,6 +59,33 @@ impl fmt::Display for Timestamp {
             Ok(Ok(instant)) => write!(f, "{instant}"),
             _ => f.write_str("9999-12-31T23:59:59Z"),
         }
+    }
+}
+
+/// A text that is no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an instant is written as `2026-03-01T12:00:00Z`, in UTC and with no more digits than it takes")]
+pub struct TimestampError;
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        let instant = Self(u64::try_from(parsed.as_microsecond()).map_err(|_| TimestampError)?);
+        if instant.to_string() == text { Ok(instant) } else { Err(TimestampError) }
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = TimestampError;
+    fn try_from(text: String) -> Result<Self, TimestampError> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(instant: Timestamp) -> String {
+        instant.to_string()
     }
 }
 
@@ -168,6 +197,22 @@ mod tests {
     fn instants_print_as_rfc_3339() {
         assert_eq!(Timestamp::from_secs(1_767_268_800).to_string(), "2026-01-01T12:00:00Z");
         assert_eq!(Timestamp::from_micros(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn an_instant_has_one_text() {
+        for text in ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00.25Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "2026-01-01T12:00:00.250Z",
+            "2026-01-01T12:00:00+00:00",
+            "2026-01-01t12:00:00Z",
+            "1969-12-31T23:59:59Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
+        }
     }
 
     #[test]

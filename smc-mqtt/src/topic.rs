@@ -29,6 +29,11 @@ pub enum Topic {
         /// Whose entity is described.
         query: QueryName,
     },
+    /// `murmur/<site>/operator/<peer>`: the newest order of a peer's operator to it.
+    Operator {
+        /// Whom it is for.
+        peer: NodeName,
+    },
     /// `murmur/<site>/output/<to>/<from>/<query>`: a peer's shares of an output for one client alone, sealed to it.
     Output {
         /// Who can open it.
@@ -118,6 +123,7 @@ impl Topics {
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
+            Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
@@ -141,6 +147,7 @@ impl Topics {
                 }
                 match level()? {
                     "card" => Topic::Card { node: name(level()?)? },
+                    "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
                     }
@@ -279,6 +286,7 @@ mod tests {
             Topic::Card { node: node.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
+            Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
             Topic::Result { query: query.clone() },

@@ -11,6 +11,7 @@ use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
+use smc_core::order::Order;
 use smc_core::output::SealedOutput;
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
@@ -25,6 +26,7 @@ fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
@@ -43,7 +45,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 9] {
+fn all() -> [Topic; 10] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -51,6 +53,7 @@ fn all() -> [Topic; 9] {
         Topic::Card { node: node() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
+        Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
         Topic::Result { query: query() },
@@ -185,6 +188,14 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn an_order_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/operator/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let order: Signed<Order> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&order).unwrap(), json(&examples[0]));
 }
 
 #[test]
