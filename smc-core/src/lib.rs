@@ -6,6 +6,7 @@ pub mod agent;
 pub mod arithmetic;
 mod base64url;
 pub mod card;
+pub mod charter;
 pub mod decimal;
 pub mod digest;
 pub mod document;
