@@ -66,12 +66,19 @@ type Filters = (Vec<String>, Vec<String>);
 
 fn agent(topics: &Topics, own: &NodeName) -> Filters {
     let status = topics.spell(&Topic::Status { node: own.clone() });
-    let subscribe = vec![topics.cards(), topics.statuses(), topics.output_inbox(own)];
+    let subscribe =
+        vec![topics.cards(), topics.spell(&Topic::Charter), topics.statuses(), topics.output_inbox(own)];
     (vec![topics.share_outbox(own), status], subscribe)
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
-    (vec![], vec![topics.output_inbox(own), topics.results_and_parts(), topics.statuses()])
+    let subscribe = vec![
+        topics.spell(&Topic::Charter),
+        topics.output_inbox(own),
+        topics.results_and_parts(),
+        topics.statuses(),
+    ];
+    (vec![], subscribe)
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
@@ -79,6 +86,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.peer_outbox(own),
         topics.output_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
+        topics.spell(&Topic::Charter),
+        topics.spell(&Topic::CharterProposed { peer: own.clone() }),
         // By its operator, who has its login.
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
@@ -91,6 +100,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.peer_inbox(own),
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.cards(),
+        topics.spell(&Topic::Charter),
+        topics.charters_proposed(),
         topics.statuses(),
         topics.results(),
         HOME_ASSISTANT_STATUS.to_owned(),
@@ -124,6 +135,7 @@ mod tests {
         assert!(!agent.may_publish("murmur/hq/result/co2-mean"));
         assert!(!agent.may_publish("murmur/hq/result/gradient/part/0"));
         assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
+        assert!(subscribes(&agent, "murmur/hq/charter") && !agent.may_publish("murmur/hq/charter"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
     }
@@ -166,6 +178,10 @@ mod tests {
         assert!(
             peer.may_publish("murmur/hq/operator/tenant") && !peer.may_publish("murmur/hq/operator/landlord")
         );
+        assert!(
+            peer.may_publish("murmur/hq/charter") && peer.may_publish("murmur/hq/charter/proposed/tenant")
+        );
+        assert!(!peer.may_publish("murmur/hq/charter/proposed/landlord"));
         assert!(subscribes(&peer, "murmur/hq/operator/tenant") && !subscribes(&peer, "murmur/hq/operator/+"));
         assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));
         assert!(!subscribes(&peer, "murmur/hq/share/landlord/+") && !subscribes(&peer, "murmur/hq/+/+/+"));

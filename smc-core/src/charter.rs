@@ -16,7 +16,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use self::change::{Change, ChangeError, LoginHash};
+pub use self::change::{Change, ChangeError, LoginHash, LoginHashError};
 pub use self::poll::{Open, Poll};
 pub use self::register::{MAX_LEAD, Register, next_boundary};
 use crate::digest::Digest;

@@ -22,6 +22,13 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
+    /// `murmur/<site>/charter`: all changes of the member list that enough peers signed.
+    Charter,
+    /// `murmur/<site>/charter/proposed/<peer>`: the change of the member list that a peer signed last.
+    CharterProposed {
+        /// Who signed it.
+        peer: NodeName,
+    },
     /// `homeassistant/<component>/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
     Discovery {
         /// What kind of entity it is.
@@ -120,6 +127,8 @@ impl Topics {
         let site = &self.site;
         match topic {
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Charter => format!("{ROOT}/{site}/charter"),
+            Topic::CharterProposed { peer } => format!("{ROOT}/{site}/charter/proposed/{peer}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
@@ -147,6 +156,7 @@ impl Topics {
                 }
                 match level()? {
                     "card" => Topic::Card { node: name(level()?)? },
+                    "charter" => return charter(levels),
                     "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
@@ -176,6 +186,11 @@ impl Topics {
     /// All cards of the site.
     pub fn cards(&self) -> String {
         format!("{ROOT}/{}/card/+", self.site)
+    }
+
+    /// What peers propose to change in the member list.
+    pub fn charters_proposed(&self) -> String {
+        format!("{ROOT}/{}/charter/proposed/+", self.site)
     }
 
     /// Everything of the site, results included.
@@ -243,6 +258,15 @@ impl Topics {
     }
 }
 
+/// What follows `charter`.
+fn charter(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
+    match (levels.next(), levels.next(), levels.next()) {
+        (None, ..) => Ok(Topic::Charter),
+        (Some("proposed"), Some(peer), None) => Ok(Topic::CharterProposed { peer: name(peer)? }),
+        _ => Err(ForeignTopic),
+    }
+}
+
 /// What follows `result`.
 fn result(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
     let query = name(levels.next().ok_or(ForeignTopic)?)?;
@@ -284,6 +308,8 @@ mod tests {
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
             Topic::Card { node: node.clone() },
+            Topic::Charter,
+            Topic::CharterProposed { peer: node.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
             Topic::Operator { peer: node.clone() },
@@ -312,6 +338,10 @@ mod tests {
             "murmur/hq2/card/a",
             "murmur/hq/card/+",
             "murmur/hq/card/",
+            "murmur/hq/charter/",
+            "murmur/hq/charter/proposed",
+            "murmur/hq/charter/proposed/a/b",
+            "murmur/hq/charter/enacted/a",
             "murmur/hq/result/a/part",
             "murmur/hq/result/a/part/",
             "murmur/hq/result/a/part/01",

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use smc_core::card::Card;
+use smc_core::charter::{Chain, Proposal};
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
@@ -25,6 +26,8 @@ const SITE: &str = "demo";
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Card { .. } => "murmur/<site>/card/<node>",
+        Topic::Charter => "murmur/<site>/charter",
+        Topic::CharterProposed { .. } => "murmur/<site>/charter/proposed/<peer>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
@@ -45,12 +48,14 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 10] {
+fn all() -> [Topic; 12] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
         Topic::Card { node: node() },
+        Topic::Charter,
+        Topic::CharterProposed { peer: node() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
         Topic::Operator { peer: node() },
@@ -188,6 +193,17 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn charters_read_back_as_they_stand() {
+    let proposed = examples(sections()["murmur/<site>/charter/proposed/<peer>"], "```json");
+    let proposal: Proposal = serde_json::from_str(&proposed[0]).unwrap();
+    assert_eq!(serde_json::to_value(&proposal).unwrap(), json(&proposed[0]));
+    let enacted = examples(sections()["murmur/<site>/charter"], "```json");
+    let chain: Chain = serde_json::from_str(&enacted[0]).unwrap();
+    assert_eq!(serde_json::to_value(&chain).unwrap(), json(&enacted[0]));
+    assert_eq!(chain.charters[0].charter, proposal.document);
 }
 
 #[test]
