@@ -13,8 +13,8 @@ use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 7] =
-    ["broker", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site"];
+const OVERRIDABLE: [&str; 8] =
+    ["broker", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site", "state_dir"];
 
 /// `sensor-agent --config agent.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,9 @@ pub struct AgentConfig {
     pub keys: PathBuf,
     /// Where the broker is.
     pub broker: BrokerAddress,
+    /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
     /// What the owner calls the place. It never leaves this machine.
     #[serde(default)]
     pub display_name: Option<String>,
@@ -49,7 +52,8 @@ impl AgentConfig {
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<AgentOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
-        let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let membership =
+            Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
         let mut sources = config.source;
         for source in &mut sources {
             if let SourceConfig::Csv(csv) = source {
@@ -58,6 +62,7 @@ impl AgentConfig {
         }
         Ok(AgentOptions {
             roster: membership.roster,
+            members: Some(membership.members),
             secrets: membership.secrets,
             broker: config.broker,
             display_name: config.display_name,

@@ -7,10 +7,10 @@ use smc_core::name::NodeName;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
 
-use crate::run::PeerOptions;
+use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 6] = ["broker", "home_assistant", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 7] = ["broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +26,9 @@ pub struct PeerConfig {
     pub broker: BrokerAddress,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
+    /// Which changes of the member list it signs by itself.
+    #[serde(default)]
+    pub consent: Consent,
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
@@ -57,9 +60,12 @@ impl PeerConfig {
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<PeerOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
-        let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let membership =
+            Membership::load(path, &config.node, &config.site, &config.keys, Some(&config.state_dir))?;
         Ok(PeerOptions {
             roster: membership.roster,
+            members: Some(membership.members),
+            consent: config.consent,
             secrets: membership.secrets,
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),

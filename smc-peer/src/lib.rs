@@ -12,5 +12,5 @@ mod store;
 mod writer;
 
 pub use config::PeerConfig;
-pub use run::{Observed, PeerError, PeerOptions, run};
+pub use run::{Consent, Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

@@ -1,6 +1,8 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod consent;
 mod disk;
+mod moving;
 mod report;
 mod service;
 mod start;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
 use smc_core::time::Timestamp;
@@ -18,8 +21,9 @@ use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
-use smc_mqtt::topic::Topics;
+use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -32,6 +36,10 @@ use crate::store::StoreError;
 pub struct PeerOptions {
     /// The site.
     pub roster: Arc<Roster>,
+    /// How its member list moves; none for a site whose list stays as it is.
+    pub members: Option<Members>,
+    /// Which changes of the member list it signs by itself.
+    pub consent: Consent,
     /// The peer's keys and password.
     pub secrets: KeyFile,
     /// Where the broker is.
@@ -40,6 +48,17 @@ pub struct PeerOptions {
     pub state_dir: Option<PathBuf>,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
+}
+
+/// Which changes of the member list a peer signs by itself. Who the peers are is always for its operator to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// None: each waits for its operator.
+    #[default]
+    Ask,
+    /// Those of agents and clients.
+    Auto,
 }
 
 /// Something that a peer decided, for those who look over its shoulder.
@@ -59,6 +78,17 @@ pub enum PeerError {
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// What must not be forgotten about the member list can't be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The member list can't be used.
+    #[error(transparent)]
+    Members(Box<MembersError>),
     /// The site file does not name this node among the peers.
     #[error("`{node}` is no peer of the site; check `node` and the [[peer]] tables of the site file")]
     NotAPeer {
@@ -72,6 +102,16 @@ pub enum PeerError {
     OtherKeys {
         /// The node.
         node: String,
+    },
+    /// The member list has moved on without this peer.
+    #[error(
+        "`{node}` is no peer of the site with these keys any more, as of revision {revision} of the member list"
+    )]
+    Removed {
+        /// The node.
+        node: String,
+        /// As of which revision.
+        revision: u64,
     },
     /// The store can't be opened: without it the peer must not vote.
     #[error(transparent)]
@@ -87,7 +127,7 @@ pub enum PeerError {
 /// # Errors
 /// If the peer can't start, or can't remember its votes.
 pub async fn run(
-    options: PeerOptions,
+    mut options: PeerOptions,
     clock: Clock,
     observer: Option<mpsc::Sender<Observed>>,
     shutdown: impl Future<Output = ()>,
@@ -97,9 +137,19 @@ pub async fn run(
     let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     let period = options.roster.shortest_period();
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
-    let inboxes =
-        vec![topics.cards(), topics.statuses(), topics.peer_inbox(&node), topics.share_inbox(&node)];
+    let inboxes = vec![
+        topics.cards(),
+        topics.statuses(),
+        topics.peer_inbox(&node),
+        topics.share_inbox(&node),
+        topics.spell(&Topic::Charter),
+        topics.charters_proposed(),
+        topics.spell(&Topic::Operator { peer: node.clone() }),
+    ];
     tokio::pin!(shutdown);
+    if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
+        return Ok(());
+    }
     let me = identify(&options)?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
     let Some(memory) = remembered else { return Ok(()) };
@@ -130,7 +180,11 @@ async fn serve(
                 Some(happening) => handle(service, happening).await?,
                 None => return Ok(()),
             },
-            () = clock.sleep_until(due) => service.handle_timeout().await?,
+            () = clock.sleep_until(due) => {
+                // First: what is decided from then on is decided by the new list.
+                service.move_on().await?;
+                service.handle_timeout().await?;
+            }
         }
     }
 }
@@ -139,6 +193,7 @@ async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerE
     match happening {
         Happening::Connected => service.handle_connected(),
         Happening::Disconnected { reason } => {
+            service.moving.shown = false;
             warn!(node = %service.name(), %reason, "disconnected; trying again");
         }
         Happening::Message { topic, payload, .. } => service.handle_publish(&topic, &payload).await?,

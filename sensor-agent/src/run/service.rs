@@ -9,6 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
 use smc_core::envelope::Binding;
+use smc_core::identity::SealingSecret;
 use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::{Terms, plaintext_len};
 use smc_core::roster::{AgentIndex, Roster};
@@ -24,6 +25,7 @@ use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::moving::Moving;
 use super::{AgentError, Witness};
 use crate::source::mqtt::Drawn;
 use crate::source::{Happened, Observation};
@@ -38,19 +40,20 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// An agent and what it needs around it.
 pub(super) struct Service {
-    roster: Arc<Roster>,
+    pub(super) roster: Arc<Roster>,
     topics: Topics,
-    clock: Clock,
+    pub(super) clock: Clock,
     rng: ChaCha20Rng,
-    name: NodeName,
-    agent: Agent,
-    recipients: Recipients,
+    pub(super) name: NodeName,
+    pub(super) agent: Agent,
+    pub(super) recipients: Recipients,
     outbox: Outbox,
     publisher: Option<Publisher>,
     witness: Option<mpsc::Sender<Witness>>,
     refused: Tally,
     since: Timestamp,
     housekeeping: Timestamp,
+    pub(super) moving: Moving,
 }
 
 impl Service {
@@ -69,9 +72,11 @@ impl Service {
             return Err(AgentError::OtherKeys { node });
         }
         let now = clock.now();
+        let sealing = SealingSecret::from_bytes(&secrets.keys.sealing.to_bytes());
         Ok(Self {
             agent: Agent::new(me, Arc::clone(&roster), terms, maximum_age, now),
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
+            moving: Moving::new(sealing, (terms, maximum_age)),
             topics,
             clock,
             rng: entropy::rng()?,
@@ -98,7 +103,8 @@ impl Service {
     pub(super) fn due(&mut self) -> Timestamp {
         let held = self.is_held();
         self.agent.hold_vectors(held);
-        self.agent.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+        let due = [self.agent.poll_timeout(), self.moving.due()].into_iter().flatten();
+        due.fold(self.housekeeping, Timestamp::min)
     }
 
     /// Whether vectors wait, as the broker does not keep up.
@@ -120,7 +126,16 @@ impl Service {
 
     /// Takes in what came on a topic of the site; whether it was one.
     pub(super) fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> bool {
-        let Ok(Topic::Card { node }) = self.topics.parse(topic) else { return false };
+        let node = match self.topics.parse(topic) {
+            Ok(Topic::Card { node }) => node,
+            Ok(Topic::Charter) => {
+                self.handle_charter(payload);
+                return true;
+            }
+            _ => return false,
+        };
+        // Kept: the peers of a list to come introduce themselves before it holds.
+        self.moving.keep_card(&node, payload);
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             self.refuse("card_of_no_peer");
             return true;
@@ -260,7 +275,7 @@ impl Service {
         }
     }
 
-    fn refuse(&mut self, reason: &'static str) {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
         if self.refused.count(reason) {
             info!(node = %self.name, reason, count = self.refused.of(reason), "gap, or refused");
         }

@@ -11,7 +11,7 @@ use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
 use smc_core::output::SealedOutput;
-use smc_core::peer::{Event, Message, Peer, Refusal, Taken, Transmit};
+use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
 use smc_core::result::SignedResult;
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
@@ -28,7 +28,8 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::disk::Disk;
-use super::report::{Reporter, accusation};
+use super::moving::Moving;
+use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
 use super::{Observed, PeerError, PeerOptions, log};
 use crate::discovery;
@@ -47,18 +48,18 @@ const NOTICEABLE: Duration = Duration::from_millis(100);
 
 /// A peer and what it needs around it.
 pub(super) struct Service {
-    roster: Arc<Roster>,
-    topics: Topics,
-    clock: Clock,
-    rng: ChaCha20Rng,
-    me: PeerIndex,
-    name: NodeName,
-    signing: SigningKey,
-    peer: Peer,
-    opener: Opener,
-    recipients: Recipients,
+    pub(super) roster: Arc<Roster>,
+    pub(super) topics: Topics,
+    pub(super) clock: Clock,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) me: PeerIndex,
+    pub(super) name: NodeName,
+    pub(super) signing: SigningKey,
+    pub(super) peer: Peer,
+    pub(super) opener: Opener,
+    pub(super) recipients: Recipients,
     keys: EpochKeys,
-    disk: Disk,
+    pub(super) disk: Disk,
     /// Whether it takes no part, since it could not write its votes down.
     abstains: bool,
     outbox: Outbox,
@@ -66,12 +67,13 @@ pub(super) struct Service {
     /// Bytes of messages to other peers so far.
     sent: u64,
     observer: Option<mpsc::Sender<Observed>>,
-    quotas: Quotas,
+    pub(super) quotas: Quotas,
     refused: Tally,
-    reporter: Reporter,
+    pub(super) reporter: Reporter,
     since: Timestamp,
     housekeeping: Timestamp,
     discovery: bool,
+    pub(super) moving: Moving,
 }
 
 impl Service {
@@ -83,6 +85,7 @@ impl Service {
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
+        let moving = Moving::new(&options, clock.now())?;
         let PeerOptions { roster, secrets, discovery, .. } = options;
         let Memory { store, opener, keys, recovered } = memory;
         let name = secrets.node;
@@ -118,6 +121,7 @@ impl Service {
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
+            moving,
         })
     }
 
@@ -131,7 +135,7 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [self.peer.poll_timeout(), self.disk.due()].into_iter().flatten();
+        let due = [self.peer.poll_timeout(), self.disk.due(), self.move_due()].into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
 
@@ -160,6 +164,9 @@ impl Service {
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
+            Ok(Topic::Charter) => self.handle_charter(payload)?,
+            Ok(Topic::CharterProposed { peer }) => self.handle_proposal(&peer, payload)?,
+            Ok(Topic::Operator { peer }) if peer == self.name => self.handle_order(payload)?,
             _ => self.refuse("foreign_topic", topic),
         }
         self.disk.relieve().await?;
@@ -177,6 +184,7 @@ impl Service {
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
+            self.remind_of_charters();
         }
         self.drain().await
     }
@@ -224,7 +232,8 @@ impl Service {
         }
     }
 
-    fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
+    pub(super) fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
+        self.moving.keep_card(node, payload);
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             return self.refuse("card_of_no_peer", node.as_str());
         };
@@ -255,6 +264,7 @@ impl Service {
         let Some(presence) = status::presence(payload) else {
             return self.refuse("bad_status", node.as_str());
         };
+        self.moving.keep_presence(node, presence);
         if peer != self.me {
             self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
         } else if presence == Presence::Offline {
@@ -282,7 +292,10 @@ impl Service {
                 Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
-                Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
+                Event::Persist { quantity, vote } => {
+                    self.moving.note_vote(&self.roster, &quantity, &vote);
+                    self.disk.vote(quantity, vote);
+                }
                 Event::Result { result, parts, publish: true } => results.push((result, parts)),
                 _ => {}
             }
@@ -436,7 +449,7 @@ impl Service {
     }
 
     /// Publishes a retained document of this peer's own.
-    fn publish(&mut self, topic: &Topic, payload: Bytes) {
+    pub(super) fn publish(&mut self, topic: &Topic, payload: Bytes) {
         let topic = self.topics.spell(topic);
         self.publish_to(topic, payload, true);
     }
@@ -466,22 +479,9 @@ impl Service {
         }
     }
 
-    fn refuse(&mut self, reason: &'static str, from: &str) {
+    pub(super) fn refuse(&mut self, reason: &'static str, from: &str) {
         if self.refused.count(reason) {
             warn!(node = %self.name, reason, from, count = self.refused.of(reason), "refused");
         }
-    }
-}
-
-/// The name under which a refusal is counted.
-fn reason(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Contradicts => "contradiction",
-        Refusal::Early => "early",
-        Refusal::ForeignRoster => "other_site_file",
-        Refusal::Late => "late",
-        Refusal::Malformed => "malformed",
-        Refusal::Unknown => "unknown_quantity_or_query",
-        Refusal::Unsigned => "unsigned",
     }
 }
