@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
+use crate::command::member::{Member, Peers};
 use crate::command::open::Open;
 use crate::command::site::Site;
 use crate::command::soak::Soak;
@@ -31,8 +32,12 @@ pub(crate) enum Command {
     Demo(Demo),
     /// List what can be computed, what each function reveals and what it costs
     Functions(Functions),
+    /// See and change who takes part in a running site
+    Member(Member),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
+    /// Change who the peers of a running site are
+    Peers(Peers),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
     /// Run a whole site as separate processes, let things go wrong, and hold every value against the truth
@@ -47,7 +52,9 @@ impl Command {
             Self::Bench(bench) => bench.run(),
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),
+            Self::Member(member) => member.run(),
             Self::Open(open) => open.run(),
+            Self::Peers(peers) => peers.run(),
             Self::Site(site) => Ok(site.run()?),
             Self::Soak(soak) => soak.run(),
             Self::Verify(verify) => Ok(verify.run()?),
