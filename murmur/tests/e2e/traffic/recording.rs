@@ -141,6 +141,9 @@ impl Recording {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
                 }
+                Topic::Charter | Topic::CharterProposed { .. } | Topic::Operator { .. } => {
+                    panic!("{topic}: nobody changed the member list or gave an order")
+                }
                 Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
                 }
