@@ -13,7 +13,7 @@ use crate::filter::{Filter, FilterError};
 pub enum Role {
     /// Seals shares for the peers.
     Agent,
-    /// Opens outputs that are for its eyes alone.
+    /// Asks, and opens outputs that are for its eyes alone.
     Client,
     /// Has only the filters that its account lists: zigbee2mqtt, a sensor, a dashboard.
     Device,
@@ -37,9 +37,10 @@ pub enum RoleError {
 }
 
 impl Role {
-    /// Whether several clients may use one login of the role. Nodes are one client each.
+    /// Whether several clients may use one login of the role. Peers and agents are one client each; a client of the site may
+    /// watch one query while it asks another.
     pub fn is_shared(self) -> bool {
-        !matches!(self, Self::Agent | Self::Client | Self::Peer)
+        !matches!(self, Self::Agent | Self::Peer)
     }
 
     /// The rules of an account called `name`.
@@ -66,25 +67,40 @@ type Filters = (Vec<String>, Vec<String>);
 
 fn agent(topics: &Topics, own: &NodeName) -> Filters {
     let status = topics.spell(&Topic::Status { node: own.clone() });
-    let subscribe =
-        vec![topics.cards(), topics.spell(&Topic::Charter), topics.statuses(), topics.output_inbox(own)];
-    (vec![topics.share_outbox(own), status], subscribe)
+    // By its owner, who has its login.
+    let control = topics.spell(&Topic::Control { agent: own.clone() });
+    let subscribe = vec![
+        topics.cards(),
+        topics.spell(&Topic::Charter),
+        topics.statuses(),
+        topics.output_inbox(own),
+        control.clone(),
+        // For its owner, who may know what is asked about it and what came of it.
+        topics.requests(),
+        topics.decisions(),
+        topics.results(),
+    ];
+    (vec![topics.share_outbox(own), status, control], subscribe)
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
         topics.spell(&Topic::Charter),
         topics.output_inbox(own),
+        topics.request_outbox(own),
+        topics.decisions(),
         topics.results_and_parts(),
         topics.statuses(),
     ];
-    (vec![], subscribe)
+    (vec![topics.request_outbox(own)], subscribe)
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let mut publish = vec![
         topics.peer_outbox(own),
         topics.output_outbox(own),
+        topics.spell(&Topic::Audit { peer: own.clone() }),
+        topics.decision_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
         topics.spell(&Topic::Charter),
         topics.spell(&Topic::CharterProposed { peer: own.clone() }),
@@ -98,6 +114,9 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
+        topics.heads(),
+        topics.requests(),
+        topics.decisions(),
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.cards(),
         topics.spell(&Topic::Charter),
@@ -141,7 +160,33 @@ mod tests {
     }
 
     #[test]
-    fn a_client_reads_its_own_box_and_says_nothing() {
+    fn a_client_asks_for_itself_alone_and_a_peer_decides_for_itself_alone() {
+        let client = rules(Role::Client, "display");
+        assert!(client.may_publish("murmur/hq/request/display/air"));
+        assert!(!client.may_publish("murmur/hq/request/kiosk/air"));
+        assert!(!client.may_publish("murmur/hq/decision/display/air"));
+        assert!(
+            subscribes(&client, "murmur/hq/request/display/+")
+                && subscribes(&client, "murmur/hq/decision/+/air")
+        );
+        assert!(!subscribes(&client, "murmur/hq/request/+/+"));
+        let peer = rules(Role::Peer, "tenant");
+        assert!(peer.may_publish("murmur/hq/decision/tenant/air"));
+        assert!(!peer.may_publish("murmur/hq/decision/landlord/air"));
+        assert!(!peer.may_publish("murmur/hq/request/display/air"));
+        assert!(subscribes(&peer, "murmur/hq/request/+/+") && subscribes(&peer, "murmur/hq/decision/+/+"));
+        let agent = rules(Role::Agent, "room-101");
+        assert!(subscribes(&agent, "murmur/hq/request/+/+") && subscribes(&agent, "murmur/hq/decision/+/+"));
+        assert!(!agent.may_publish("murmur/hq/request/room-101/air"));
+        assert!(
+            agent.may_publish("murmur/hq/control/room-101")
+                && subscribes(&agent, "murmur/hq/control/room-101")
+        );
+        assert!(!agent.may_publish("murmur/hq/control/room-102"));
+    }
+
+    #[test]
+    fn a_client_reads_its_own_box_alone() {
         let client = rules(Role::Client, "display");
         assert!(
             subscribes(&client, "murmur/hq/output/display/+/+") && subscribes(&client, "murmur/hq/result/+")
@@ -176,12 +221,14 @@ mod tests {
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
         assert!(
-            peer.may_publish("murmur/hq/operator/tenant") && !peer.may_publish("murmur/hq/operator/landlord")
-        );
-        assert!(
             peer.may_publish("murmur/hq/charter") && peer.may_publish("murmur/hq/charter/proposed/tenant")
         );
         assert!(!peer.may_publish("murmur/hq/charter/proposed/landlord"));
+        assert!(peer.may_publish("murmur/hq/audit/tenant") && !peer.may_publish("murmur/hq/audit/landlord"));
+        assert!(subscribes(&peer, "murmur/hq/audit/+"));
+        assert!(
+            peer.may_publish("murmur/hq/operator/tenant") && !peer.may_publish("murmur/hq/operator/landlord")
+        );
         assert!(subscribes(&peer, "murmur/hq/operator/tenant") && !subscribes(&peer, "murmur/hq/operator/+"));
         assert!(subscribes(&peer, "murmur/hq/share/tenant/+"));
         assert!(!subscribes(&peer, "murmur/hq/share/landlord/+") && !subscribes(&peer, "murmur/hq/+/+/+"));

@@ -1,6 +1,7 @@
 //! `murmur bench`. `functions`: what each function takes from the vote to the result. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
+mod audit;
 mod child;
 mod figures;
 mod functions;
@@ -15,7 +16,11 @@ use std::time::Duration;
 use smc_core::roster::RosterError;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::process;
+use smc_peer::AuditError;
 
+pub(crate) use self::audit::log;
+#[cfg(test)]
+pub(crate) use self::audit::{a_long_log, a_setup};
 use self::child::Child;
 pub(crate) use self::child::ChildError;
 pub(crate) use self::figures::Report;
@@ -37,6 +42,8 @@ pub(crate) enum BenchError {
     Interrupted,
     #[error("a folder for the peers' stores could not be made: {0}")]
     Folder(std::io::Error),
+    #[error(transparent)]
+    Log(Box<AuditError>),
     #[error("a role was not told its setup: {0}")]
     Setup(String),
     #[error("{0}")]

@@ -1,10 +1,15 @@
 //! The commands, and how they end.
 
+pub(crate) mod agent;
+pub(crate) mod asking;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
 pub(crate) mod member;
 pub(crate) mod open;
+pub(crate) mod operator;
+pub(crate) mod policy;
 pub(crate) mod site;
 pub(crate) mod soak;
 pub(crate) mod verify;
@@ -22,17 +27,23 @@ use crate::soak::{RoleError, SoakError};
 /// How a command ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// Peers will not do what was asked; who and why has been told.
+    Denied,
     /// All is well.
     Done,
     /// Something was refused; what and why has been told.
     Refused,
+    /// Too few have answered in time; who has not has been told.
+    Unanswered,
 }
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
+            Outcome::Denied => Self::from(3),
             Outcome::Done => Self::SUCCESS,
             Outcome::Refused => Self::from(1),
+            Outcome::Unanswered => Self::from(4),
         }
     }
 }
@@ -40,6 +51,15 @@ impl From<Outcome> for ExitCode {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// An agent was told nothing.
+    #[error(transparent)]
+    Agent(#[from] agent::AgentFailure),
+    /// Nothing could be said of a log.
+    #[error(transparent)]
+    Audit(#[from] audit::AuditFailure),
+    /// Nothing could be asked or followed.
+    #[error(transparent)]
+    Ask(#[from] asking::AskFailure),
     /// The measurement failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -58,6 +78,12 @@ pub(crate) enum Failure {
     /// Nothing could be opened.
     #[error(transparent)]
     Open(#[from] open::OpenFailure),
+    /// No order was given.
+    #[error(transparent)]
+    Operate(#[from] operator::OperateFailure),
+    /// A policy could not be looked at.
+    #[error(transparent)]
+    Policy(#[from] policy::PolicyFailure),
     /// A column's name is no quantity's.
     #[error("--value-column {column:?} names no quantity ({error}); say what it measures with --quantity")]
     Quantity {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use smc_core::function::{Kind, Subject};
+use smc_core::function::{Kind, Query, Subject};
 use smc_core::result::{Parts, ResultDocument, Status};
 use smc_core::roster::Roster;
 use smc_core::value::Value;
@@ -25,6 +25,16 @@ pub(crate) struct Figure<'a> {
 impl<'a> Figure<'a> {
     /// The value of `result`, if it has one.
     pub(crate) fn of(result: &'a ResultDocument, roster: &Roster) -> Option<Self> {
+        let query = roster.query_named(&result.query).map(|query| roster.query(query));
+        Self::of_query(result, roster, query)
+    }
+
+    /// The same of a result of `query`, if it is known.
+    pub(crate) fn of_query(
+        result: &'a ResultDocument,
+        roster: &Roster,
+        query: Option<&Query>,
+    ) -> Option<Self> {
         let value = match (&result.value, result.status) {
             (Some(value), _) => value,
             // In JSON it is nothing, too, or beside the result.
@@ -32,7 +42,7 @@ impl<'a> Figure<'a> {
             (None, Status::Failed | Status::Withheld) => return None,
         };
         let (parts, unit) = (result.parts.as_ref(), result.unit.as_str());
-        Some(Self { value, parts, unit, main: main_part(result, roster) })
+        Some(Self { value, parts, unit, main: query.and_then(|query| main_part(roster, query)) })
     }
 
     /// Another value in its place.
@@ -46,8 +56,25 @@ pub(crate) fn told(value: &Value, unit: &str) -> String {
     with_unit(value, unit)
 }
 
-fn main_part(result: &ResultDocument, roster: &Roster) -> Option<&'static str> {
-    let query = roster.query(roster.query_named(&result.query)?);
+/// What a window has come to, in few words.
+pub(crate) fn outcome(result: &ResultDocument, figure: Option<Figure<'_>>) -> String {
+    if let (Status::Ok, Some(audience)) = (result.status, &result.audience) {
+        return format!("sealed for {audience}");
+    }
+    match (figure, &result.reason) {
+        (Some(figure), _) => figure.to_string(),
+        (None, Some(reason)) => format!("{} ({reason})", result.status),
+        (None, None) => result.status.to_string(),
+    }
+}
+
+/// Text from elsewhere that can't take over a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+fn main_part(roster: &Roster, query: &Query) -> Option<&'static str> {
     let quantity = &roster.quantity(query.quantity).quantity;
     let with = query.with.map(|with| &roster.quantity(with).quantity);
     match query.function.shape(&Subject { quantity, with }).kind {

@@ -13,14 +13,14 @@ use broker::{
 };
 use sensor_agent::{AgentError, AgentOptions, Feed, Witness};
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{Roster, RosterError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
-use smc_peer::{Observed, PeerError, PeerOptions};
+use smc_peer::{HeadEvery, Observed, PeerError, PeerOptions, PolicyOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -152,7 +152,10 @@ impl Stage {
                 secrets,
                 broker: self.broker(),
                 state_dir: None,
+                head_every: HeadEvery::default().get(),
                 discovery: true,
+                policy: PolicyOptions::default(),
+                page: None,
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));
             self.nodes.spawn(async move { Ok(smc_peer::run(options, clock, Some(observer), ended).await?) });
@@ -173,6 +176,7 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: self.broker(),
+                control: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,

@@ -37,7 +37,9 @@ fn unpacked() -> (TempDir, Arc<Roster>) {
     fs::create_dir(folder.path().join("keys")).unwrap();
     for entry in fs::read_dir(samples()).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
     }
     let roster = load_site(&folder.path().join("site.toml")).unwrap();
     let peers = roster.peers().map(|(_, node)| node);
@@ -68,9 +70,16 @@ fn there_is_a_sample_for_every_role_and_source_and_no_other() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let expected =
-        ["agent-csv.toml", "agent-mqtt.toml", "agent.toml", "broker.toml", "peer.toml", "site.toml"];
-    assert_eq!(names, expected);
+    let expected = [
+        "agent-csv.toml",
+        "agent-mqtt.toml",
+        "agent.toml",
+        "broker.toml",
+        "peer.toml",
+        "policy",
+        "site.toml",
+    ];
+    assert_eq!(names, expected, "those in policy/ are read by smc-policy's own tests");
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn mean(whole: i128) -> ResultDocument {
         value: Some(Decimal::new(whole * 10 + 4, 1).unwrap().into()),
         parts: None,
         cohort: 5,
+        declined: 0,
         fresh: 4,
         carried: 1,
         peers: PEERS.iter().map(|name| name.parse().unwrap()).collect(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
@@ -13,8 +13,17 @@ use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 8] =
-    ["broker", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 9] = [
+    "broker",
+    "control",
+    "display_name",
+    "keys",
+    "maximum_age",
+    "minimum_cohort",
+    "node",
+    "site",
+    "state_dir",
+];
 
 /// `sensor-agent --config agent.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +40,9 @@ pub struct AgentConfig {
     /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
     #[serde(default)]
     pub state_dir: Option<PathBuf>,
+    /// A file in which the owner says what not to share; read again whenever it changes. There need not be one.
+    #[serde(default)]
+    pub control: Option<PathBuf>,
     /// What the owner calls the place. It never leaves this machine.
     #[serde(default)]
     pub display_name: Option<String>,
@@ -65,8 +77,9 @@ impl AgentConfig {
             members: Some(membership.members),
             secrets: membership.secrets,
             broker: config.broker,
+            control: config.control.map(|control| beside(path, &control)),
             display_name: config.display_name,
-            terms: Terms { minimum_cohort: config.minimum_cohort },
+            terms: Terms::of_at_least(config.minimum_cohort),
             maximum_age: config.maximum_age.map(Span::get),
             feed: Feed::Sources(sources),
         })

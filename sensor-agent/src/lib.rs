@@ -3,6 +3,7 @@
 //! `smc_core::agent` keeps the rhythm and deals the shares; this crate brings the readings and seals.
 
 mod config;
+mod control;
 mod run;
 pub mod source;
 

@@ -5,13 +5,15 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::identity::NodeKeys;
 use smc_core::name::{NodeName, StreamName};
-use smc_core::protocol::input::{Steps, Terms};
+use smc_core::protocol::input::Steps;
+use smc_core::protocol::terms::Terms;
 use smc_core::quantity::{MAX_ELEMENTS, Quantity};
 use smc_core::roster::{BundleIndex, Roster, SiteDocument};
 use smc_core::time::WindowIndex;
@@ -46,6 +48,8 @@ pub struct AgentOptions {
     pub secrets: KeyFile,
     /// Where the broker is.
     pub broker: BrokerAddress,
+    /// The file in which the owner says what not to share, if there is to be one.
+    pub control: Option<PathBuf>,
     /// What the owner calls the place; for this machine's log alone.
     pub display_name: Option<String>,
     /// What the agent demands of results that cover it.
@@ -142,15 +146,16 @@ pub async fn run(
     else {
         return Ok(());
     };
-    let AgentOptions { secrets, terms, maximum_age, feed, .. } = options;
+    let AgentOptions { secrets, control, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
     settings.pauses = pauses(&roster);
     let mut service =
-        Service::new(roster, secrets, (terms, maximum_age), topics.clone(), clock.clone(), witness)?;
+        Service::new(roster, secrets, (terms, maximum_age, control), topics.clone(), clock.clone(), witness)?;
     service.follow(members);
-    let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Charter)];
+    let control = Topic::Control { agent: node.clone() };
+    let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Charter), topics.spell(&control)];
     inboxes.extend(taps.iter().flat_map(Taps::filters));
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 
 use self::speaker::Speaker;
 use crate::name::StreamName;
-use crate::protocol::input::{self, Steps, Terms};
+use crate::protocol::input::{self, Steps};
+use crate::protocol::terms::Terms;
 use crate::quantity::{Quantity, RefusedReading};
 use crate::roster::{AgentIndex, BundleIndex, Roster};
 use crate::time::{Period, Timestamp, WindowIndex};
@@ -90,6 +91,9 @@ pub enum GapReason {
     /// Not a number, or infinite.
     #[error("not a number")]
     NotANumber,
+    /// The agent's owner does not want it shared.
+    #[error("paused by the owner")]
+    Paused,
     /// The last reading is too old.
     #[error("stale")]
     Stale,
@@ -116,6 +120,7 @@ impl GapReason {
             Self::Missing => "missing",
             Self::NoReading => "no_reading",
             Self::NotANumber => "not_a_number",
+            Self::Paused => "paused",
             Self::Stale => "stale",
             Self::TooLarge => "too_large",
             Self::Unparsable => "unparsable",
@@ -250,6 +255,17 @@ impl Agent {
     /// the end of its window is skipped.
     pub fn hold_vectors(&mut self, held: bool) {
         self.held = held;
+    }
+
+    /// Shares nothing of the streams that `is_paused` names, from the next window on: their windows have gaps, in messages like
+    /// all others.
+    pub fn pause(&mut self, is_paused: impl Fn(&StreamName) -> bool) {
+        for speaker in &mut self.speakers {
+            let definition = self.roster.bundle(speaker.first);
+            for (latest, stream) in speaker.streams.iter_mut().zip(&definition.streams) {
+                latest.pause(is_paused(&stream.name));
+            }
+        }
     }
 
     /// The next shares to seal and send.

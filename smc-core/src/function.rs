@@ -86,7 +86,7 @@ pub struct Query {
     pub minimum_cohort: u32,
     /// Why it is asked, for people.
     pub purpose: String,
-    /// The digest of all that its results depend on: everything but the purpose.
+    /// The digest of all that its results depend on, the purpose included: agents' terms go by it.
     pub digest: Digest,
 }
 

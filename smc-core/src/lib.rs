@@ -4,10 +4,13 @@
 
 pub mod agent;
 pub mod arithmetic;
+pub mod audit;
 mod base64url;
 pub mod card;
 pub mod charter;
+pub mod control;
 pub mod decimal;
+pub mod desk;
 pub mod digest;
 pub mod document;
 pub mod envelope;
@@ -25,8 +28,10 @@ pub mod polynomial;
 pub mod protocol;
 pub mod prss;
 pub mod quantity;
+pub mod request;
 pub mod result;
 pub mod roster;
+pub mod session;
 pub mod shamir;
 pub mod time;
 pub mod value;

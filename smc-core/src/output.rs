@@ -12,7 +12,7 @@ pub use self::parts::{Gathering, MAX_PARTS};
 use crate::digest::Digest;
 use crate::envelope::KeyEpoch;
 use crate::field::Fp;
-use crate::function::Facts;
+use crate::function::{Facts, Query};
 use crate::message::OutputShares;
 use crate::name::{NodeName, QueryName};
 use crate::peers::PeerSet;
@@ -147,12 +147,27 @@ fn most_common(outputs: &BTreeMap<NodeName, SealedOutput>) -> Option<&SealedOutp
     outputs.values().rev().max_by_key(alike)
 }
 
-/// What the peers' shares of one output come to. There must be one of each sender, proven by its envelope.
+/// What the peers' shares of one output of a standing query come to: see [`open_query`].
 ///
 /// # Errors
 /// [`OutputError`] says who is to blame, where that can be told.
 pub fn open(
     roster: &Roster,
+    outputs: &BTreeMap<NodeName, SealedOutput>,
+) -> Result<OpenedOutput, OutputError> {
+    let too_few = OutputError::Open(OpenError::TooFew { have: 0, need: 1 });
+    let name = &most_common(outputs).ok_or(too_few)?.query;
+    let query = roster.query_named(name).map(|query| roster.query(query));
+    open_query(roster, query.ok_or_else(|| OutputError::UnknownQuery { query: name.clone() })?, outputs)
+}
+
+/// What the peers' shares of one output of `query` come to. There must be one of each sender, proven by its envelope.
+///
+/// # Errors
+/// [`OutputError`] says who is to blame, where that can be told.
+pub fn open_query(
+    roster: &Roster,
+    query: &Query,
     outputs: &BTreeMap<NodeName, SealedOutput>,
 ) -> Result<OpenedOutput, OutputError> {
     let Some(first) = most_common(outputs) else {
@@ -167,10 +182,8 @@ pub fn open(
         }
         partials.push((peer, &output.shares.0));
     }
-    let unknown = || OutputError::UnknownQuery { query: first.query.clone() };
-    let query = roster.query_named(&first.query).map(|query| roster.query(query)).ok_or_else(unknown)?;
-    if query.digest != first.definition {
-        return Err(unknown());
+    if (&query.name, query.digest) != (&first.query, first.definition) {
+        return Err(OutputError::UnknownQuery { query: first.query.clone() });
     }
     let sharing = roster.sharing();
     let opened = sharing.open_batch(first.degree, &partials)?;

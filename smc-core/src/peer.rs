@@ -32,13 +32,14 @@ use crate::card;
 use crate::envelope::KeyEpoch;
 use crate::identity::SigningKey;
 use crate::message::{PeerMessage, Purpose};
-use crate::name::{NodeName, QuantityName};
+use crate::name::{NodeName, QuantityName, QueryName};
 use crate::peers::PeerSet;
 use crate::protocol::holdings::{Holdings, Kept};
 use crate::protocol::input::Input;
 use crate::protocol::standing::Standing;
 use crate::prss::{SeedBatch, SeedError, Seeds};
-use crate::roster::{BundleIndex, QuantityIndex, QueryIndex, Roster};
+use crate::roster::{BundleIndex, QuantityIndex, Roster};
+use crate::session::{Session, SessionError, Sessions};
 use crate::shamir::PeerIndex;
 use crate::time::{Timestamp, WindowIndex};
 
@@ -64,6 +65,7 @@ pub(crate) struct Node {
     pub(crate) me: PeerIndex,
     pub(crate) key: SigningKey,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) sessions: Sessions,
     pub(crate) holdings: Holdings,
     pub(crate) seeds: Seeds,
     /// The newest key epoch that this peer has contributed to without being asked.
@@ -133,14 +135,15 @@ impl Peer {
         }
         let rhythms = Rhythm::of_site(&roster, votes, reborn, now);
         let online = PeerSet::EMPTY.with(me);
-        let watched = rhythms.first().and_then(Rhythm::first_quantity);
-        let watch = Watch::new(watched, roster.sharing().peers(), roster.agents().len());
+        let sessions = Sessions::standing(&roster);
+        let watch = Watch::new(roster.sharing().peers(), roster.agents().len());
         let node = Node {
             me,
             key,
             seeds: Seeds::new(roster.sharing(), me, root),
             contributed: card::epoch_at(&roster, now),
             roster,
+            sessions,
             holdings,
             online,
             abstains: false,
@@ -148,7 +151,39 @@ impl Peer {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
-        Self { node, rhythms }
+        let mut peer = Self { node, rhythms };
+        peer.look();
+        peer
+    }
+
+    /// Knows `session` from the next window that closes on, in the place of any other one of its name: and computes it, or
+    /// knows of it only because others may.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn start(&mut self, session: Arc<Session>, computed: bool) -> Result<(), SessionError> {
+        self.node.sessions.insert(session, computed)?;
+        self.look();
+        Ok(())
+    }
+
+    /// Forgets a session from the next window that closes on; whether it was known.
+    pub fn withdraw(&mut self, query: &QueryName) -> bool {
+        let known = self.node.sessions.remove(query);
+        self.look();
+        known
+    }
+
+    /// The sessions that this peer knows, those of the site file included.
+    pub fn sessions(&self) -> &Sessions {
+        &self.node.sessions
+    }
+
+    /// Where something is computed, peers can be watched.
+    fn look(&mut self) {
+        let sessions = &self.node.sessions;
+        let watched = self.rhythms.iter().find_map(|rhythm| rhythm.first_quantity(sessions));
+        self.node.watch.look_at(watched);
     }
 
     /// Takes a message in.
@@ -315,8 +350,7 @@ impl Peer {
 
     fn quantity_of(&self, message: &PeerMessage) -> Option<QuantityIndex> {
         let roster = &self.node.roster;
-        let of_query =
-            |query| roster.query_named(query).map(|query: QueryIndex| roster.query(query).quantity);
+        let of_query = |query| self.node.sessions.get(query).map(|known| known.session.query().quantity);
         match message {
             PeerMessage::Endorsement(endorsement) => of_query(&endorsement.query),
             PeerMessage::Inventory(inventory) => roster.quantity_named(inventory.document.quantity.as_str()),

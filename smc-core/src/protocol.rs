@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod plan;
 pub mod release;
 pub mod standing;
+pub mod terms;
 pub mod validity;
 pub mod vote;
 

@@ -50,6 +50,9 @@ pub struct ResultDocument {
     pub parts: Option<Parts>,
     /// How many agents it covers.
     pub cohort: u32,
+    /// How many agents of the scope took part and are left out all the same, since their own terms don't cover the query.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub declined: u32,
     /// How many readings are of this very window.
     pub fresh: u32,
     /// How many readings are the last ones of streams that were silent.
@@ -65,6 +68,11 @@ pub struct ResultDocument {
     pub status: Status,
     /// Why there is none.
     pub reason: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A window in text.
@@ -252,9 +260,12 @@ pub enum Reason {
     /// A reading of the agreed cohort is no longer held.
     #[error("a reading of the agreed cohort is no longer held")]
     Lost,
-    /// Not all peers of P have this query with this definition.
-    #[error("a peer that takes part does not know this query, or defines it differently")]
-    NotShared,
+    /// No quorum of the peers that take part computes this query with this definition, or one of them does not know it.
+    #[error("fewer than {need} peers compute this query, or one that takes part does not know it")]
+    NotShared {
+        /// q.
+        need: usize,
+    },
     /// Too few peers to multiply.
     #[error("{have} of {need} peers: products need that many")]
     Products {
@@ -316,6 +327,7 @@ impl Reason {
         match self {
             Self::Cohort { .. }
             | Self::Fresh { .. }
+            | Self::NotShared { .. }
             | Self::Overlap { .. }
             | Self::Plan(PlanError::Early { .. }) => Status::Withheld,
             _ => Status::Failed,

@@ -8,7 +8,7 @@ mod caution;
 mod consent;
 pub mod document;
 mod error;
-mod queries;
+pub(crate) mod queries;
 mod quorum;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -80,7 +80,7 @@ pub struct Roster {
     minimum_cohort: u32,
     peers: Vec<Node>,
     agents: Vec<Agent>,
-    clients: BTreeMap<NodeName, SealingPublic>,
+    clients: BTreeMap<NodeName, Client>,
     agent_names: HashMap<NodeName, AgentIndex>,
     bundles: Vec<Bundle>,
     quantities: Vec<Measured>,
@@ -112,6 +112,17 @@ pub struct Node {
     pub identity: VerifyingKey,
     /// Proves who sealed.
     pub sealing: SealingPublic,
+}
+
+/// A client's public side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// Verifies what it asks; one without asks nothing.
+    pub identity: Option<VerifyingKey>,
+    /// The key that outputs for it are sealed to.
+    pub sealing: SealingPublic,
+    /// The groups it belongs to, for the peers' policies.
+    pub groups: Vec<String>,
 }
 
 /// An agent's public side.
@@ -236,7 +247,17 @@ impl Roster {
     /// The key that outputs for the client or agent called `name` are sealed to.
     pub fn recipient(&self, name: &NodeName) -> Option<&SealingPublic> {
         let agent = || Some(&self.agent(self.agent_named(name.as_str())?).node.sealing);
-        self.clients.get(name).or_else(agent)
+        self.client(name).map(|client| &client.sealing).or_else(agent)
+    }
+
+    /// All clients, in the order of names.
+    pub fn clients(&self) -> impl Iterator<Item = (&NodeName, &Client)> {
+        self.clients.iter()
+    }
+
+    /// The client called `name`.
+    pub fn client(&self, name: &NodeName) -> Option<&Client> {
+        self.clients.get(name)
     }
 
     /// The index of the agent called `name`.
@@ -308,6 +329,11 @@ impl Roster {
         Some(QueryIndex(at as u32))
     }
 
+    /// The agents in the scope of `query`, by index.
+    pub(crate) fn scope(&self, query: QueryIndex) -> &Members {
+        &self.scopes[query.at()]
+    }
+
     /// Whether `agent` lies in the scope of `query`.
     pub fn covers(&self, query: QueryIndex, agent: AgentIndex) -> bool {
         self.scopes[query.at()].contains(agent.at())
@@ -344,9 +370,9 @@ impl TryFrom<SiteDocument> for Roster {
             builder.agent(entry)?;
         }
         let mut clients = BTreeMap::new();
-        for document::ClientTable { name, sealing } in client {
+        for document::ClientTable { name, identity, sealing, groups } in client {
             builder::claim(&mut names, &name)?;
-            clients.insert(name, sealing);
+            clients.insert(name, Client { identity, sealing, groups });
         }
         let Builder { agents, bundles, quantities, .. } = builder;
         for measured in &quantities {

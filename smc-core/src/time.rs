@@ -5,11 +5,10 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An instant: microseconds since the Unix epoch. RFC 3339 in UTC in documents, one text per instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// An instant: microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -62,30 +61,32 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// In documents as in logs: RFC 3339.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Any RFC 3339 text of an instant since 1970; finer parts than microseconds are cut off.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
 /// A text that is no instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an instant is written as `2026-03-01T12:00:00Z`, in UTC and with no more digits than it takes")]
-pub struct TimestampError;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no instant since 1970; write for example `2027-01-01T00:00:00Z`")]
+pub struct TimestampError(String);
 
 impl FromStr for Timestamp {
     type Err = TimestampError;
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
-        let instant = Self(u64::try_from(parsed.as_microsecond()).map_err(|_| TimestampError)?);
-        if instant.to_string() == text { Ok(instant) } else { Err(TimestampError) }
-    }
-}
-
-impl TryFrom<String> for Timestamp {
-    type Error = TimestampError;
-    fn try_from(text: String) -> Result<Self, TimestampError> {
-        text.parse()
-    }
-}
-
-impl From<Timestamp> for String {
-    fn from(instant: Timestamp) -> String {
-        instant.to_string()
+        let refuse = || TimestampError(text.chars().take(40).collect());
+        let instant: jiff::Timestamp = text.parse().map_err(|_| refuse())?;
+        u64::try_from(instant.as_microsecond()).map(Self).map_err(|_| refuse())
     }
 }
 
@@ -197,22 +198,6 @@ mod tests {
     fn instants_print_as_rfc_3339() {
         assert_eq!(Timestamp::from_secs(1_767_268_800).to_string(), "2026-01-01T12:00:00Z");
         assert_eq!(Timestamp::from_micros(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
-    }
-
-    #[test]
-    fn an_instant_has_one_text() {
-        for text in ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00.25Z"] {
-            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "2026-01-01T12:00:00.250Z",
-            "2026-01-01T12:00:00+00:00",
-            "2026-01-01t12:00:00Z",
-            "1969-12-31T23:59:59Z",
-        ] {
-            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
-        }
     }
 
     #[test]

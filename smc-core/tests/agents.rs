@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::agent::{Agent, Event, GapReason, NotNoted};
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::AgentIndex;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_sim::world::Site;

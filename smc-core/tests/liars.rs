@@ -10,6 +10,7 @@ use smc_core::message::PeerMessage;
 use smc_core::peer::{Blame, Refusal};
 use smc_core::protocol::inventory::HeldList;
 use smc_core::protocol::standing::{Members, Standing};
+use smc_core::protocol::terms::TERMS_BYTES;
 use smc_core::result::Status;
 use smc_core::shamir::PeerIndex;
 use smc_sim::world::{Content, Fate, Packet, Sender, Site, Step, World, peer};
@@ -38,7 +39,7 @@ fn an_agent_that_says_two_things_is_flagged_and_held_to_the_first() {
     let mut sent = world.log.sent.iter().rev().map(|(_, packet)| packet);
     let mut second = sent.find(|packet| packet.from == Sender::Agent(3)).cloned().unwrap();
     if let Content::Input { plaintext, .. } = &mut second.content {
-        plaintext[3] ^= 1;
+        plaintext[TERMS_BYTES + 1] ^= 1;
     }
     let to = second.to;
     assert_eq!(world.deliver(second), Err(Refusal::Contradicts));
@@ -217,7 +218,7 @@ fn false_input(world: &mut World, agent: usize, w: u64, what: u32, to: fn(PeerIn
             && (from, *window) == (agent, when)
             && to(packet.to)
         {
-            let share = &mut plaintext[3..11];
+            let share = &mut plaintext[TERMS_BYTES + 1..TERMS_BYTES + 9];
             let changed = Fp::from_bytes(share.try_into().unwrap()).unwrap() + Fp::from(what);
             share.copy_from_slice(&changed.to_bytes());
         }

@@ -21,7 +21,12 @@ fn world() -> World {
         site = site.agent(&[], &["gradient"]);
     }
     let sealing = *site.keys[0].sealing.public();
-    site.document.client.push(ClientTable { name: "display".parse().unwrap(), sealing });
+    site.document.client.push(ClientTable {
+        name: "display".parse().unwrap(),
+        identity: None,
+        sealing,
+        groups: Vec::new(),
+    });
     for (name, audience) in [("public", None), ("private", "display".parse().ok())] {
         let query = QueryTable::new(name.parse().unwrap(), "vector_sum", "gradient".parse().unwrap());
         site.document.query.push(QueryTable { audience, ..query });

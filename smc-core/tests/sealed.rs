@@ -17,7 +17,12 @@ const FUNCTIONS: [&str; 5] = ["argmax", "max", "mean", "median", "sum"];
 fn site(n: u8, t: u8) -> Site {
     let mut site = Site::of(n, t).agents(7);
     let sealing = *site.keys[0].sealing.public();
-    site.document.client.push(ClientTable { name: "display".parse().unwrap(), sealing });
+    site.document.client.push(ClientTable {
+        name: "display".parse().unwrap(),
+        identity: None,
+        sealing,
+        groups: Vec::new(),
+    });
     let query = |name: &str| QueryTable::new(name.parse().unwrap(), name, "co2".parse().unwrap());
     for name in FUNCTIONS {
         site.document.query.push(QueryTable { audience: "display".parse().ok(), ..query(name) });

@@ -10,7 +10,9 @@ use rand_core::SeedableRng;
 use smc_core::agent::{Agent, Dealt, Event, GapReason};
 use smc_core::field::Fp;
 use smc_core::peer::Blame;
-use smc_core::protocol::input::{Input, Terms, plaintext_len};
+use smc_core::protocol::input::{Input, plaintext_len};
+use smc_core::protocol::terms::TERMS_BYTES;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{AgentIndex, BundleIndex, MAX_PART_BITS, QuantityIndex, Roster};
 use smc_core::shamir::{Sharing, recompose};
 use smc_core::time::Timestamp;
@@ -359,7 +361,7 @@ fn every_part_is_checked_for_being_of_bits() {
             && lies
         {
             // Two more than the bit, consistently.
-            let share = &mut plaintext[3..11];
+            let share = &mut plaintext[TERMS_BYTES + 1..TERMS_BYTES + 9];
             let changed = Fp::from_bytes(share.try_into().unwrap()).unwrap() + Fp::from(2);
             share.copy_from_slice(&changed.to_bytes());
         }

@@ -1,5 +1,6 @@
-//! Murmuration over MQTT: topics, connections, configuration. The only crate that spells a topic.
+//! Murmuration over MQTT: topics, connections, configuration, and a client for third parties. The only crate that spells a topic.
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod connection;

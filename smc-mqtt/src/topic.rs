@@ -17,6 +17,11 @@ pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
 /// A topic of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
+    /// `murmur/<site>/audit/<peer>`: what a peer's log came to, signed.
+    Audit {
+        /// Whose log.
+        peer: NodeName,
+    },
     /// `murmur/<site>/card/<node>`: a node's signed card, with its current sealing key.
     Card {
         /// Whose card it is.
@@ -28,6 +33,18 @@ pub enum Topic {
     CharterProposed {
         /// Who signed it.
         peer: NodeName,
+    },
+    /// `murmur/<site>/control/<agent>`: what an agent's owner does not want it to share, signed.
+    Control {
+        /// Whom it is for.
+        agent: NodeName,
+    },
+    /// `murmur/<site>/decision/<peer>/<query>`: what a peer says to a client's request, signed.
+    Decision {
+        /// Who decided.
+        peer: NodeName,
+        /// About what.
+        query: QueryName,
     },
     /// `homeassistant/<component>/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
     Discovery {
@@ -56,6 +73,13 @@ pub enum Topic {
         to: NodeName,
         /// Who sealed it.
         from: NodeName,
+    },
+    /// `murmur/<site>/request/<client>/<query>`: what a client asks, or that it asks no longer, signed.
+    Request {
+        /// Who asks.
+        client: NodeName,
+        /// What it calls it.
+        query: QueryName,
     },
     /// `murmur/<site>/result/<query>`: the newest signed result, or why there is none.
     Result {
@@ -126,15 +150,19 @@ impl Topics {
     pub fn spell(&self, topic: &Topic) -> String {
         let site = &self.site;
         match topic {
+            Topic::Audit { peer } => format!("{ROOT}/{site}/audit/{peer}"),
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
             Topic::Charter => format!("{ROOT}/{site}/charter"),
             Topic::CharterProposed { peer } => format!("{ROOT}/{site}/charter/proposed/{peer}"),
+            Topic::Control { agent } => format!("{ROOT}/{site}/control/{agent}"),
+            Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
             Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
+            Topic::Request { client, query } => format!("{ROOT}/{site}/request/{client}/{query}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
             Topic::ResultPart { query, part } => format!("{ROOT}/{site}/result/{query}/part/{part}"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
@@ -155,13 +183,17 @@ impl Topics {
                     return Err(ForeignTopic);
                 }
                 match level()? {
+                    "audit" => Topic::Audit { peer: name(level()?)? },
                     "card" => Topic::Card { node: name(level()?)? },
                     "charter" => return charter(levels),
+                    "control" => Topic::Control { agent: name(level()?)? },
+                    "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
                     }
                     "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
+                    "request" => Topic::Request { client: name(level()?)?, query: name(level()?)? },
                     "result" => return result(levels),
                     "share" => Topic::Share { to: name(level()?)?, from: name(level()?)? },
                     "status" => Topic::Status { node: name(level()?)? },
@@ -193,6 +225,16 @@ impl Topics {
         format!("{ROOT}/{}/charter/proposed/+", self.site)
     }
 
+    /// What all peers say to clients' requests.
+    pub fn decisions(&self) -> String {
+        format!("{ROOT}/{}/decision/+/+", self.site)
+    }
+
+    /// What the peer `from` says to clients' requests.
+    pub fn decision_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/decision/{from}/+", self.site)
+    }
+
     /// Everything of the site, results included.
     pub fn everything(&self) -> String {
         format!("{ROOT}/{}/#", self.site)
@@ -204,6 +246,11 @@ impl Topics {
             format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
         };
         Component::ALL.into_iter().map(filter)
+    }
+
+    /// What all peers' logs came to.
+    pub fn heads(&self) -> String {
+        format!("{ROOT}/{}/audit/+", self.site)
     }
 
     /// Outputs that peers sealed for `to`.
@@ -224,6 +271,16 @@ impl Topics {
     /// Messages that the peer `from` seals for others.
     pub fn peer_outbox(&self, from: &NodeName) -> String {
         format!("{ROOT}/{}/peer/+/{from}", self.site)
+    }
+
+    /// What all clients ask.
+    pub fn requests(&self) -> String {
+        format!("{ROOT}/{}/request/+/+", self.site)
+    }
+
+    /// What the client `from` asks.
+    pub fn request_outbox(&self, from: &NodeName) -> String {
+        format!("{ROOT}/{}/request/{from}/+", self.site)
     }
 
     /// All parts of values that are too long for their results.
@@ -307,14 +364,18 @@ mod tests {
         let from: NodeName = "room-101".parse().unwrap();
         let query: QueryName = "co2-mean".parse().unwrap();
         let all = [
+            Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
             Topic::Charter,
             Topic::CharterProposed { peer: node.clone() },
+            Topic::Control { agent: node.clone() },
+            Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
             Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
+            Topic::Request { client: node.clone(), query: query.clone() },
             Topic::Result { query: query.clone() },
             Topic::ResultPart { query: query.clone(), part: 0 },
             Topic::ResultPart { query, part: 40 },
@@ -342,6 +403,9 @@ mod tests {
             "murmur/hq/charter/proposed",
             "murmur/hq/charter/proposed/a/b",
             "murmur/hq/charter/enacted/a",
+            "murmur/hq/request/a",
+            "murmur/hq/request/a/b/c",
+            "murmur/hq/decision/a/+",
             "murmur/hq/result/a/part",
             "murmur/hq/result/a/part/",
             "murmur/hq/result/a/part/01",

@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use smc_core::audit::{Head, is_consistent};
 use smc_core::card::Card;
 use smc_core::charter::{Chain, Proposal};
+use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::order::Order;
 use smc_core::output::SealedOutput;
+use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
 use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
@@ -25,13 +28,17 @@ const SITE: &str = "demo";
 /// What a section calls its topic. A topic that is new to the code does not compile here before it has a name.
 fn pattern(topic: &Topic) -> &'static str {
     match topic {
+        Topic::Audit { .. } => "murmur/<site>/audit/<peer>",
         Topic::Card { .. } => "murmur/<site>/card/<node>",
         Topic::Charter => "murmur/<site>/charter",
         Topic::CharterProposed { .. } => "murmur/<site>/charter/proposed/<peer>",
+        Topic::Control { .. } => "murmur/<site>/control/<agent>",
+        Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
+        Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
         Topic::ResultPart { .. } => "murmur/<site>/result/<query>/part/<part>",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
@@ -48,19 +55,23 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 12] {
+fn all() -> [Topic; 16] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
+        Topic::Audit { peer: node() },
         Topic::Card { node: node() },
         Topic::Charter,
         Topic::CharterProposed { peer: node() },
+        Topic::Control { agent: from() },
+        Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
         Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::Peer { to: node(), from: from() },
+        Topic::Request { client: "display".parse().unwrap(), query: query() },
         Topic::Result { query: query() },
         Topic::ResultPart { query: query(), part: 7 },
         Topic::Share { to: node(), from: from() },
@@ -129,6 +140,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<peer>", "peer-1"),
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
+            ("<client>", "display"),
             ("<query>", "co2-mean"),
             ("<part>", "7"),
             ("<component>", component(&topic)),
@@ -207,11 +219,53 @@ fn charters_read_back_as_they_stand() {
 }
 
 #[test]
+fn requests_and_cancellations_read_back_as_they_stand() {
+    let examples = examples(sections()["murmur/<site>/request/<client>/<query>"], "```json");
+    assert_eq!(examples.len(), 2);
+    let request: Signed<Request> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&request).unwrap(), json(&examples[0]));
+    let cancellation: Signed<Cancellation> = serde_json::from_str(&examples[1]).unwrap();
+    assert_eq!(serde_json::to_value(&cancellation).unwrap(), json(&examples[1]));
+}
+
+#[test]
+fn a_decision_reads_back_as_it_stands_and_every_verdict_is_explained() {
+    let section = sections()["murmur/<site>/decision/<peer>/<query>"];
+    let examples = examples(section, "```json");
+    assert_eq!(examples.len(), 1);
+    let decision: Signed<Decision> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&decision).unwrap(), json(&examples[0]));
+    use Verdict::*;
+    for verdict in [Allowed, Asked, Cancelled, Denied, Done, Expired, Paused, Withdrawn] {
+        assert!(section.contains(&format!("`{verdict}`")), "{verdict}");
+    }
+}
+
+#[test]
+fn a_control_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/control/<agent>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let control: Signed<Control> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&control).unwrap(), json(&examples[0]));
+}
+
+#[test]
 fn an_order_reads_back_as_it_stands() {
     let examples = examples(sections()["murmur/<site>/operator/<peer>"], "```json");
     assert_eq!(examples.len(), 1);
     let order: Signed<Order> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&order).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn a_head_reads_back_as_it_stands_and_its_proof_holds() {
+    let examples = examples(sections()["murmur/<site>/audit/<peer>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let head: Signed<Head> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(String::from_utf8(canonical(&head)).unwrap(), examples[0]);
+    let Head { size, root, before, .. } = &head.document;
+    let before = before.as_ref().unwrap();
+    assert!(is_consistent(before.size, &before.root, *size, root, &before.proof));
 }
 
 #[test]

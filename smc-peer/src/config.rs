@@ -1,16 +1,22 @@
 //! A peer's own file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use smc_core::name::NodeName;
+use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_policy::{Budgets, PolicySettings};
 
+use crate::page::PageOptions;
+use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 7] = ["broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 8] =
+    ["audit", "broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,12 +32,65 @@ pub struct PeerConfig {
     pub broker: BrokerAddress,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
+    /// How the log is kept.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Which changes of the member list it signs by itself.
     #[serde(default)]
     pub consent: Consent,
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// The page for the operator; none without it.
+    #[serde(default)]
+    pub page: Option<PageOptions>,
+    /// Which requests of clients are allowed, denied, or for the operator to decide.
+    #[serde(default)]
+    pub policy: PolicySettings,
+    /// What clients may ask for, whatever the policy says.
+    #[serde(default)]
+    pub budget: Budgets,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditConfig {
+    /// How often a head of the log is signed and published.
+    #[serde(default)]
+    pub head_every: HeadEvery,
+}
+
+/// A length of time between two heads.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "Span")]
+pub struct HeadEvery(Duration);
+
+impl HeadEvery {
+    /// The length of time.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for HeadEvery {
+    fn default() -> Self {
+        Self(Duration::from_secs(300))
+    }
+}
+
+/// A length of time that is none between two heads.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("heads are signed every 1s to every 1h")]
+pub struct HeadEveryError;
+
+impl TryFrom<Span> for HeadEvery {
+    type Error = HeadEveryError;
+    fn try_from(span: Span) -> Result<Self, HeadEveryError> {
+        // Each costs the disk a write and the others an entry.
+        let bounds = Duration::from_secs(1)..=Duration::from_secs(3_600);
+        if bounds.contains(&span.get()) { Ok(Self(span.get())) } else { Err(HeadEveryError) }
+    }
 }
 
 /// `[home_assistant]`
@@ -62,6 +121,8 @@ impl PeerConfig {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership =
             Membership::load(path, &config.node, &config.site, &config.keys, Some(&config.state_dir))?;
+        let file = config.policy.file.map(|file| beside(path, &file));
+        let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
             roster: membership.roster,
             members: Some(membership.members),
@@ -69,7 +130,10 @@ impl PeerConfig {
             secrets: membership.secrets,
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),
+            head_every: config.audit.head_every.get(),
             discovery: config.home_assistant.discovery,
+            page: config.page,
+            policy: PolicyOptions { settings, budgets: config.budget },
         })
     }
 }

@@ -6,6 +6,7 @@ use smc_core::function::{Kind, Meaning, Query, Shape, Subject};
 use smc_core::quantity::Quantity;
 use smc_core::result::PART_ELEMENTS;
 use smc_core::roster::Roster;
+use smc_core::session::Session;
 use smc_mqtt::topic::{Component, Topic, Topics};
 
 /// After so many periods without a result an entity becomes unavailable.
@@ -66,8 +67,9 @@ struct Origin {
     sw_version: &'static str,
 }
 
-/// Topic and payload of the discovery of `query`; to be retained.
-pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (String, Vec<u8>) {
+/// Topic and payload of the discovery of what `session` yields; to be retained.
+pub(crate) fn announce(roster: &Roster, topics: &Topics, session: &Session) -> (String, Vec<u8>) {
+    let query = session.query();
     let quantity = &roster.quantity(query.quantity).quantity;
     let with = query.with.map(|with| &roster.quantity(with).quantity);
     let shape = query.function.shape(&Subject { quantity, with });
@@ -90,7 +92,7 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, query: &Query) -> (Stri
         json_attributes_topic: &state_topic,
         json_attributes_template: attributes_template(query, shape.kind, quantity),
         availability: [Availability { topic: &state_topic, value_template: AVAILABLE }],
-        expire_after: (EXPIRE_AFTER_PERIODS * quantity.period().as_millis()).div_ceil(1000),
+        expire_after: (EXPIRE_AFTER_PERIODS * session.every() * quantity.period().as_millis()).div_ceil(1000),
         device: Device {
             identifiers: [format!("murmur_{site}")],
             name: format!("Murmuration {site}"),

@@ -2,15 +2,20 @@
 //!
 //! `smc_core::peer` decides; this crate opens and seals, keeps what must survive, and publishes.
 
+mod audit;
 mod config;
 mod discovery;
 mod keys;
+pub mod page;
+mod policy;
 mod post;
 mod quota;
 mod run;
 mod store;
 mod writer;
 
-pub use config::PeerConfig;
+pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
+pub use config::{HeadEvery, PeerConfig};
+pub use policy::PolicyOptions;
 pub use run::{Consent, Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

@@ -1,8 +1,10 @@
 //! How much each sender may send: what an honest one needs and some more, so that one that floods costs the others
 //! nothing but the reading of its messages' names.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use smc_core::name::NodeName;
 use smc_core::protocol::input::plaintext_len;
 use smc_core::roster::{AgentIndex, Roster};
 use smc_core::shamir::PeerIndex;
@@ -15,6 +17,8 @@ const SPARE: (f64, f64) = (64.0, 1.0);
 const AGAIN: (f64, f64) = (4.0, 8.0);
 /// How many messages a peer may send per second, and at once: rounds of many functions side by side.
 const PEER: (f64, f64) = (2_000.0, 10_000.0);
+/// How many requests a client may send per second, and at once; and all that are no clients of the site together.
+const CLIENT: (f64, f64) = (2.0, 50.0);
 /// An envelope's JSON without its ciphertext, generously.
 const ENVELOPE: usize = 1_024;
 
@@ -23,6 +27,8 @@ const ENVELOPE: usize = 1_024;
 pub(crate) struct Quotas {
     agents: Vec<(Bucket, usize)>,
     peers: Vec<Bucket>,
+    clients: BTreeMap<NodeName, Bucket>,
+    strangers: Bucket,
 }
 
 /// More than a sender may.
@@ -55,7 +61,14 @@ impl Quotas {
             (bucket, ENVELOPE + largest.unwrap_or(0) / 2 * 3)
         });
         let peers = roster.peers().map(|_| Bucket::new(PEER.0, PEER.1, now));
-        Self { agents: agents.collect(), peers: peers.collect() }
+        let client = Bucket::new(CLIENT.0, CLIENT.1, now);
+        let clients = roster.clients().map(|(name, _)| (name.clone(), client.clone()));
+        Self {
+            agents: agents.collect(),
+            peers: peers.collect(),
+            clients: clients.collect(),
+            strangers: client,
+        }
     }
 
     /// Counts a message of an agent.
@@ -73,6 +86,14 @@ impl Quotas {
     /// If it is to be refused unread.
     pub(crate) fn peer(&mut self, now: Timestamp, from: PeerIndex) -> Result<(), Excess> {
         self.peers[from.offset()].take(now)
+    }
+
+    /// Counts a request of a client.
+    ///
+    /// # Errors
+    /// If it is to be refused unread.
+    pub(crate) fn client(&mut self, now: Timestamp, from: &NodeName) -> Result<(), Excess> {
+        self.clients.get_mut(from).unwrap_or(&mut self.strangers).take(now)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod board;
 mod consent;
 mod disk;
+mod front;
 mod moving;
+mod office;
 mod report;
 mod service;
 mod start;
@@ -12,6 +15,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use smc_core::peer::Event;
@@ -27,8 +31,12 @@ use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use self::front::Front;
 use self::service::Service;
 use self::start::identify;
+use crate::audit::{AuditError, Gone};
+use crate::page::{PageError, PageOptions};
+use crate::policy::PolicyOptions;
 use crate::store::StoreError;
 
 /// What a peer needs to run.
@@ -44,10 +52,16 @@ pub struct PeerOptions {
     pub secrets: KeyFile,
     /// Where the broker is.
     pub broker: BrokerAddress,
-    /// Where the store is; in memory if nowhere.
+    /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
+    /// How often a head of the log is signed and published.
+    pub head_every: Duration,
     /// Whether results announce themselves to Home Assistant.
     pub discovery: bool,
+    /// What decides about requests.
+    pub policy: PolicyOptions,
+    /// The page for the operator, if there is to be one.
+    pub page: Option<PageOptions>,
 }
 
 /// Which changes of the member list a peer signs by itself. Who the peers are is always for its operator to say.
@@ -75,6 +89,9 @@ pub struct Observed {
 /// Why a peer can't run or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
+    /// The log can't be opened, or is not what this peer wrote.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -86,6 +103,9 @@ pub enum PeerError {
         /// Why.
         error: std::io::Error,
     },
+    /// The log's thread could not be started, or ended.
+    #[error("the log's thread could not be started or ended")]
+    LogThread,
     /// The member list can't be used.
     #[error(transparent)]
     Members(Box<MembersError>),
@@ -103,6 +123,12 @@ pub enum PeerError {
         /// The node.
         node: String,
     },
+    /// The page has no address.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// The program's own policy is broken.
+    #[error(transparent)]
+    Policy(#[from] smc_policy::PolicyError),
     /// The member list has moved on without this peer.
     #[error(
         "`{node}` is no peer of the site with these keys any more, as of revision {revision} of the member list"
@@ -119,6 +145,32 @@ pub enum PeerError {
     /// The store's thread could not be started, or ended.
     #[error("the store's thread could not be started or ended")]
     StoreThread,
+}
+
+impl From<Gone> for PeerError {
+    fn from(_: Gone) -> Self {
+        Self::LogThread
+    }
+}
+
+impl PeerError {
+    /// What went wrong, without paths, which are nobody else's business.
+    fn cause(&self) -> String {
+        match self {
+            Self::Audit(error) => error.cause(),
+            Self::Store(error) => error.cause(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the same may succeed later without anybody touching what the peer keeps.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.may_pass(),
+            Self::Store(error) => error.may_pass(),
+            _ => false,
+        }
+    }
 }
 
 /// Runs a peer until `shutdown` resolves. Who passes an `observer` is told of everything that the peer decides; what
@@ -139,26 +191,31 @@ pub async fn run(
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
     let inboxes = vec![
         topics.cards(),
-        topics.statuses(),
+        topics.charters_proposed(),
+        topics.decisions(),
+        topics.heads(),
         topics.peer_inbox(&node),
+        topics.requests(),
         topics.share_inbox(&node),
         topics.spell(&Topic::Charter),
-        topics.charters_proposed(),
         topics.spell(&Topic::Operator { peer: node.clone() }),
+        topics.statuses(),
     ];
     tokio::pin!(shutdown);
     if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
         return Ok(());
     }
     let me = identify(&options)?;
+    let mut front = Front::open(&options, clock.now()).await?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
     let Some(memory) = remembered else { return Ok(()) };
     let mut service = Service::new(me, options, memory, topics, clock.clone(), observer)?;
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
-    let outcome = serve(&mut service, &mut incoming, &clock, shutdown).await;
+    service.put_up(front.views.take());
+    let outcome = serve(&mut service, &mut incoming, &mut front, &clock, shutdown).await;
     // Whatever the reason: the others must not wait for this peer in every window.
-    service.leave();
+    service.leave().await;
     let unsent = publisher.close().await;
     if unsent > 0 {
         warn!(%node, unsent, "left before the broker took all messages");
@@ -169,6 +226,7 @@ pub async fn run(
 async fn serve(
     service: &mut Service,
     incoming: &mut Incoming,
+    front: &mut Front,
     clock: &Clock,
     mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), PeerError> {
@@ -180,6 +238,8 @@ async fn serve(
                 Some(happening) => handle(service, happening).await?,
                 None => return Ok(()),
             },
+            head = service.next_head() => service.publish_head(&head),
+            order = front.order() => service.handle_page(order).await?,
             () = clock.sleep_until(due) => {
                 // First: what is decided from then on is decided by the new list.
                 service.move_on().await?;

@@ -13,22 +13,25 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
+use smc_core::desk::Saved;
 use smc_core::envelope::KeyEpoch;
 use smc_core::identity::SealingSecret;
 use smc_core::name::QuantityName;
 use smc_core::protocol::standing::Standing;
-use smc_core::time::{Period, WindowIndex};
+use smc_core::time::{Period, Timestamp, WindowIndex};
 use zeroize::Zeroizing;
 
 pub(crate) use self::batch::{Batch, InputKey, StoredInput};
 pub use self::error::StoreError;
 
 /// The layout of the tables.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 /// The layout of a file in which there has never been anything, also if an attempt to make it failed.
 const EMPTY: i64 = 0;
 /// The layout before there were parts of vectors.
 const WITHOUT_PARTS: i64 = 1;
+/// The layout before anything could be asked at run time.
+const WITHOUT_QUERIES: i64 = 2;
 
 /// A peer's store: one SQLite file of mode 0600.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ const SCHEMA: &str = "
         id INTEGER PRIMARY KEY, agent TEXT NOT NULL, period INTEGER NOT NULL, window INTEGER NOT NULL,
         envelope BLOB NOT NULL, part INTEGER NOT NULL DEFAULT 0
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS query (name TEXT PRIMARY KEY, saved TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS last_order (id INTEGER PRIMARY KEY CHECK (id = 0), issued INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS epoch_key (epoch INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 ";
 
@@ -82,7 +87,7 @@ impl Store {
              PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
         )?;
         let have: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if ![EMPTY, WITHOUT_PARTS, LAYOUT].contains(&have) {
+        if ![EMPTY, WITHOUT_PARTS, WITHOUT_QUERIES, LAYOUT].contains(&have) {
             return Ok(Err(StoreError::Layout { path, have }));
         }
         // All or not at all, also if the process dies in between.
@@ -129,6 +134,30 @@ impl Store {
             let (quantity, vote): (String, String) = (row.get(0)?, row.get(1)?);
             Ok(quantity.parse().ok().zip(serde_json::from_str(&vote).ok()))
         })
+    }
+
+    /// How queries stand.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub(crate) fn decisions(&self) -> Result<Vec<Saved>, StoreError> {
+        self.read("SELECT saved FROM query ORDER BY name", |row| {
+            let saved: String = row.get(0)?;
+            Ok(serde_json::from_str(&saved).ok())
+        })
+    }
+
+    /// When the last order was made that was taken.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub(crate) fn last_order(&self) -> Result<Option<Timestamp>, StoreError> {
+        let issued: Option<i64> = self
+            .database
+            .query_row("SELECT issued FROM last_order", [], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.sqlite(error))?;
+        Ok(issued.map(|micros| Timestamp::from_micros(micros as u64)))
     }
 
     /// Shows all inputs kept, one after the other.
@@ -231,7 +260,7 @@ fn input_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<InputKey>> {
 }
 
 /// The file is made before SQLite makes it, so that nobody else can ever read it.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn batch(window: u64) -> Batch {
-        Batch { inputs: vec![large(window)], forgotten: Vec::new(), votes: vec![vote(window)] }
+        Batch { inputs: vec![large(window)], votes: vec![vote(window)], ..Batch::default() }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
 use smc_core::protocol::inventory::{Held, HeldList, Inventory};
 use smc_core::protocol::standing::{Members, Standing};
+use smc_core::protocol::terms::{TERMS_BYTES, Terms};
 use smc_core::protocol::vote::Vote;
 use smc_core::prss::Contribution;
 use smc_core::shamir::PeerIndex;
@@ -19,9 +20,9 @@ use crate::action::{Action, AgentLie, PeerLie, Shape, Timed};
 use crate::noise::noise;
 use crate::world::{Content, Fate, Packet, Sender, Step};
 
-/// Where the first share of an input's first stream lies: after the minimum cohort and the presence byte.
+/// Where the first share of an input's first stream lies: after the terms and the presence byte.
 const FIRST_SHARE: std::ops::Range<usize> = 3..11;
-const PRESENCE: usize = 2;
+const PRESENCE: usize = TERMS_BYTES;
 
 /// Everybody who is not to be trusted.
 pub struct Adversary {
@@ -136,7 +137,7 @@ impl Adversary {
         let fate = match lie {
             AgentLie::Demands { minimum, from } => {
                 if packet.to.get() >= from {
-                    plaintext[..PRESENCE].copy_from_slice(&minimum.to_be_bytes());
+                    plaintext[..PRESENCE].copy_from_slice(&Terms::of_at_least(minimum).to_bytes());
                     // The broker may still have what it would have said.
                     self.lied.insert((agent.into(), window));
                 }

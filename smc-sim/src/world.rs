@@ -17,7 +17,8 @@ use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
 use smc_core::peer::{Event, Message, Peer, Recovered, Refusal, Taken};
 use smc_core::peers::PeerSet;
-use smc_core::protocol::input::{Input, Terms};
+use smc_core::protocol::input::Input;
+use smc_core::protocol::terms::Terms;
 use smc_core::quantity::Quantity;
 use smc_core::result::SignedResult;
 use smc_core::roster::{AgentIndex, Roster};
@@ -139,10 +140,15 @@ impl World {
         Period::from_millis(PERIOD.as_millis() as u64).unwrap()
     }
 
+    /// An agent starts anew with other terms.
+    pub fn demand_terms(&mut self, agent: usize, terms: Terms) {
+        let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
+        self.agents[agent] = Agent::new(index, roster, terms, None, self.now);
+    }
+
     /// An agent demands a larger cohort.
     pub fn demand(&mut self, agent: usize, minimum_cohort: u16) {
-        let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
-        self.agents[agent] = Agent::new(index, roster, Terms { minimum_cohort }, None, self.now);
+        self.demand_terms(agent, Terms::of_at_least(minimum_cohort));
     }
 
     /// Sets a node's clock that many milliseconds ahead of the world's; behind if negative.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig, Limits};
 use sensor_agent::source::{Happened, Observation, Reading};
 use sensor_agent::{AgentOptions, Feed};
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
-use smc_peer::PeerOptions;
+use smc_peer::{HeadEvery, PeerOptions, PolicyOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -141,7 +141,10 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         roster: cast.roster,
         broker: address(setup)?,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        head_every: HeadEvery::default().get(),
         discovery: false,
+        policy: PolicyOptions::default(),
+        page: None,
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");
@@ -163,6 +166,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             roster: Arc::clone(&cast.roster),
             secrets,
             broker: broker.clone(),
+            control: None,
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),

@@ -32,6 +32,8 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Measure a peer's log: appending to it, and verifying a long one
+    Audit(Log),
     /// Measure functions from the vote to the result, and beside it without messages
     #[command(after_help = FUNCTIONS)]
     Functions(Functions),
@@ -44,6 +46,28 @@ enum What {
         /// Which
         role: Role,
     },
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// How many entries
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(3..=100_000_000))]
+    entries: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Log {
+    fn run(self) -> Result<Outcome, Failure> {
+        let report = bench::log(self.entries)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +157,7 @@ impl Functions {
 impl Bench {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.what {
+            What::Audit(log) => log.run(),
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
             What::Role { role } => {

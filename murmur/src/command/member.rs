@@ -12,7 +12,7 @@ use smc_core::charter::{Change, CharterError, next_boundary};
 use smc_core::name::{NodeName, QuantityName, SubjectName};
 use smc_core::order::{Reason, ReasonError, Verb};
 use smc_core::roster::Span;
-use smc_core::roster::document::{AgentTable, ClientTable, PeerTable, StreamTable};
+use smc_core::roster::document::{AgentTable, PeerTable, StreamTable};
 use smc_mqtt::config::{ConfigError, KeyFileError};
 use smc_mqtt::entropy::NoEntropy;
 
@@ -53,9 +53,12 @@ enum MemberAction {
         /// What queries select the agent by, such as floor=1; may be given several times
         #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "client")]
         label: Vec<(String, String)>,
-        /// It is a client, which outputs may be sealed for
+        /// It is a client, which may ask and which outputs may be sealed for
         #[arg(long)]
         client: bool,
+        /// A group that the client belongs to, for the peers' policies; may be given several times
+        #[arg(long = "group", value_name = "NAME", requires = "client")]
+        groups: Vec<String>,
         #[command(flatten)]
         how: How,
     },
@@ -208,9 +211,9 @@ impl Member {
 
     async fn act(self) -> Result<Outcome, MemberFailure> {
         match self.action {
-            MemberAction::Add { name, client: true, how, .. } => {
+            MemberAction::Add { name, client: true, groups, how, .. } => {
                 let newcomer = Newcomer::draw(name)?;
-                let client = ClientTable { name: newcomer.name.clone(), sealing: newcomer.sealing() };
+                let client = newcomer.client(groups);
                 let login = newcomer.login.clone();
                 how.propose(Change::AddClient { client, login }, Some((newcomer, None))).await
             }
@@ -293,9 +296,11 @@ impl How {
         let newcomer = Newcomer::draw(name.clone())?;
         let mut session = Session::open(&self.config).await?;
         let login = newcomer.login.clone();
-        let is_client = session.members().register().newest().client.iter().any(|client| client.name == name);
-        let change = if is_client {
-            Change::RekeyClient { client: ClientTable { name, sealing: newcomer.sealing() }, login }
+        let known = session.members().register().newest().client.iter().find(|client| client.name == name);
+        let change = if known.is_some() {
+            // Whoever may ask still may, and belongs to the same groups.
+            let groups = known.map(|client| client.groups.clone()).unwrap_or_default();
+            Change::RekeyClient { client: newcomer.client(groups), login }
         } else {
             Change::RekeyAgent { name, identity: newcomer.identity(), sealing: newcomer.sealing(), login }
         };

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use smc_core::function::Query;
 use smc_core::name::{NameError, NodeName, QueryName};
 use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, KeyFile, KeyFileError, load_site};
@@ -16,7 +17,7 @@ use smc_mqtt::process;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
 use smc_mqtt::topic::Topics;
 
-use self::inbox::Inbox;
+pub(crate) use self::inbox::{Inbox, Opened};
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
@@ -112,7 +113,9 @@ impl Open {
         };
         let filter = topics.output_inbox(&node);
         let patience = self.patience.map_or(roster.timing().step, Span::get);
-        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, self.query.clone(), patience);
+        let wanted = |query: &&Query| self.query.as_ref().is_none_or(|only| *only == query.name);
+        let queries: Vec<_> = roster.queries().map(|(_, query)| query).filter(wanted).cloned().collect();
+        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, queries, patience);
         let (publisher, mut incoming) = connect(settings, vec![filter]);
         let outcome = self.attend(&mut inbox, &mut incoming).await;
         publisher.close().await;

@@ -5,6 +5,8 @@
 // Not test functions themselves, but what those are made of: failing here is failing the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ask;
+mod audit;
 mod bad_input;
 mod clocks;
 mod demo;
@@ -12,6 +14,7 @@ mod home_assistant;
 mod long_sums;
 mod members;
 mod mqtt_source;
+mod owner;
 mod recovery;
 mod replay;
 mod sealed;

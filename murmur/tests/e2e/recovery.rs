@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::agent::Agent;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::result::{SignedResult, Status};
 use smc_core::roster::AgentIndex;
 use smc_core::time::{Timestamp, WindowIndex};
@@ -129,12 +129,12 @@ fn what_is_retained_outlives_a_broker_that_is_killed() {
     site.start_broker();
     let late = site.subscribe("observer-2", &["murmur/hq/#"]);
     let (mut topics, mut results) = (BTreeSet::new(), 0);
-    late.wait_for("cards, statuses and results of before", |message| {
+    late.wait_for("cards, heads, statuses and results of before", |message| {
         assert!(message.retained, "{message:?}");
         results += u32::from(outcome(&message).is_some());
         topics.insert(message.topic);
-        // Three cards, a status of each node, three queries.
-        (topics.len() == 3 + nodes.len() + 3).then_some(())
+        // Three cards, three heads of logs, a status of each node, three queries.
+        (topics.len() == 3 + 3 + nodes.len() + 3).then_some(())
     });
     assert_eq!(results, 3);
 }

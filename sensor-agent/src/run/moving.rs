@@ -9,7 +9,7 @@ use smc_core::agent::Agent;
 use smc_core::card::Recipients;
 use smc_core::identity::SealingSecret;
 use smc_core::name::NodeName;
-use smc_core::protocol::input::Terms;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{AgentIndex, Roster, SiteDocument};
 use smc_core::time::Timestamp;
 use smc_mqtt::members::{Members, MembersError};
@@ -104,6 +104,7 @@ impl Service {
         let is_on_time = now.since(due) < tenth;
         let since = if is_on_time { due - Duration::from_micros(1) } else { now };
         self.agent = Agent::new(me, Arc::clone(&roster), terms, maximum_age, since);
+        self.follow_control();
         self.recipients = Recipients::new(Arc::clone(&roster), self.name.clone(), sealing);
         self.roster = roster;
         for (node, card) in std::mem::take(&mut self.moving.cards) {

@@ -1,6 +1,7 @@
 //! An agent's state machine with its surroundings: cards, sealing, outbox.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
+use smc_core::control::Controls;
 use smc_core::envelope::Binding;
 use smc_core::identity::SealingSecret;
 use smc_core::name::{NodeName, StreamName};
-use smc_core::protocol::input::{Terms, plaintext_len};
+use smc_core::protocol::input::plaintext_len;
+use smc_core::protocol::terms::Terms;
 use smc_core::roster::{AgentIndex, Roster};
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
@@ -27,6 +30,7 @@ use tracing::{info, warn};
 
 use super::moving::Moving;
 use super::{AgentError, Witness};
+use crate::control::Control;
 use crate::source::mqtt::Drawn;
 use crate::source::{Happened, Observation};
 
@@ -46,6 +50,7 @@ pub(super) struct Service {
     rng: ChaCha20Rng,
     pub(super) name: NodeName,
     pub(super) agent: Agent,
+    control: Control,
     pub(super) recipients: Recipients,
     outbox: Outbox,
     publisher: Option<Publisher>,
@@ -60,7 +65,7 @@ impl Service {
     pub(super) fn new(
         roster: Arc<Roster>,
         secrets: KeyFile,
-        (terms, maximum_age): (Terms, Option<Duration>),
+        (terms, maximum_age, control): (Terms, Option<Duration>, Option<PathBuf>),
         topics: Topics,
         clock: Clock,
         witness: Option<mpsc::Sender<Witness>>,
@@ -73,8 +78,14 @@ impl Service {
         }
         let now = clock.now();
         let sealing = SealingSecret::from_bytes(&secrets.keys.sealing.to_bytes());
+        let key = secrets.keys.signing.verifying_key();
+        let signed = Controls::new(roster.site().clone(), name.clone(), key);
+        let control = Control::new(control, signed, now);
+        let mut agent = Agent::new(me, Arc::clone(&roster), terms, maximum_age, now);
+        agent.pause(|stream| control.is_paused(stream));
         Ok(Self {
-            agent: Agent::new(me, Arc::clone(&roster), terms, maximum_age, now),
+            agent,
+            control,
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
             moving: Moving::new(sealing, (terms, maximum_age)),
             topics,
@@ -132,6 +143,10 @@ impl Service {
                 self.handle_charter(payload);
                 return true;
             }
+            Ok(Topic::Control { agent }) if agent == self.name => {
+                self.handle_control(payload);
+                return true;
+            }
             _ => return false,
         };
         // Kept: the peers of a list to come introduce themselves before it holds.
@@ -149,6 +164,28 @@ impl Service {
             }
         }
         true
+    }
+
+    /// The owner says what not to share.
+    fn handle_control(&mut self, payload: &Bytes) {
+        match self.control.take(self.clock.now(), payload) {
+            Ok(true) => {
+                info!(node = %self.name, "the owner's signed control is followed from the next window on");
+                self.follow_control();
+            }
+            Ok(false) => {}
+            Err(error) => {
+                if self.refused.count("bad_control") {
+                    warn!(node = %self.name, %error, "a control that does not count");
+                }
+            }
+        }
+    }
+
+    /// Shares what the owner lets it share, from the next window on.
+    pub(super) fn follow_control(&mut self) {
+        let control = &self.control;
+        self.agent.pause(|stream| control.is_paused(stream));
     }
 
     /// Says again what `peer` may have missed. Its card comes whenever it connects or this agent does, and not before
@@ -198,6 +235,9 @@ impl Service {
 
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self) {
+        if self.control.look() {
+            self.follow_control();
+        }
         let now = self.clock.now();
         self.agent.handle_timeout(now, &mut self.rng);
         while let Some(dealt) = self.agent.poll_transmit() {

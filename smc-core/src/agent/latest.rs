@@ -20,13 +20,19 @@ pub(super) struct Latest {
     /// How many readings may wait.
     room: usize,
     readings: VecDeque<(Timestamp, Result<Steps, GapReason>)>,
+    paused: bool,
 }
 
 impl Latest {
     /// Of a stream whose readings have so many `elements`.
     pub(super) fn new(maximum_age: Duration, elements: u32) -> Self {
         let room = (MAX_WAITING_ELEMENTS / elements as usize).clamp(2, MAX_WAITING);
-        Self { maximum_age, room, readings: VecDeque::new() }
+        Self { maximum_age, room, readings: VecDeque::new(), paused: false }
+    }
+
+    /// Yields nothing while it is paused. What is read meanwhile is noted all the same.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     /// Notes what the sensor gave at `at`.
@@ -66,6 +72,7 @@ impl Latest {
         let past = self.readings.iter().take_while(|(at, _)| *at <= now).count();
         self.readings.drain(..past.saturating_sub(1));
         match self.readings.front() {
+            _ if self.paused => Err(GapReason::Paused),
             Some((at, reading)) if *at <= now => {
                 if now.since(*at) > self.maximum_age {
                     Err(GapReason::Stale)

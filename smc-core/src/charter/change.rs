@@ -197,7 +197,7 @@ impl Change {
             }
             Self::AddClient { client, .. } => {
                 new_name(site, &client.name)?;
-                new_keys(site, &client.name, None, &client.sealing)?;
+                new_keys(site, &client.name, client.identity.as_ref(), &client.sealing)?;
                 next.client.push(client.clone());
             }
             Self::AddPeer { peer, .. } => {
@@ -221,7 +221,7 @@ impl Change {
             Self::RekeyClient { client, .. } => {
                 let entry = next.client.iter_mut().find(|known| known.name == client.name);
                 let entry = entry.ok_or_else(|| unknown("client", &client.name))?;
-                new_keys(site, &client.name, None, &client.sealing)?;
+                new_keys(site, &client.name, client.identity.as_ref(), &client.sealing)?;
                 *entry = client.clone();
             }
             Self::Remove { name } => {
@@ -272,7 +272,7 @@ fn new_keys(
 fn members(site: &SiteDocument) -> impl Iterator<Item = (&NodeName, Option<&VerifyingKey>, &SealingPublic)> {
     let peers = site.peer.iter().map(|peer| (&peer.name, Some(&peer.identity), &peer.sealing));
     let agents = site.agent.iter().map(|agent| (&agent.name, Some(&agent.identity), &agent.sealing));
-    let clients = site.client.iter().map(|client| (&client.name, None, &client.sealing));
+    let clients = site.client.iter().map(|client| (&client.name, client.identity.as_ref(), &client.sealing));
     peers.chain(agents).chain(clients)
 }
 

@@ -88,6 +88,11 @@ impl Register {
         Chain { v: VERSION, site: self.newest.site.name.clone(), charters: self.charters.clone() }
     }
 
+    /// All charters, from revision 1 on.
+    pub fn charters(&self) -> &[Enacted] {
+        &self.charters
+    }
+
     /// The charters that are not in force yet.
     pub fn pending(&self) -> &[Enacted] {
         &self.charters[self.in_force..]

@@ -266,7 +266,12 @@ fn what_is_not_there_can_not_be_changed() {
     assert!(unknown(Change::Remove { name: name("nobody") }));
     assert!(unknown(Change::Remove { name: name("peer-1") }), "peers are replaced, not removed");
     assert!(unknown(replace("agent-4", "peer-9", 9)));
-    let client = ClientTable { name: name("display"), sealing: *keys(9).sealing.public() };
+    let client = ClientTable {
+        name: name("display"),
+        identity: None,
+        sealing: *keys(9).sealing.public(),
+        groups: vec!["facility".to_owned()],
+    };
     assert!(unknown(Change::RekeyClient { client, login: login() }));
     let raise = |threshold| Change::RaiseThreshold { threshold }.apply(&site);
     assert_eq!(raise(1).unwrap_err(), ChangeError::Threshold { have: 1 });

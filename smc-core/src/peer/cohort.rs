@@ -1,6 +1,8 @@
 //! The agreed cohort as one query sees it: within its scope, lane by lane; and whether policy lets it be computed on
 //! (docs/protocol.md, 4.7).
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use crate::arithmetic::Shares;
 use crate::digest::Digest;
@@ -13,7 +15,8 @@ use crate::protocol::plan::{Member, Plan};
 use crate::protocol::release::Atoms;
 use crate::prss::SeedError;
 use crate::result::Reason;
-use crate::roster::{AgentIndex, QuantityIndex, QueryIndex};
+use crate::roster::{AgentIndex, QuantityIndex};
+use crate::session::Session;
 use crate::shamir::{Share, recompose};
 use crate::time::WindowIndex;
 
@@ -31,9 +34,11 @@ pub(super) struct Agreed<'a> {
 }
 
 impl Agreed<'_> {
-    /// P: who computes.
-    pub(super) fn peers(&self) -> PeerSet {
-        self.with.map_or(self.plan.peers, |with| self.plan.peers.intersection(with.peers))
+    /// The peers of P that compute the query with this definition.
+    pub(super) fn peers(&self, query: &Digest) -> PeerSet {
+        let computing = |plan: &Plan| plan.computing(query);
+        let peers = computing(self.plan);
+        self.with.map_or(peers, |with| peers.intersection(computing(with)))
     }
 
     /// Whether all inputs were checked.
@@ -41,14 +46,14 @@ impl Agreed<'_> {
         self.plans().all(|plan| plan.validated)
     }
 
-    /// The names of the contributions of all who compute to the common keys.
-    pub(super) fn keys(&self) -> Result<Vec<Digest>, SeedError> {
+    /// The names of the contributions of `peers` to the common keys.
+    pub(super) fn keys(&self, peers: PeerSet) -> Result<Vec<Digest>, SeedError> {
         let named = |peer| {
             let name = self.plan.key_of(peer).ok_or(SeedError::Missing)?;
             let alike = self.plans().all(|plan| plan.key_of(peer) == Some(name));
             if alike { Ok(name) } else { Err(SeedError::Changed) }
         };
-        self.peers().iter().map(named).collect()
+        peers.iter().map(named).collect()
     }
 
     fn plans(&self) -> impl Iterator<Item = &Plan> {
@@ -69,6 +74,8 @@ pub(super) struct Lane {
 pub(super) struct Cohort {
     pub(super) peers: PeerSet,
     pub(super) agents: u32,
+    /// How many agents are left out because their terms don't cover the query.
+    pub(super) declined: u32,
     pub(super) fresh: u32,
     pub(super) carried: u32,
     /// Whose reading lies in which lane.
@@ -79,11 +86,19 @@ pub(super) struct Cohort {
 }
 
 impl Cohort {
-    pub(super) fn new(node: &Node, agreed: &Agreed<'_>, lanes: &[Lane], window: WindowIndex) -> Self {
+    pub(super) fn new(
+        node: &Node,
+        agreed: &Agreed<'_>,
+        peers: PeerSet,
+        lanes: &[Lane],
+        declined: u32,
+        window: WindowIndex,
+    ) -> Self {
         let fresh = lanes.iter().filter(|lane| lane.is_fresh(window)).count() as u32;
         Self {
-            peers: agreed.peers(),
+            peers,
             agents: agents(lanes.iter()).len() as u32,
+            declined,
             fresh,
             carried: lanes.len() as u32 - fresh,
             names: lanes.iter().map(|lane| node.roster.agent(lane.agent).node.name.clone()).collect(),
@@ -99,7 +114,7 @@ impl Lane {
     }
 
     fn demand(&self) -> u32 {
-        self.members().map(|member| u32::from(member.demand)).max().unwrap_or(0)
+        self.members().map(|member| u32::from(member.terms.minimum_cohort)).max().unwrap_or(0)
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {
@@ -107,12 +122,29 @@ impl Lane {
     }
 }
 
+/// The readings of the cohort within the scope of a query whose agents' terms cover it, and how many agents' terms do not.
+pub(super) fn lanes(
+    node: &Node,
+    session: &Session,
+    agreed: &Agreed<'_>,
+    window: WindowIndex,
+) -> (Vec<Lane>, u32) {
+    let end = node.roster.quantity(session.query().quantity).quantity.period().end(window);
+    let covers = |lane: &Lane| lane.members().all(|member| member.terms.cover(session.query(), end));
+    let all = scoped_lanes(node, session, agreed);
+    // An agent takes part with all of its streams or with none.
+    let declining: BTreeSet<_> = all.iter().filter(|lane| !covers(lane)).map(|lane| lane.agent).collect();
+    let mut lanes = all;
+    lanes.retain(|lane| !declining.contains(&lane.agent));
+    (lanes, declining.len() as u32)
+}
+
 /// The readings of the cohort within the scope of a query. Of two quantities: an agent's readings of both are paired in
 /// the order of the site file, as far as both go.
-pub(super) fn lanes(node: &Node, index: QueryIndex, agreed: &Agreed<'_>) -> Vec<Lane> {
-    let query = node.roster.query(index);
+fn scoped_lanes(node: &Node, session: &Session, agreed: &Agreed<'_>) -> Vec<Lane> {
+    let query = session.query();
     let mut lanes = readings(node, query.quantity, agreed.plan);
-    lanes.retain(|lane| node.roster.covers(index, lane.agent));
+    lanes.retain(|lane| session.covers(lane.agent));
     let (Some(quantity), Some(with)) = (query.with, agreed.with) else { return lanes };
     // Both lists are in the order of agents.
     let mut partners = readings(node, quantity, with).into_iter().peekable();
@@ -141,14 +173,10 @@ fn agents<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Vec<AgentIndex> {
 /// quantity, of this window and of earlier ones.
 pub(super) fn allow(
     query: &Query,
-    agreed: &Agreed<'_>,
     lanes: &[Lane],
     window: WindowIndex,
     released: &mut [&mut Atoms],
 ) -> Result<(), Reason> {
-    if agreed.plans().any(|plan| plan.queries.binary_search(&query.digest).is_err()) {
-        return Err(Reason::NotShared);
-    }
     let agents = agents(lanes.iter());
     let demand = lanes.iter().map(Lane::demand).max();
     let minimum = demand.unwrap_or(0).max(query.minimum_cohort);

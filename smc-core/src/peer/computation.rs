@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 
 use super::Node;
 use super::ballot::{Ballot, Cast};
-use super::cohort::{self, Agreed, Cohort};
+use super::cohort::{self, Agreed, Cohort, Lane};
 use super::event::{Blame, Event, Refusal};
 use super::exchange::Exchange;
 use crate::arithmetic::{Batch, Fault, Progress, Session};
 use crate::document::Signable;
 use crate::field::Fp;
-use crate::function::{self, Audience, Facts, Final, Subject};
+use crate::function::{self, Audience, Facts, Final, Query, Subject};
 use crate::identity::Signature;
 use crate::message::{Endorsement, OutputShares, Partial, PeerMessage, Purpose};
 use crate::output::SealedOutput;
@@ -21,7 +21,8 @@ use crate::peers::PeerSet;
 use crate::protocol::release::Atoms;
 use crate::prss::{Label, Randomness, SeedError};
 use crate::result::{Parts, Reason, ResultDocument, SignedResult, Status, VERSION, WindowDocument};
-use crate::roster::{QuantityIndex, QueryIndex, Roster};
+use crate::roster::QuantityIndex;
+use crate::session::Known;
 use crate::shamir::{Degree, PeerIndex};
 use crate::time::{Timestamp, WindowIndex};
 use crate::value::Value;
@@ -29,7 +30,8 @@ use crate::value::Value;
 /// A query in one window.
 #[derive(Debug)]
 pub(super) struct Computation {
-    query: QueryIndex,
+    /// The session, and whether this peer computes it. If not, it only counts among what results may stand beside.
+    known: Known,
     window: WindowIndex,
     exchange: Exchange,
     endorsements: Ballot<Signature>,
@@ -58,13 +60,13 @@ struct Stated {
 type Running = Session<Result<Final, Fault>>;
 
 impl Computation {
-    pub(super) fn new(roster: &Roster, query: QueryIndex, window: WindowIndex) -> Self {
-        let exchange = Exchange::new(Purpose::Query(roster.query(query).name.clone()), window);
-        Self { query, window, exchange, endorsements: Ballot::new(), state: State::Waiting }
+    pub(super) fn new(known: Known, window: WindowIndex) -> Self {
+        let exchange = Exchange::new(Purpose::Query(known.session.query().name.clone()), window);
+        Self { known, window, exchange, endorsements: Ballot::new(), state: State::Waiting }
     }
 
-    pub(super) fn query(&self) -> QueryIndex {
-        self.query
+    pub(super) fn query(&self) -> &Query {
+        self.known.session.query()
     }
 
     pub(super) fn timeout(&self) -> Option<Timestamp> {
@@ -84,15 +86,15 @@ impl Computation {
     }
 
     /// Whether the cohort of a second quantity is needed, too, and of which.
-    pub(super) fn waits_for(&self, roster: &Roster) -> Option<QuantityIndex> {
+    pub(super) fn waits_for(&self) -> Option<QuantityIndex> {
         match self.state {
-            State::Waiting => roster.query(self.query).with,
+            State::Waiting => self.query().with,
             _ => None,
         }
     }
 
     /// 4.7: restricts the agreed cohort to the scope and, if policy allows, computes on it: here and nowhere else, so at
-    /// most once.
+    /// most once. What a quorum computes without this peer counts in `released` all the same.
     pub(super) fn start(
         &mut self,
         node: &mut Node,
@@ -100,28 +102,45 @@ impl Computation {
         agreed: Agreed<'_>,
         released: &mut [&mut Atoms],
     ) {
-        let roster = Arc::clone(&node.roster);
-        let query = roster.query(self.query);
-        let lanes = cohort::lanes(node, self.query, &agreed);
-        let session = cohort::allow(query, &agreed, &lanes, self.window, released).and_then(|()| {
-            let randomness = self.randomness(node, &agreed)?;
-            let inputs = cohort::inputs(node, query, &lanes).ok_or(Reason::Lost)?;
-            let audience = query.audience.as_ref().map_or(Audience::Everybody, |_| Audience::One);
-            Ok(function::session(&query.function, roster.sharing(), randomness, inputs, audience))
-        });
-        match session {
-            Ok(session) => {
-                let cohort = Cohort::new(node, &agreed, &lanes, self.window);
-                self.go_on(node, now, cohort, session);
+        let session = Arc::clone(&self.known.session);
+        let peers = agreed.peers(&session.query().digest);
+        let need = node.roster.quorum().size();
+        if peers.len() < need {
+            return self.fail(node, peers, &Reason::NotShared { need });
+        }
+        let (lanes, declined) = cohort::lanes(node, &session, &agreed, self.window);
+        let allowed = cohort::allow(session.query(), &lanes, self.window, released);
+        if !self.known.computed {
+            self.state = State::Over;
+            return;
+        }
+        match allowed.and_then(|()| self.prepare(node, &agreed, peers, &lanes)) {
+            Ok(running) => {
+                let cohort = Cohort::new(node, &agreed, peers, &lanes, declined, self.window);
+                self.go_on(node, now, cohort, running);
             }
-            Err(reason) => self.fail(node, agreed.peers(), &reason),
+            Err(reason) => self.fail(node, peers, &reason),
         }
     }
 
+    /// The function with its inputs and randomness.
+    fn prepare(
+        &self,
+        node: &mut Node,
+        agreed: &Agreed<'_>,
+        peers: PeerSet,
+        lanes: &[Lane],
+    ) -> Result<Running, Reason> {
+        let query = self.query();
+        let randomness = self.randomness(node, agreed, peers)?;
+        let inputs = cohort::inputs(node, query, lanes).ok_or(Reason::Lost)?;
+        let audience = query.audience.as_ref().map_or(Audience::Everybody, |_| Audience::One);
+        Ok(function::session(&query.function, node.roster.sharing(), randomness, inputs, audience))
+    }
+
     /// The randomness of this window's computation; none where nothing is multiplied.
-    fn randomness(&self, node: &mut Node, agreed: &Agreed<'_>) -> Result<Randomness, Reason> {
-        let query = node.roster.query(self.query);
-        let (peers, sharing) = (agreed.peers(), node.roster.sharing());
+    fn randomness(&self, node: &mut Node, agreed: &Agreed<'_>, peers: PeerSet) -> Result<Randomness, Reason> {
+        let (query, sharing) = (self.query(), node.roster.sharing());
         let multiplies = query.function.multiplies();
         let (have, need) =
             (peers.len(), sharing.needed(if multiplies { Degree::Double } else { Degree::Single }));
@@ -132,7 +151,7 @@ impl Computation {
             return Ok(Randomness::none());
         }
         let label = Label { subject: query.digest, window: self.window, plan: agreed.digest };
-        let keys = agreed.keys().map_err(Reason::Keys)?;
+        let keys = agreed.keys(peers).map_err(Reason::Keys)?;
         node.seeds.session(agreed.epoch, peers, &keys, &label).map_err(Reason::Keys)
     }
 
@@ -180,7 +199,7 @@ impl Computation {
         let peers = cohort.peers;
         match session.advance() {
             // What was opened can't be for one client alone any more.
-            Progress::Done(Ok(Final::Opened(_))) if node.roster.query(self.query).audience.is_some() => {
+            Progress::Done(Ok(Final::Opened(_))) if self.query().audience.is_some() => {
                 self.fail(node, peers, &Reason::Range);
             }
             Progress::Done(Ok(Final::Opened(elements))) => self.conclude(node, now, cohort, &elements),
@@ -195,8 +214,7 @@ impl Computation {
             Progress::Done(Err(fault)) => self.fail(node, peers, &Reason::Fault(fault)),
             // Without common keys the factors would lie open. A function that says it multiplies has them.
             Progress::Open(batch)
-                if batch.shares.len() > batch.single
-                    && !node.roster.query(self.query).function.multiplies() =>
+                if batch.shares.len() > batch.single && !self.query().function.multiplies() =>
             {
                 self.fail(node, peers, &Reason::Keys(SeedError::Missing));
             }
@@ -211,7 +229,7 @@ impl Computation {
     fn blame(&self, node: &mut Node, corrected: PeerSet) {
         for peer in corrected.iter() {
             if let Some(peer) = node.roster.peer(peer).map(|peer| peer.name.clone()) {
-                let query = node.roster.query(self.query).name.clone();
+                let query = self.query().name.clone();
                 node.tell(Event::Blamed(Blame::FalsePartial { peer, query, window: self.window }));
             }
         }
@@ -220,7 +238,7 @@ impl Computation {
     /// Hands this peer's shares of the output to the surroundings, to be sealed for the query's audience: here and nowhere
     /// else, so at most once.
     fn hand_over(&self, node: &mut Node, cohort: &Cohort, degree: Degree, shares: Zeroizing<Vec<Fp>>) {
-        let query = node.roster.query(self.query);
+        let query = self.query();
         let (Some(to), Some(me)) = (query.audience.clone(), node.roster.peer(node.me)) else { return };
         let output = SealedOutput {
             from: me.name.clone(),
@@ -240,7 +258,7 @@ impl Computation {
 
     /// What the opened elements of the output mean.
     fn conclude(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, elements: &[Fp]) {
-        let query = node.roster.query(self.query);
+        let query = self.query();
         let quantity = |index| &node.roster.quantity(index).quantity;
         let facts = Facts {
             quantity: quantity(query.quantity),
@@ -256,7 +274,8 @@ impl Computation {
 
     /// 4.8: states the result and signs it.
     fn state_result(&mut self, node: &mut Node, now: Timestamp, cohort: Cohort, value: Option<Value>) {
-        let query = node.roster.query(self.query);
+        let session = Arc::clone(&self.known.session);
+        let query = session.query();
         let cut = |value| Parts::cut(node.roster.site(), &query.name, self.window, value);
         let (value, stated, parts) = match value.as_ref().and_then(cut) {
             Some((stated, parts)) => (None, Some(stated), parts),
@@ -266,6 +285,7 @@ impl Computation {
             value,
             parts: stated,
             cohort: cohort.agents,
+            declined: cohort.declined,
             fresh: cohort.fresh,
             carried: cohort.carried,
             validated: cohort.validated,
@@ -317,6 +337,9 @@ impl Computation {
             return;
         }
         self.state = State::Over;
+        if !self.known.computed {
+            return;
+        }
         let cohort = match reason {
             Reason::Cohort { cohort, .. } => *cohort,
             _ => 0,
@@ -338,7 +361,7 @@ impl Computation {
 
     /// What every outcome of this window states.
     fn document(&self, node: &Node, peers: PeerSet) -> ResultDocument {
-        let query = node.roster.query(self.query);
+        let query = self.query();
         let quantity = &node.roster.quantity(query.quantity).quantity;
         let with = query.with.map(|with| &node.roster.quantity(with).quantity);
         let named = peers.iter().filter_map(|peer| Some(node.roster.peer(peer)?.name.clone()));
@@ -354,6 +377,7 @@ impl Computation {
             value: None,
             parts: None,
             cohort: 0,
+            declined: 0,
             fresh: 0,
             carried: 0,
             peers: named.collect(),

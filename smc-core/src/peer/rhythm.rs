@@ -12,6 +12,7 @@ use crate::name::QuantityName;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::standing::Standing;
 use crate::roster::{AgentIndex, Bundle, BundleIndex, QuantityIndex, Roster};
+use crate::session::Sessions;
 use crate::shamir::PeerIndex;
 use crate::time::{Period, Timestamp, WindowIndex};
 
@@ -27,7 +28,7 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// One rhythm per period that a query needs.
+    /// One rhythm per period in which anything is measured.
     pub(super) fn of_site(
         roster: &Roster,
         votes: Vec<(QuantityName, Standing)>,
@@ -36,21 +37,9 @@ impl Rhythm {
     ) -> Vec<Self> {
         let mut votes: BTreeMap<_, _> = votes.into_iter().collect();
         let mut by_period: BTreeMap<Period, Vec<Track>> = BTreeMap::new();
-        for (index, measured) in roster.quantities() {
-            let queries: Vec<_> = roster
-                .queries()
-                .filter(|(_, query)| query.quantity == index)
-                .map(|(query, _)| query)
-                .collect();
-            // A quantity that is only ever the second one is agreed on as well.
-            let second = roster.queries().any(|(_, query)| query.with == Some(index));
-            if !queries.is_empty() || second {
-                let vote = votes.remove(measured.quantity.name()).filter(|_| !disabled(Rule::SingleVote));
-                by_period
-                    .entry(measured.quantity.period())
-                    .or_default()
-                    .push(Track::new(index, queries, vote));
-            }
+        for (index, measured) in roster.quantities().filter(|(_, measured)| !measured.streams.is_empty()) {
+            let vote = votes.remove(measured.quantity.name()).filter(|_| !disabled(Rule::SingleVote));
+            by_period.entry(measured.quantity.period()).or_default().push(Track::new(index, vote));
         }
         let rhythm = |(period, tracks): (Period, Vec<Track>)| {
             let bundles = (0..).map(BundleIndex).zip(roster.bundles());
@@ -175,7 +164,7 @@ impl Rhythm {
     /// Brings the windows of two quantities together, for queries of both.
     fn pair(&mut self, node: &mut Node, now: Timestamp) {
         for at in 0..self.tracks.len() {
-            for (window, quantity) in self.tracks[at].waiting(node) {
+            for (window, quantity) in self.tracks[at].waiting() {
                 let other = self.tracks.iter().position(|track| track.quantity() == quantity);
                 if let Some(Ok([track, other])) = other.map(|other| self.tracks.get_disjoint_mut([at, other]))
                 {
@@ -185,9 +174,10 @@ impl Rhythm {
         }
     }
 
-    /// The first quantity, if there is one.
-    pub(super) fn first_quantity(&self) -> Option<QuantityIndex> {
-        self.tracks.first().map(Track::quantity)
+    /// The first quantity that this peer computes anything on.
+    pub(super) fn first_quantity(&self, sessions: &Sessions) -> Option<QuantityIndex> {
+        let computed = |quantity: &QuantityIndex| sessions.computes_on(*quantity);
+        self.tracks.iter().map(Track::quantity).find(computed)
     }
 
     /// Notes when a message came, whether it counts or not.

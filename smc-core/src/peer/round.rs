@@ -21,6 +21,7 @@ use crate::document::{Signable, Signed};
 use crate::envelope::KeyEpoch;
 use crate::message::{PeerMessage, Purpose};
 use crate::mutation::{Rule, disabled};
+use crate::name::QueryName;
 use crate::peers::PeerSet;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::inventory::Inventory;
@@ -30,7 +31,8 @@ use crate::protocol::standing::Standing;
 use crate::protocol::vote::{self, Subject, Vote};
 use crate::prss::Label;
 use crate::result::Reason;
-use crate::roster::{QuantityIndex, QueryIndex, Roster};
+use crate::roster::{QuantityIndex, Roster};
+use crate::session::Known;
 use crate::shamir::PeerIndex;
 use crate::time::{Timestamp, WindowIndex};
 
@@ -71,21 +73,15 @@ pub(super) struct Agreement {
 }
 
 impl Round {
-    pub(super) fn new(
-        roster: &Roster,
-        quantity: QuantityIndex,
-        window: WindowIndex,
-        queries: &[QueryIndex],
-    ) -> Self {
-        let checked = Purpose::Check(roster.quantity(quantity).quantity.name().clone());
-        let computation = |&query: &QueryIndex| Computation::new(roster, query, window);
+    pub(super) fn new(node: &Node, quantity: QuantityIndex, window: WindowIndex) -> Self {
+        let checked = Purpose::Check(node.roster.quantity(quantity).quantity.name().clone());
         Self {
             quantity,
             window,
             inventories: Ballot::new(),
             checks: Exchange::new(checked, window),
             votes: Ballot::new(),
-            computations: queries.iter().map(computation).collect(),
+            computations: computations(node, quantity, window),
             state: State::Open,
         }
     }
@@ -112,6 +108,9 @@ impl Round {
             self.state = State::Over;
             return;
         }
+        // What is allowed when the window closes counts; in what others said before, nothing is about computations: they
+        // plan without whoever has not sent its inventory.
+        self.computations = computations(node, self.quantity, self.window);
         let inventory = self.inventory(node, epoch, vote, excluded);
         let signed = Signed::new(inventory.clone(), &node.key);
         self.inventories.cast(node.me, inventory);
@@ -149,8 +148,7 @@ impl Round {
         self.overtake(node);
         self.advance(node, Timestamp::from_micros(u64::MAX), vote, excluded);
         if let State::Agreed(agreement) = &self.state {
-            let roster = Arc::clone(&node.roster);
-            let waiting = self.computations.iter_mut().filter(|c| c.waits_for(&roster).is_some());
+            let waiting = self.computations.iter_mut().filter(|c| c.waits_for().is_some());
             waiting.for_each(|computation| computation.fail(node, agreement.plan.peers, &Reason::Partner));
         }
     }
@@ -163,7 +161,7 @@ impl Round {
     ) -> Result<Taken, Refusal> {
         let cast = match message {
             PeerMessage::Endorsement(endorsement) => {
-                self.computation(node, &endorsement.query)?.endorsed(from, endorsement.sig)
+                self.computation(&endorsement.query)?.endorsed(from, endorsement.sig)
             }
             PeerMessage::Inventory(signed) => {
                 let inventory = verified(node, from, signed)?;
@@ -177,7 +175,7 @@ impl Round {
             }
             PeerMessage::Partial(partial) => match &partial.of {
                 Purpose::Check(_) => self.checks.take(from, partial)?,
-                Purpose::Query(query) => self.computation(node, query)?.partial(from, partial)?,
+                Purpose::Query(query) => self.computation(query)?.partial(from, partial)?,
             },
             // Handled before a window is looked for.
             PeerMessage::Seeds(_) => return Err(Refusal::Unknown),
@@ -195,14 +193,9 @@ impl Round {
         }
     }
 
-    fn computation(
-        &mut self,
-        node: &Node,
-        query: &crate::name::QueryName,
-    ) -> Result<&mut Computation, Refusal> {
-        let query = node.roster.query_named(query).ok_or(Refusal::Unknown)?;
-        // They are in the order of queries.
-        let at = self.computations.binary_search_by_key(&query, Computation::query);
+    fn computation(&mut self, query: &QueryName) -> Result<&mut Computation, Refusal> {
+        // They are in the order of names.
+        let at = self.computations.binary_search_by(|computation| computation.query().name.cmp(query));
         Ok(&mut self.computations[at.map_err(|_| Refusal::Unknown)?])
     }
 
@@ -262,8 +255,10 @@ impl Round {
             .map(|(peer, inventory)| Report {
                 peer,
                 held: inventory.held.as_slice(),
+                terms: &inventory.terms,
                 demands: &inventory.demands,
                 queries: &inventory.queries,
+                known: &inventory.known,
                 vote: inventory.standing.as_ref(),
                 seeds: &inventory.seeds,
             })
@@ -428,7 +423,7 @@ impl Round {
         let mut released = Atoms::counting(fresh);
         let agreed = Agreed { plan, with: None, digest, epoch: self.key_epoch(node) };
         for computation in &mut self.computations {
-            if computation.waits_for(&node.roster).is_none() {
+            if computation.waits_for().is_none() {
                 computation.start(node, now, agreed, &mut [&mut released]);
             }
         }
@@ -441,6 +436,12 @@ impl Round {
             computation.fail(node, peers, reason);
         }
     }
+}
+
+/// What is known to run in a window, in the order of names.
+fn computations(node: &Node, quantity: QuantityIndex, window: WindowIndex) -> Vec<Computation> {
+    let runs = |known: &&Known| known.session.query().quantity == quantity && known.session.runs_in(window);
+    node.sessions.iter().filter(runs).map(|known| Computation::new(known.clone(), window)).collect()
 }
 
 fn verified<D: Signable>(node: &Node, from: PeerIndex, signed: Signed<D>) -> Result<D, Refusal> {

@@ -1,7 +1,6 @@
 //! One quantity, window after window.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::Node;
 use super::event::{Refusal, Taken};
@@ -9,18 +8,18 @@ use super::round::{Partner, Round};
 use crate::message::PeerMessage;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::standing::Standing;
-use crate::roster::{AgentIndex, QuantityIndex, QueryIndex, Roster};
+use crate::roster::{AgentIndex, QuantityIndex, Roster};
+use crate::session::Known;
 use crate::shamir::PeerIndex;
 use crate::time::{Period, Timestamp, WindowIndex};
 
 /// How many closed windows may still be computed on; older ones are given up.
 const OPEN_ROUNDS: u64 = 2;
 
-/// A quantity with the queries on it.
+/// A quantity.
 #[derive(Debug)]
 pub(super) struct Track {
     quantity: QuantityIndex,
-    queries: Vec<QueryIndex>,
     /// This peer's last vote, ever: it votes in later windows only.
     vote: Option<Standing>,
     /// The streams whose agents were found to lie, and the cohort epoch that they are out for.
@@ -29,8 +28,8 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(quantity: QuantityIndex, queries: Vec<QueryIndex>, vote: Option<Standing>) -> Self {
-        Self { quantity, queries, vote, excluded: (0, BTreeSet::new()), rounds: BTreeMap::new() }
+    pub(super) fn new(quantity: QuantityIndex, vote: Option<Standing>) -> Self {
+        Self { quantity, vote, excluded: (0, BTreeSet::new()), rounds: BTreeMap::new() }
     }
 
     pub(super) fn quantity(&self) -> QuantityIndex {
@@ -70,27 +69,36 @@ impl Track {
         self.rounds.values_mut().for_each(Round::abstain);
     }
 
-    /// Closes `window`: no more inputs; says what is held.
+    /// Closes `window`: no more inputs. Says what is held, if anybody wants to compute on it.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
+        let quantity = self.quantity;
+        let wants = |known: &Known| {
+            known.computed && known.session.concerns(quantity) && known.session.runs_in(window)
+        };
+        // Others would wait for whoever is there and says nothing.
+        if node.sessions.iter().any(wants) || self.rounds.contains_key(&window) {
+            self.begin(node, now, period, window);
+        }
+    }
+
+    fn begin(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
         // The inventory about to be sent reports the last vote: no vote in an earlier window may follow it.
         for round in self.rounds.range_mut(..window).map(|(_, round)| round) {
             round.overtake(node);
         }
         let epoch = Epoch::of(node.roster.timing().cohort_epoch, period, window);
-        let (quantity, queries) = (self.quantity, &self.queries);
+        let quantity = self.quantity;
         if self.excluded.0 != epoch.index {
             self.excluded = (epoch.index, BTreeSet::new());
         }
-        let roster = Arc::clone(&node.roster);
-        let new = || Round::new(&roster, quantity, window, queries);
-        let round = self.rounds.entry(window).or_insert_with(new);
+        let round = self.rounds.entry(window).or_insert_with(|| Round::new(node, quantity, window));
         round.close(node, now, epoch, self.vote.as_ref(), &self.excluded.1);
     }
 
     /// The windows in which something waits for another quantity, and for which.
-    pub(super) fn waiting(&self, node: &Node) -> Vec<(WindowIndex, QuantityIndex)> {
+    pub(super) fn waiting(&self) -> Vec<(WindowIndex, QuantityIndex)> {
         let of = |(&window, round): (&WindowIndex, &Round)| {
-            round.waits_for(node).map(move |quantity| (window, quantity)).collect::<Vec<_>>()
+            round.waits_for().map(move |quantity| (window, quantity)).collect::<Vec<_>>()
         };
         self.rounds.iter().flat_map(of).collect()
     }
@@ -119,10 +127,16 @@ impl Track {
         message: PeerMessage,
     ) -> Result<Taken, Refusal> {
         let window = message.window().ok_or(Refusal::Unknown)?;
-        let (quantity, queries) = (self.quantity, &self.queries);
+        let quantity = self.quantity;
+        if window.next() == closing
+            && matches!(message, PeerMessage::Inventory(_))
+            && !self.rounds.contains_key(&window)
+        {
+            // This peer wants nothing of the window that has just closed, but others do.
+            self.begin(node, now, node.roster.quantity(quantity).quantity.period(), window);
+        }
         let round = if window >= closing {
-            let roster = Arc::clone(&node.roster);
-            self.rounds.entry(window).or_insert_with(|| Round::new(&roster, quantity, window, queries))
+            self.rounds.entry(window).or_insert_with(|| Round::new(node, quantity, window))
         } else {
             self.rounds.get_mut(&window).ok_or(Refusal::Late)?
         };

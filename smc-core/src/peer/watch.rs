@@ -48,7 +48,7 @@ pub struct Notices {
     pub own_clock: Option<Ahead>,
 }
 
-/// Messages of the first quantity of the shortest period, by sender.
+/// Messages of the first quantity of the shortest period on which anything is computed, by sender.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Of what.
@@ -74,15 +74,23 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(quantity: Option<QuantityIndex>, peers: u8, agents: usize) -> Self {
+    pub(super) fn new(peers: u8, agents: usize) -> Self {
         let seen = |count| vec![Seen::default(); count];
         Self {
-            quantity,
+            quantity: None,
             peers: seen(usize::from(peers)),
             agents: seen(agents),
             late: PeerSet::EMPTY,
             planned: None,
             own: None,
+        }
+    }
+
+    /// Looks at messages about `quantity` from now on.
+    pub(super) fn look_at(&mut self, quantity: Option<QuantityIndex>) {
+        if self.quantity != quantity {
+            let (peers, agents) = (self.peers.len() as u8, self.agents.len());
+            *self = Self { quantity, ..Self::new(peers, agents) };
         }
     }
 

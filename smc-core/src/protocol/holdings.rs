@@ -3,6 +3,7 @@
 
 use super::input::Input;
 use super::inventory::Held;
+use super::terms::Terms;
 use crate::mutation::{Rule, disabled};
 use crate::roster::{BundleIndex, Roster};
 use crate::time::WindowIndex;
@@ -68,21 +69,21 @@ impl Holdings {
     }
 
     /// What is held of the stream at `place` of `bundle` when `closing` closes, in an epoch that began at `first`; and
-    /// the larger of the cohorts that its agent demands with it.
+    /// what its agent demands with it.
     pub fn held(
         &self,
         bundle: BundleIndex,
         place: usize,
         first: WindowIndex,
         closing: WindowIndex,
-    ) -> (Held, u16) {
+    ) -> (Held, Terms) {
         let mut newest = self.readings(bundle, place, first, closing);
         let newest = [newest.next(), newest.next()];
         let inputs = newest.iter().flatten().flat_map(|&(window, input)| {
             std::iter::once(input).chain(self.rest(bundle).filter_map(move |part| self.get(part, window)))
         });
-        let demand = inputs.map(|input| input.terms().minimum_cohort).max();
-        (Held::at(closing, newest.map(|reading| Some(reading?.0))), demand.unwrap_or(0))
+        let terms = inputs.map(Input::terms).fold(Terms::default(), Terms::and);
+        (Held::at(closing, newest.map(|reading| Some(reading?.0))), terms)
     }
 
     /// The bundles that carry the rest of the vector that begins in `bundle`.

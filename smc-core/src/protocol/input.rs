@@ -1,7 +1,7 @@
 //! The plaintext of an agent's message (docs/protocol.md, 2.2 and 2.3): one bundle, one window, one peer.
 //!
 //! ```text
-//! minimum cohort   2 bytes, big-endian
+//! terms            47 bytes: what the agent demands of results, see `terms`
 //! per stream       1 byte: 1 = a reading, 0 = a gap
 //! per stream       k shares of 8 bytes, little-endian, least significant bit first; zeros for a gap
 //! ```
@@ -13,16 +13,10 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::terms::{TERMS_BYTES, Terms};
 use crate::field::Fp;
 use crate::roster::{Bundle, Stream};
 use crate::shamir::{SHARE_BYTES, Share, ShareError, Sharing};
-
-/// What an agent demands of results that cover it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Terms {
-    /// The fewest agents that such a result may cover; 0 leaves it to the site.
-    pub minimum_cohort: u16,
-}
 
 /// A reading as whole numbers of steps above its quantity's minimum: erased when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,12 +75,14 @@ pub enum InputError {
     /// An element is not canonical.
     #[error("a share that is no field element")]
     NotCanonical,
+    /// The agent's terms can't be read.
+    #[error("terms that make no sense")]
+    Terms,
     /// A stream is neither present nor a gap.
     #[error("a stream that is neither a reading nor a gap")]
     Presence,
 }
 
-const TERMS_BYTES: usize = 2;
 const GAP: u8 = 0;
 const READING: u8 = 1;
 
@@ -119,7 +115,7 @@ pub fn deal(
     let len = plaintext_len(bundle);
     let mut plaintexts: Vec<_> = sharing.indices().map(|_| Zeroizing::new(Vec::with_capacity(len))).collect();
     for plaintext in &mut plaintexts {
-        plaintext.extend(terms.minimum_cohort.to_be_bytes());
+        plaintext.extend(terms.to_bytes());
         plaintext.extend(readings.iter().map(|reading| if reading.is_some() { READING } else { GAP }));
     }
     for (stream, reading) in bundle.streams.iter().zip(readings) {
@@ -164,10 +160,10 @@ impl Input {
         if have != need {
             return Err(InputError::Length { have, need });
         }
-        let (terms, rest) = plaintext.split_at(TERMS_BYTES);
+        let (terms, rest) = plaintext.split_first_chunk().ok_or(InputError::Length { have, need })?;
         let (present, elements) = rest.split_at(bundle.streams.len());
         let input = Self {
-            terms: Terms { minimum_cohort: u16::from_be_bytes([terms[0], terms[1]]) },
+            terms: Terms::from_bytes(terms).map_err(|_| InputError::Terms)?,
             present: present.iter().map(|&byte| read_presence(byte)).collect::<Result<_, _>>()?,
             shares: read_elements(elements)?,
         };
@@ -247,7 +243,7 @@ mod tests {
     fn what_is_dealt_reads_back_as_shares_of_the_readings() {
         let bundle = bundle(&[4, 14]);
         let readings = [Some(Steps::One(9)), Some(Steps::One(612))];
-        let dealt = deal(&bundle, Terms { minimum_cohort: 7 }, &readings, sharing(), &mut rng(1)).unwrap();
+        let dealt = deal(&bundle, Terms::of_at_least(7), &readings, sharing(), &mut rng(1)).unwrap();
         let inputs: Vec<_> = dealt.iter().map(|plaintext| Input::read(&bundle, plaintext).unwrap()).collect();
         for (place, v) in [(0, 9), (1, 612)] {
             let share =

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::standing::Standing;
+use super::terms::Terms;
 use crate::base64url;
 use crate::digest::Digest;
 use crate::document::Signable;
@@ -42,6 +43,8 @@ impl Held {
 /// Stands for "none" on the wire.
 const NONE: u16 = u16::MAX;
 const BYTES_PER_STREAM: usize = 4;
+/// How many different terms an inventory can tell of: with more, the readings of those beyond count as not held.
+pub const MAX_TERMS: usize = 1_024;
 
 /// What a peer holds for all streams of a quantity, in the order of the roster. On the wire: base64url of two
 /// big-endian 16-bit ages per stream.
@@ -99,13 +102,17 @@ pub struct Inventory {
     pub roster: Digest,
     /// What the sender holds.
     pub held: HeldList,
-    /// The cohorts that agents demand with these readings, where they demand any: places of streams, ascending,
-    /// each with the fewest agents that a result with it may cover.
-    pub demands: Vec<(u32, u16)>,
+    /// All different terms that agents demand with these readings, ascending.
+    pub terms: Vec<Terms>,
+    /// Which of them hold for which stream, where its agent demands any: places of streams, ascending, each with the place
+    /// of its terms.
+    pub demands: Vec<(u32, u32)>,
     /// The sender's last vote in this cohort epoch.
     pub standing: Option<Standing>,
     /// The definitions of all queries on this quantity that the sender computes, ascending.
     pub queries: Vec<Digest>,
+    /// The definitions of those that it only knows of, ascending.
+    pub known: Vec<Digest>,
     /// For each peer of the site the name of its contribution to the common keys that the sender has.
     pub seeds: Vec<Option<Digest>>,
 }
@@ -117,10 +124,17 @@ impl Inventory {
         self.held.as_slice().len() == streams
             && self.demands.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.demands.last().is_none_or(|&(place, _)| (place as usize) < streams)
-            && self.queries.len() <= MAX_QUERIES
-            && self.queries.windows(2).all(|pair| pair[0] < pair[1])
+            && self.terms.len() <= MAX_TERMS
+            && self.terms.windows(2).all(|pair| pair[0] < pair[1])
+            && self.demands.iter().all(|&(_, terms)| (terms as usize) < self.terms.len())
+            && is_list_of_queries(&self.queries)
+            && is_list_of_queries(&self.known)
             && self.seeds.len() == peers
     }
+}
+
+fn is_list_of_queries(queries: &[Digest]) -> bool {
+    queries.len() <= MAX_QUERIES && queries.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 impl Signable for Inventory {

@@ -1,9 +1,12 @@
 //! From inventories to the cohort of a window (docs/protocol.md, 4.3 and 4.4): a pure function, so that peers who
 //! heard the same come to the same plan.
 
+use std::collections::BTreeMap;
+
 use super::epoch::Epoch;
 use super::inventory::Held;
 use super::standing::{self, Heard, InDoubt, Members, Standing};
+use super::terms::Terms;
 use crate::digest::Digest;
 use crate::mutation::{Rule, disabled};
 use crate::peers::PeerSet;
@@ -18,12 +21,16 @@ pub struct Report<'a> {
     pub peer: PeerIndex,
     /// What it holds, per stream.
     pub held: &'a [Held],
-    /// The cohorts that agents demand with these readings, by stream, ascending.
-    pub demands: &'a [(u32, u16)],
+    /// All different terms that agents demand with these readings.
+    pub terms: &'a [Terms],
+    /// Which of them hold for which stream, by stream, ascending.
+    pub demands: &'a [(u32, u32)],
     /// Its last vote. One of an earlier epoch binds nobody any more.
     pub vote: Option<&'a Standing>,
     /// The definitions of the queries that it computes, ascending.
     pub queries: &'a [Digest],
+    /// The definitions of those that it only knows of, ascending.
+    pub known: &'a [Digest],
     /// For each peer of the site the name of its contribution to the common keys, as far as this one has it.
     pub seeds: &'a [Option<Digest>],
 }
@@ -37,9 +44,9 @@ pub struct Plan {
     pub cohort: Vec<Member>,
     /// Whether the epoch stood on this cohort before.
     pub frozen: bool,
-    /// The definitions of the queries that all of P compute, ascending: what is released together has to be the same
-    /// everywhere, or results that no peer would release both could become known.
-    pub queries: Vec<Digest>,
+    /// The definitions of the queries that all of P know and a quorum computes, ascending, each with the peers that do.
+    /// What is released together has to be known everywhere, or results that no peer would release both could become known.
+    pub queries: Vec<(Digest, PeerSet)>,
     /// The names of the contributions of all of P to the common keys, ascending by peer; empty unless all of P have the
     /// same ones: then nothing can be multiplied or checked in this window.
     pub keys: Vec<Digest>,
@@ -54,8 +61,8 @@ pub struct Member {
     pub stream: usize,
     /// The window whose reading stands for it: the planned one (fresh) or an earlier one (carried).
     pub window: WindowIndex,
-    /// The fewest agents that a result with it may cover, as its agent demands: the strictest that any of P was told.
-    pub demand: u16,
+    /// What its agent demands of results: all that any of P was told.
+    pub terms: Terms,
 }
 
 /// Why there is no plan.
@@ -127,7 +134,7 @@ fn carry_on(
     loop {
         let missing = places.len() - covered(&peers, &places);
         if missing == 0 {
-            return Ok(agree(window, &peers, &places, true));
+            return Ok(agree(quorum, window, &peers, &places, true));
         }
         if peers.len() == quorum.size() {
             return Err(PlanError::Incomplete { missing });
@@ -158,7 +165,7 @@ fn start_afresh(
         }
         peers.remove(costly);
     }
-    Ok(agree(window, &peers, &places, false))
+    Ok(agree(quorum, window, &peers, &places, false))
 }
 
 /// The plan, if no more than a tenth of the last cohort (or one) is missing in it: of the streams that more peers voted
@@ -190,17 +197,17 @@ fn covered(peers: &[Report<'_>], places: &[usize]) -> usize {
     places.iter().filter(|&&place| common(peers, place).is_some()).count()
 }
 
-fn agree(window: WindowIndex, peers: &[Report<'_>], places: &[usize], frozen: bool) -> Plan {
+fn agree(quorum: Quorum, window: WindowIndex, peers: &[Report<'_>], places: &[usize], frozen: bool) -> Plan {
     let member = |&stream: &usize| {
         let age = common(peers, stream)?;
         let window = WindowIndex(window.0.checked_sub(u64::from(age))?);
-        Some(Member { stream, window, demand: demanded(peers, stream) })
+        Some(Member { stream, window, terms: demanded(peers, stream) })
     };
     Plan {
         peers: peers.iter().map(|report| report.peer).collect(),
         cohort: places.iter().filter_map(member).collect(),
         frozen,
-        queries: queries_of_all(peers),
+        queries: queries_of_a_quorum(quorum, peers),
         keys: common_keys(peers).unwrap_or_default(),
         validated: false,
     }
@@ -223,19 +230,30 @@ fn common(peers: &[Report<'_>], place: usize) -> Option<u16> {
     held(first).ages().find(|&age| others.iter().all(|other| held(other).has(age)))
 }
 
-/// The strictest demand of the agent whose stream is at `place`.
-fn demanded(peers: &[Report<'_>], place: usize) -> u16 {
+/// All that the agent whose stream is at `place` demands.
+fn demanded(peers: &[Report<'_>], place: usize) -> Terms {
     let demand = |report: &Report<'_>| {
         let at = report.demands.binary_search_by_key(&place, |&(place, _)| place as usize).ok()?;
-        Some(report.demands[at].1)
+        report.terms.get(report.demands[at].1 as usize).copied()
     };
-    peers.iter().filter_map(demand).max().unwrap_or(0)
+    peers.iter().filter_map(demand).fold(Terms::default(), Terms::and)
 }
 
-fn queries_of_all(peers: &[Report<'_>]) -> Vec<Digest> {
-    let Some((first, others)) = peers.split_first() else { return Vec::new() };
-    let shared = |query: &&Digest| others.iter().all(|other| other.queries.binary_search(query).is_ok());
-    first.queries.iter().filter(shared).copied().collect()
+fn queries_of_a_quorum(quorum: Quorum, peers: &[Report<'_>]) -> Vec<(Digest, PeerSet)> {
+    let mut computed: BTreeMap<Digest, PeerSet> = BTreeMap::new();
+    for report in peers {
+        for query in report.queries {
+            let by = computed.entry(*query).or_insert(PeerSet::EMPTY);
+            *by = by.with(report.peer);
+        }
+    }
+    let knows = |report: &Report<'_>, query: &Digest| {
+        [report.queries, report.known].iter().any(|list| list.binary_search(query).is_ok())
+    };
+    let counts = |(query, by): &(Digest, PeerSet)| {
+        by.len() >= quorum.size() && peers.iter().all(|report| knows(report, query))
+    };
+    computed.into_iter().filter(counts).collect()
 }
 
 impl<'a> Report<'a> {
@@ -255,6 +273,12 @@ impl Plan {
         let mut plan = Self { validated: true, ..self.clone() };
         plan.cohort.retain(|member| !invalid.contains(&member.stream));
         plan
+    }
+
+    /// The peers that compute the query with this definition; nobody, unless a quorum does.
+    pub fn computing(&self, query: &Digest) -> PeerSet {
+        let at = self.queries.binary_search_by_key(query, |&(query, _)| query);
+        at.map_or(PeerSet::EMPTY, |at| self.queries[at].1)
     }
 
     /// The name of the contribution of `peer` to the common keys.
@@ -309,7 +333,7 @@ mod tests {
     }
 
     fn report<'a>(peer: PeerIndex, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
-        Report { peer, held, demands: &[], vote, queries: &[], seeds: &[] }
+        Report { peer, held, terms: &[], demands: &[], vote, queries: &[], known: &[], seeds: &[] }
     }
 
     fn first(peers: u8) -> PeerSet {
@@ -327,18 +351,36 @@ mod tests {
     }
 
     #[test]
-    fn the_strictest_demand_and_the_queries_of_all_count() {
+    fn the_strictest_demand_and_the_queries_of_a_quorum_count() {
         let quorum = Quorum::new(Sharing::new(3, 1).unwrap(), Tolerate::Crash);
         let held = [Held::at(W, [Some(W), None]); 3];
         let [a, b, c] = [1, 2, 3].map(|byte| Digest([byte; 32]));
         // The agent behind stream 1 told the peers different things.
-        let demands: [&[(u32, u16)]; 3] = [&[(1, 7)], &[(0, 5)], &[(1, 9)]];
-        let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[b, c]];
-        let report = |(peer, (demands, queries))| Report { demands, queries, ..report(peer, &held, None) };
-        let reports: Vec<_> = first(3).iter().zip(demands.into_iter().zip(queries)).map(report).collect();
-        let plan = plan(quorum, EPOCH, W, 3, &reports).unwrap();
-        assert_eq!(plan.cohort.iter().map(|member| member.demand).collect::<Vec<_>>(), [5, 9, 0]);
-        assert_eq!(plan.queries, [c]);
+        let terms = [5, 7, 9].map(Terms::of_at_least);
+        let demands: [&[(u32, u32)]; 3] = [&[(1, 1)], &[(0, 0)], &[(1, 2)]];
+        let queries: [&[Digest]; 3] = [&[a, b, c], &[a, c], &[c]];
+        let known: [&[Digest]; 3] = [&[], &[b], &[a]];
+        let report = |(peer, ((demands, queries), known))| Report {
+            terms: &terms,
+            demands,
+            queries,
+            known,
+            ..report(peer, &held, None)
+        };
+        let told = demands.into_iter().zip(queries).zip(known);
+        let mut reports: Vec<_> = first(3).iter().zip(told).map(report).collect();
+        let planned = |reports: &[Report<'_>]| plan(quorum, EPOCH, W, 3, reports).unwrap();
+        let plan = planned(&reports);
+        assert_eq!(
+            plan.cohort.iter().map(|member| member.terms.minimum_cohort).collect::<Vec<_>>(),
+            [5, 9, 0]
+        );
+        let ac = first(2);
+        assert_eq!(plan.queries, [(a, ac), (c, first(3))]);
+        assert_eq!((plan.computing(&a), plan.computing(&b)), (ac, PeerSet::EMPTY));
+        reports[2].known = &[];
+        let plan = planned(&reports);
+        assert_eq!(plan.queries, [(c, first(3))], "a query that one of P does not know is left alone");
     }
 
     #[test]

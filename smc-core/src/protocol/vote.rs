@@ -53,11 +53,12 @@ pub fn digest(subject: &Subject<'_>, plan: &Plan) -> Digest {
     for member in &plan.cohort {
         hash.update((member.stream as u64).to_be_bytes());
         hash.update(member.window.0.to_be_bytes());
-        hash.update(member.demand.to_be_bytes());
+        hash.update(member.terms.to_bytes());
     }
     hash.update((plan.queries.len() as u64).to_be_bytes());
-    for query in &plan.queries {
+    for (query, computing) in &plan.queries {
         hash.update(query.0);
+        hash.update(computing.bits().to_be_bytes());
     }
     hash.update((plan.keys.len() as u64).to_be_bytes());
     for key in &plan.keys {

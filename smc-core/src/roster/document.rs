@@ -116,14 +116,20 @@ pub struct PeerTable {
     pub sealing: SealingPublic,
 }
 
-/// `[[client]]`: somebody that outputs may be sealed for.
+/// `[[client]]`: somebody that outputs may be sealed for, and that may ask queries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientTable {
     /// Its name.
     pub name: NodeName,
+    /// Its Ed25519 public key, which verifies what it asks; without one it can't ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<VerifyingKey>,
     /// Its X25519 public key as a receiver.
     pub sealing: SealingPublic,
+    /// The groups it belongs to, for the peers' policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }
 
 /// `[[agent]]`

@@ -43,9 +43,11 @@ pub(super) fn admit(roster: &Roster, mut tables: Vec<QueryTable>) -> Result<Vec<
     Ok(queries)
 }
 
-fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
+/// What a table asks for, checked against the site.
+/// What a table asks for, checked against the site.
+pub(crate) fn read(roster: &Roster, table: QueryTable) -> Result<Query, RosterError> {
     let minimum_cohort = table.minimum_cohort.max(roster.minimum_cohort());
-    let digest = definition(QueryTable { minimum_cohort, purpose: String::new(), ..table.clone() });
+    let digest = definition(QueryTable { minimum_cohort, ..table.clone() });
     let quantity_named = |user: &QueryName, name: &QuantityName| {
         let unknown = || RosterError::UnknownQuantity { user: user.to_string(), quantity: name.clone() };
         roster.quantity_named(name.as_str()).ok_or_else(unknown)
@@ -140,13 +142,13 @@ fn definition(table: QueryTable) -> Digest {
 }
 
 /// The agents that a query covers, whatever they measure.
-pub(super) fn scope(roster: &Roster, query: &Query) -> Members {
+pub(crate) fn scope(roster: &Roster, query: &Query) -> Members {
     let covered = |agent: &usize| query.covers(&roster.agents()[*agent].labels);
     Members::new(roster.agents().len(), (0..roster.agents().len()).filter(covered))
 }
 
 /// The agents of the site that a query would cover if all took part, ascending.
-fn scoped_agents(roster: &Roster, query: &Query) -> Vec<AgentIndex> {
+pub(crate) fn scoped_agents(roster: &Roster, query: &Query) -> Vec<AgentIndex> {
     let streams = &roster.quantity(query.quantity).streams;
     let mut agents: Vec<_> = streams.iter().map(|&(bundle, _)| roster.bundle(bundle).agent).collect();
     agents.retain(|&agent| query.covers(&roster.agent(agent).labels));

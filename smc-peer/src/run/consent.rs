@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use smc_core::charter::{CharterError, Open, Poll, Proposal, Register};
 use smc_core::name::{NodeName, SubjectName};
-use smc_core::order::{Order, OrderError, Orders, Verb};
 use smc_core::time::Timestamp;
 use smc_mqtt::members;
 use smc_mqtt::topic::Topic;
@@ -15,15 +14,13 @@ use tracing::{info, warn};
 use super::service::Service;
 use super::{Consent, PeerError, PeerOptions};
 
-/// In the state folder: what it signed last, and the making of the last order that it took.
+/// In the state folder: what it signed last.
 const SIGNED: &str = "proposal.json";
-const ORDERED: &str = "order.last";
 
 /// A peer's part in the polls on the member list.
 pub(super) struct Ballot {
     consent: Consent,
     pub(super) poll: Poll,
-    orders: Orders,
     /// What it signed last.
     mine: Option<Proposal>,
     /// What its operator refused of the next revision, and what the operator was told of.
@@ -33,21 +30,17 @@ pub(super) struct Ballot {
 }
 
 impl Ballot {
-    /// Remembers what it signed and was ordered.
+    /// Remembers what it signed.
     ///
     /// # Errors
     /// If that can't be read: without it the peer could sign twice.
     pub(super) fn load(options: &PeerOptions, now: Timestamp) -> Result<Self, PeerError> {
         let state_dir = options.state_dir.clone();
-        let read = |name| state_dir.as_deref().map_or(Ok(None), |folder| read(&folder.join(name)));
-        let (signed, ordered) = (read(SIGNED)?, read(ORDERED)?);
+        let signed = state_dir.as_deref().map_or(Ok(None), |folder| read(&folder.join(SIGNED)))?;
         let node = &options.secrets.node;
-        let key = options.secrets.keys.signing.verifying_key();
-        let last = ordered.as_deref().and_then(|text| text.trim().parse().ok());
         let mut ballot = Self {
             consent: options.consent,
             poll: Poll::default(),
-            orders: Orders::new(options.roster.site().clone(), node.clone(), key, last),
             mine: signed.as_deref().and_then(|json| serde_json::from_str(json).ok()),
             refused: BTreeSet::new(),
             told: BTreeSet::new(),
@@ -72,25 +65,12 @@ impl Ballot {
     /// Keeps what this peer signs, before anybody sees it.
     fn keep(&mut self, proposal: &Proposal) -> Result<(), PeerError> {
         let json = serde_json::to_vec(proposal).unwrap_or_default();
-        self.write(SIGNED, &json)?;
+        if let Some(folder) = &self.state_dir {
+            let path = folder.join(SIGNED);
+            members::write(&path, &json).map_err(|error| PeerError::File { path, error })?;
+        }
         self.mine = Some(proposal.clone());
         Ok(())
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> Result<(), PeerError> {
-        let Some(folder) = &self.state_dir else { return Ok(()) };
-        let path = folder.join(name);
-        members::write(&path, content).map_err(|error| PeerError::File { path, error })
-    }
-
-    /// Takes an order to this peer, and remembers that.
-    fn take(&mut self, now: Timestamp, json: &[u8]) -> Result<Result<Order, OrderError>, PeerError> {
-        let order = match self.orders.take(now, json) {
-            Ok(order) => order,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.write(ORDERED, order.issued.to_string().as_bytes())?;
-        Ok(Ok(order))
     }
 
     /// Whether the peer signs `open` without being told to.
@@ -139,35 +119,21 @@ impl Service {
         }
     }
 
-    /// Takes in an order of this peer's operator.
+    /// Does what the operator says about a change of the member list: signs it, or does not sign it by itself.
     ///
     /// # Errors
-    /// If it can't be remembered.
-    pub(super) fn handle_order(&mut self, payload: &[u8]) -> Result<(), PeerError> {
-        let now = self.clock.now();
-        let order = match self.moving.ballot.take(now, payload)? {
-            Ok(order) => order,
-            Err(error) => {
-                // What is retained comes again on every connection.
-                if error != OrderError::NotNew && error != OrderError::NotNow {
-                    warn!(node = %self.name, %error, "order refused");
-                }
-                self.refuse("bad_order", "");
-                return Ok(());
-            }
-        };
-        info!(node = %self.name, order = %order.order, subject = %order.subject, reason = %order.reason, "the operator's order");
-        match order.order {
-            Verb::Consent => self.sign(now, &order.subject).map(|_| ()),
-            Verb::Refuse => {
-                self.moving.ballot.refused.insert(order.subject);
-                Ok(())
-            }
-            Verb::Approve | Verb::Deny | Verb::Pause | Verb::Resume | Verb::Withdraw => {
-                self.refuse("order_without_effect", order.subject.as_str());
-                Ok(())
-            }
+    /// If what it signs can't be kept.
+    pub(super) fn handle_word(
+        &mut self,
+        now: Timestamp,
+        signs: bool,
+        subject: SubjectName,
+    ) -> Result<(), PeerError> {
+        if signs {
+            return self.sign_charter(now, &subject).map(|_| ());
         }
+        self.moving.ballot.refused.insert(subject);
+        Ok(())
     }
 
     /// Signs what it may, and enacts what enough peers signed, until there is nothing left to do.
@@ -187,14 +153,14 @@ impl Service {
             let ballot = &self.moving.ballot;
             let next = open.into_iter().find(|open| ballot.signs(&self.name, open));
             let Some(next) = next else { return Ok(()) };
-            if !self.sign(now, &next.subject)? {
+            if !self.sign_charter(now, &next.subject)? {
                 return Ok(());
             }
         }
     }
 
     /// Signs an open proposal, keeps that, and publishes it; whether it could.
-    fn sign(&mut self, now: Timestamp, subject: &SubjectName) -> Result<bool, PeerError> {
+    fn sign_charter(&mut self, now: Timestamp, subject: &SubjectName) -> Result<bool, PeerError> {
         let Some(members) = &self.moving.members else { return Ok(false) };
         let ballot = &mut self.moving.ballot;
         let signed = ballot.poll.sign(members.register(), now, &self.name, &self.signing, subject);
@@ -213,7 +179,7 @@ impl Service {
         ballot.keep(&proposal)?;
         info!(node = %self.name, %subject, "signed a change of the member list");
         let json = serde_json::to_vec(&proposal).unwrap_or_default();
-        self.publish(&Topic::CharterProposed { peer: self.name.clone() }, json.into());
+        self.moving.publish_later(Topic::CharterProposed { peer: self.name.clone() }, json);
         self.consider(now)?;
         Ok(true)
     }

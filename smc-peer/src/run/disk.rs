@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use smc_core::name::QuantityName;
+use smc_core::desk::Saved;
+use smc_core::name::{QuantityName, QueryName};
 use smc_core::protocol::standing::Standing;
 use smc_core::roster::Roster;
 use smc_core::time::Timestamp;
@@ -79,6 +80,21 @@ impl Disk {
     /// Remembers a vote, with [`Disk::commit`].
     pub(super) fn vote(&mut self, quantity: QuantityName, vote: Standing) {
         self.batch.votes.push((quantity, vote));
+    }
+
+    /// Remembers how a query stands, or forgets it, with [`Disk::commit`].
+    pub(super) fn decide(&mut self, query: QueryName, saved: Option<Saved>) {
+        self.batch.decisions.insert(query, saved);
+    }
+
+    /// Remembers when the last order was made, with [`Disk::commit`].
+    pub(super) fn order(&mut self, issued: Timestamp) {
+        self.batch.order = Some(issued);
+    }
+
+    /// Whether a decision or an order waits.
+    pub(super) fn has_decisions(&self) -> bool {
+        !self.batch.decisions.is_empty() || self.batch.order.is_some()
     }
 
     /// Whether a vote waits.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_core::Rng;
+use smc_core::audit::Kind;
 use smc_core::card::Recipients;
 use smc_core::charter::next_boundary;
 use smc_core::identity::{SealingSecret, SigningKey};
@@ -43,6 +44,10 @@ pub(super) struct Moving {
     sealing: SealingSecret,
     /// The beginning of the newest window that it voted in.
     voted: Timestamp,
+    /// How many charters are in the log or were in force before it began.
+    logged: usize,
+    /// What is to be published once it is in the log.
+    outgoing: Vec<(Topic, Bytes)>,
     /// The newest of each node as they came: what is retained comes once.
     cards: BTreeMap<NodeName, Bytes>,
     presences: BTreeMap<NodeName, Presence>,
@@ -60,9 +65,16 @@ impl Moving {
             shown: false,
             sealing: SealingSecret::from_bytes(&options.secrets.keys.sealing.to_bytes()),
             voted: Timestamp::default(),
+            logged: options.members.as_ref().map_or(0, |members| members.register().charters().len()),
+            outgoing: Vec::new(),
             cards: BTreeMap::new(),
             presences: BTreeMap::new(),
         })
+    }
+
+    /// Publishes a retained document of the peer's own, after what led to it is in the log.
+    pub(super) fn publish_later(&mut self, topic: Topic, json: Vec<u8>) {
+        self.outgoing.push((topic, json.into()));
     }
 
     /// Notes that the peer voted.
@@ -141,8 +153,18 @@ impl Service {
         self.quotas = Quotas::new(&roster, now);
         self.reporter = Reporter::default();
         self.disk = Disk::new(store, &roster)?;
+        self.account.begin_anew(&roster, now);
+        self.policy.move_to(Arc::clone(&roster));
+        self.desk.move_to(Arc::clone(&roster), now);
+        if let Some(board) = &mut self.board {
+            board.begin_anew();
+        }
         self.roster = roster;
+        // The new state machine has to know that it abstains.
+        self.peer.handle_abstention(self.abstains);
         self.remember_nodes(now);
+        // What runs goes on, as far as the new list can compute it; what does not is told to its client.
+        self.drain().await?;
         // Agents send again what this peer may have missed when they see its card; those that are new had no other chance.
         self.handle_connected();
         Ok(())
@@ -198,7 +220,12 @@ impl Service {
         let register = members.register();
         let due = register.due().map(|due| due.to_string());
         info!(node = %self.name, revision = register.revision(), due, "a newer member list");
-        if let Err(error) = self.moving.ballot.poll.look_again(register, self.clock.now()) {
+        let now = self.clock.now();
+        for enacted in register.charters().iter().skip(self.moving.logged) {
+            self.account.audit.record(now, Kind::Membership, enacted);
+        }
+        self.moving.logged = register.charters().len();
+        if let Err(error) = self.moving.ballot.poll.look_again(register, now) {
             warn!(node = %self.name, %error, "proposal refused");
         }
     }
@@ -215,7 +242,14 @@ impl Service {
     pub(super) fn publish_charters(&mut self) {
         let Some(members) = &self.moving.members else { return };
         let json = members.to_json();
-        self.publish(&Topic::Charter, json.into());
+        self.moving.publish_later(Topic::Charter, json);
+    }
+
+    /// Publishes what has waited for the log.
+    pub(super) fn publish_moves(&mut self) {
+        for (topic, json) in std::mem::take(&mut self.moving.outgoing) {
+            self.publish(&topic, json);
+        }
     }
 }
 

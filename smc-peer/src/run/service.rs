@@ -1,4 +1,6 @@
-//! A peer's state machine with its surroundings: post, store, keys, publisher.
+//! A peer's state machine with its surroundings: post, store, log, keys, publisher.
+
+mod account;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +9,11 @@ use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use smc_core::card::Recipients;
+use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
+use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
 use smc_core::result::SignedResult;
@@ -24,16 +28,18 @@ use smc_mqtt::status::{self, Presence, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use self::account::Account;
+use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
 use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
 use super::{Observed, PeerError, PeerOptions, log};
-use crate::discovery;
 use crate::keys::EpochKeys;
+use crate::policy::Policy;
 use crate::post;
 use crate::quota::{Excess, Quotas};
 use crate::store::StoredInput;
@@ -60,19 +66,25 @@ pub(super) struct Service {
     pub(super) recipients: Recipients,
     keys: EpochKeys,
     pub(super) disk: Disk,
-    /// Whether it takes no part, since it could not write its votes down.
-    abstains: bool,
+    pub(super) account: Account,
+    /// Whether it takes no part, since it could not write down what it does.
+    pub(super) abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
     /// Bytes of messages to other peers so far.
     sent: u64,
     observer: Option<mpsc::Sender<Observed>>,
     pub(super) quotas: Quotas,
-    refused: Tally,
+    pub(super) desk: Desk,
+    pub(super) policy: Policy,
+    pub(super) orders: Orders,
+    pub(super) refused: Tally,
     pub(super) reporter: Reporter,
+    /// What the page is shown, if there is one.
+    pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
-    discovery: bool,
+    pub(super) discovery: bool,
     pub(super) moving: Moving,
 }
 
@@ -86,8 +98,8 @@ impl Service {
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let moving = Moving::new(&options, clock.now())?;
-        let PeerOptions { roster, secrets, discovery, .. } = options;
-        let Memory { store, opener, keys, recovered } = memory;
+        let PeerOptions { roster, secrets, discovery, head_every, policy, .. } = options;
+        let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
@@ -96,7 +108,15 @@ impl Service {
         let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let disk = Disk::new(store, &roster)?;
+        let account = Account::new(me, ledger, &roster, head_every, now)?;
         let quotas = Quotas::new(&roster, now);
+        let policy = Policy::new(Arc::clone(&roster), policy, &decisions, now)?;
+        if let Some(mistake) = policy.mistake() {
+            error!(node = %name, "every request is denied until the policy is mended: {mistake}");
+        }
+        let desk = Desk::new(Arc::clone(&roster), name.clone(), decisions, now);
+        let key = secrets.keys.signing.verifying_key();
+        let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
         Ok(Self {
             roster,
             topics,
@@ -110,14 +130,19 @@ impl Service {
             recipients,
             keys,
             disk,
+            account,
             abstains: false,
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
             sent: 0,
             observer,
             quotas,
+            desk,
+            policy,
+            orders,
             refused: Tally::default(),
             reporter: Reporter::default(),
+            board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
@@ -135,7 +160,15 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [self.peer.poll_timeout(), self.disk.due(), self.move_due()].into_iter().flatten();
+        let due = [
+            self.peer.poll_timeout(),
+            self.desk.poll_timeout(),
+            self.disk.due(),
+            self.account.audit.due(),
+            self.policy.due(),
+            self.move_due(),
+        ];
+        let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
 
@@ -147,13 +180,11 @@ impl Service {
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
         self.publish_status();
-        if self.discovery {
-            let roster = Arc::clone(&self.roster);
-            // Nobody but one client has anything to show of the others.
-            for (_, query) in roster.queries().filter(|(_, query)| query.audience.is_none()) {
-                let (topic, payload) = discovery::announce(&roster, &self.topics, query);
-                self.publish_to(topic, payload.into(), true);
-            }
+        self.repeat_head();
+        self.tell_decisions();
+        let computed = self.peer.sessions().iter().filter(|known| known.computed);
+        for session in computed.map(|known| Arc::clone(&known.session)).collect::<Vec<_>>() {
+            self.introduce(&session);
         }
     }
 
@@ -162,10 +193,13 @@ impl Service {
         match self.topics.parse(topic) {
             Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
+            Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             Ok(Topic::Charter) => self.handle_charter(payload)?,
             Ok(Topic::CharterProposed { peer }) => self.handle_proposal(&peer, payload)?,
+            Ok(Topic::Request { client, query }) => self.handle_request(&client, &query, payload),
+            Ok(Topic::Decision { peer, query }) => self.handle_decision(&peer, &query, payload),
             Ok(Topic::Operator { peer }) if peer == self.name => self.handle_order(payload)?,
             _ => self.refuse("foreign_topic", topic),
         }
@@ -177,10 +211,15 @@ impl Service {
     pub(super) async fn handle_timeout(&mut self) -> Result<(), PeerError> {
         let now = self.clock.now();
         self.disk.handle_timeout(now).await?;
+        self.account.audit.handle_timeout(now).await?;
         self.mind_disk();
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
         }
+        if self.desk.poll_timeout().is_some_and(|due| due <= now) {
+            self.desk.handle_timeout(now);
+        }
+        self.look_at_policy(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
@@ -189,8 +228,11 @@ impl Service {
         self.drain().await
     }
 
-    /// Tells everybody that it goes.
-    pub(super) fn leave(&mut self) {
+    /// Tells everybody what its log came to, and that it goes.
+    pub(super) async fn leave(&mut self) {
+        if let Some(head) = self.account.audit.last_head(self.clock.now()).await {
+            self.publish_head(&head);
+        }
         self.publish(&Topic::Status { node: self.name.clone() }, status::offline(&self.name));
     }
 
@@ -273,12 +315,13 @@ impl Service {
         }
     }
 
-    /// Events first, with every vote on disk; then the messages.
-    async fn drain(&mut self) -> Result<(), PeerError> {
+    /// Events first, with every vote on disk and all of it in the log; then the messages.
+    pub(super) async fn drain(&mut self) -> Result<(), PeerError> {
         let (mut results, mut outputs, mut done) = (Vec::new(), Vec::new(), false);
         while let Some(event) = self.peer.poll_event() {
             log(self.name.as_str(), &event);
             self.observe(&event);
+            self.log(&event);
             done |= matches!(event, Event::Result { .. });
             match event {
                 Event::Forget(inputs) => {
@@ -289,6 +332,11 @@ impl Service {
                     let (node, reason, window) = accusation(&blame);
                     self.blame(node, reason, Some(window));
                 }
+                Event::Agreed { quantity, window, plan } => {
+                    if let Some(board) = &mut self.board {
+                        board.agreed(&self.roster, quantity, window, &plan);
+                    }
+                }
                 Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
@@ -296,14 +344,24 @@ impl Service {
                     self.moving.note_vote(&self.roster, &quantity, &vote);
                     self.disk.vote(quantity, vote);
                 }
-                Event::Result { result, parts, publish: true } => results.push((result, parts)),
+                Event::Result { result, parts, publish } => {
+                    self.desk.handle_result(self.clock.now(), &result.result);
+                    if let Some(board) = &mut self.board {
+                        board.result(&result.result);
+                    }
+                    if publish {
+                        results.push((result, parts));
+                    }
+                }
                 _ => {}
             }
         }
+        let now = self.clock.now();
         if self.disk.has_votes() {
-            self.disk.commit(self.clock.now()).await?;
-            self.mind_disk();
+            self.disk.commit(now).await?;
         }
+        self.account.audit.commit(now).await?;
+        self.mind_disk();
         if self.abstains {
             outputs.clear();
         }
@@ -323,22 +381,10 @@ impl Service {
             }
             self.disk.window_done().await?;
         }
+        self.drain_desk().await?;
+        self.publish_moves();
+        self.show();
         Ok(())
-    }
-
-    /// A peer that can't write its votes down takes no part until it can: it could vote twice.
-    fn mind_disk(&mut self) {
-        if self.disk.trouble().is_some() == self.abstains {
-            return;
-        }
-        self.abstains = !self.abstains;
-        self.peer.handle_abstention(self.abstains);
-        if self.abstains {
-            self.publish_status();
-        } else {
-            info!(node = %self.name, "what could not be written is on disk; taking part again");
-            self.handle_connected();
-        }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
@@ -431,11 +477,12 @@ impl Service {
 
     fn publish_status(&mut self) {
         self.refused.set("input_not_stored", self.disk.dropped());
+        self.refused.set("entry_not_logged", self.account.audit.lost());
         self.reporter.notice(&self.name, self.peer.notices());
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
         let report = Report {
-            disk: self.disk.trouble(),
+            disk: self.trouble(),
             peers: self.reporter.peers(),
             clocks: self.reporter.clocks(),
             own_clock: self.reporter.own_clock(),
@@ -454,7 +501,7 @@ impl Service {
         self.publish_to(topic, payload, true);
     }
 
-    fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
+    pub(super) fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
         if let Some(publisher) = &self.publisher
             && publisher.publish(topic, payload, retain).is_err()
         {

@@ -1,9 +1,12 @@
 //! Who a peer is and what it remembers, when it starts.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use rand_chacha::ChaCha20Rng;
+use smc_core::desk::Saved;
 use smc_core::envelope::Opener;
+use smc_core::identity::SigningKey;
 use smc_core::peer::Recovered;
 use smc_core::roster::document::PeerTable;
 use smc_core::roster::{Roster, SiteDocument};
@@ -16,6 +19,7 @@ use smc_mqtt::settings::ConnectionSettings;
 use tracing::warn;
 
 use super::{PeerError, PeerOptions};
+use crate::audit::Ledger;
 use crate::keys::EpochKeys;
 use crate::post;
 use crate::store::{Store, StoreError};
@@ -58,31 +62,44 @@ pub(super) async fn join(
 /// What a peer has of its store when it starts.
 pub(super) struct Memory {
     pub(super) store: Store,
+    /// None if there is nowhere to keep it.
+    pub(super) ledger: Option<Ledger>,
     pub(super) opener: Opener,
     pub(super) keys: EpochKeys,
     /// None if there was nothing to remember.
     pub(super) recovered: Option<Recovered>,
+    /// How queries stand.
+    pub(super) decisions: Vec<Saved>,
+    /// When the last order was made that was taken.
+    pub(super) last_order: Option<Timestamp>,
 }
 
 impl Memory {
-    /// Opens the store, or makes it.
+    /// Opens the store and the log, or makes them.
     ///
     /// # Errors
-    /// If it can't be read, or the key of this epoch can't be written.
+    /// If they can't be read, or the key of this epoch can't be written.
     pub(super) fn open(
         options: &PeerOptions,
         now: Timestamp,
         rng: &mut ChaCha20Rng,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, PeerError> {
         let mut store = match &options.state_dir {
             Some(state_dir) => Store::open(state_dir)?,
             None => Store::in_memory()?,
         };
         let roster = &options.roster;
+        let PeerOptions { secrets, state_dir, .. } = options;
+        let open = |dir: &PathBuf| {
+            let key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
+            Ledger::open(dir, roster, &secrets.node, key)
+        };
+        let ledger = state_dir.as_ref().map(open).transpose()?;
         let mut opener = Opener::new(roster.site(), &options.secrets.node);
         let keys = EpochKeys::load(roster, now, &mut store, &mut opener, rng)?;
         let recovered = if store.is_fresh() { None } else { Some(recover(roster, &mut opener, &store)?) };
-        Ok(Self { store, opener, keys, recovered })
+        let (decisions, last_order) = (store.decisions()?, store.last_order()?);
+        Ok(Self { store, ledger, opener, keys, recovered, decisions, last_order })
     }
 }
 

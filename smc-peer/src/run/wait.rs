@@ -1,4 +1,4 @@
-//! A peer whose store can't be opened yet: idle until there is room on its disk.
+//! A peer whose store or log can't be opened yet: idle until there is room on its disk.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::{PeerError, PeerOptions};
 /// How often a disk that takes nothing is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Opens the store. While its disk takes nothing, the peer says so in its status, so that nobody waits for it, and tries
+/// Opens store and log. While its disk takes nothing, the peer says so in its status, so that nobody waits for it, and tries
 /// again. None if it is asked to end meanwhile.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub(super) async fn remember(
     let mut rng = entropy::rng()?;
     let mut open = || match Memory::open(options, clock.now(), &mut rng) {
         Err(error) if error.may_pass() => Ok(Err(error)),
-        Err(error) => Err(PeerError::from(error)),
+        Err(error) => Err(error),
         Ok(memory) => Ok(Ok(memory)),
     };
     let trouble = match open()? {
@@ -42,7 +42,7 @@ pub(super) async fn remember(
         Err(trouble) => trouble,
     };
     let node = &options.secrets.node;
-    error!(%node, error = %trouble, "the store can't be opened; trying again");
+    error!(%node, error = %trouble, "the store or the log can't be opened; trying again");
     // One that hears nothing: what is told to those who connect, such as cards, is for the peer to be.
     let (publisher, mut incoming) = connect(settings.clone(), Vec::new());
     let mut idle = Idle {

@@ -1,11 +1,12 @@
 //! What is written together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use smc_core::name::{NodeName, QuantityName};
+use smc_core::desk::Saved;
+use smc_core::name::{NodeName, QuantityName, QueryName};
 use smc_core::protocol::standing::Standing;
-use smc_core::time::{Period, WindowIndex};
+use smc_core::time::{Period, Timestamp, WindowIndex};
 
 /// What belongs together: written all or not at all, and on disk when [`super::Store::write`] returns.
 #[derive(Debug, Default)]
@@ -16,12 +17,21 @@ pub(crate) struct Batch {
     pub(crate) forgotten: Vec<InputKey>,
     /// Votes to remember.
     pub(crate) votes: Vec<(QuantityName, Standing)>,
+    /// How queries stand, or that nobody has to know of them any more.
+    pub(crate) decisions: BTreeMap<QueryName, Option<Saved>>,
+    /// When the last order of the operator was made.
+    pub(crate) order: Option<Timestamp>,
 }
 
 impl Batch {
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.inputs.is_empty() && self.forgotten.is_empty() && self.votes.is_empty()
+        self.inputs.is_empty() && self.forgotten.is_empty() && !self.is_urgent()
+    }
+
+    /// Whether something has to be on disk before anybody hears of it.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.votes.is_empty() || !self.decisions.is_empty() || self.order.is_some()
     }
 
     /// How many bytes of inputs are to be kept.
@@ -39,6 +49,8 @@ impl Batch {
             self.votes.retain(|(voted, _)| *voted != quantity);
             self.votes.push((quantity, vote));
         }
+        self.decisions.extend(later.decisions);
+        self.order = later.order.or(self.order);
     }
 
     /// Gives up the oldest inputs beyond `max_bytes`; returns how many.

@@ -47,13 +47,45 @@ fn a_store_remembers() {
     let mut store = Store::open(dir.path()).unwrap();
     assert!(store.is_fresh());
     let inputs = vec![input(1), input(2)];
-    store.write(&Batch { inputs, forgotten: vec![], votes: vec![vote(1)] }).unwrap();
-    store.write(&Batch { inputs: vec![], forgotten: vec![input(1).key], votes: vec![vote(2)] }).unwrap();
+    store.write(&Batch { inputs, votes: vec![vote(1)], ..Batch::default() }).unwrap();
+    store.write(&Batch { forgotten: vec![input(1).key], votes: vec![vote(2)], ..Batch::default() }).unwrap();
     drop(store);
     let store = Store::open(dir.path()).unwrap();
     assert!(!store.is_fresh());
     assert_eq!(store.votes().unwrap(), [vote(2)]);
     assert_eq!(kept(&store), [input(2)]);
+}
+
+#[test]
+fn decisions_and_the_last_order_outlive_the_process() {
+    let saved = |query: &str, verdict: &str| -> Saved {
+        serde_json::from_value(serde_json::json!({
+            "decision": {
+                "v": 1, "site": "hq", "peer": "tenant", "query": query, "verdict": verdict, "reason": "a test",
+                "at": "2026-01-01T00:00:00Z",
+            }
+        }))
+        .unwrap()
+    };
+    let decided = |query: &str, saved: Option<Saved>| Batch {
+        decisions: [(query.parse().unwrap(), saved)].into(),
+        ..Batch::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.last_order().unwrap(), None);
+    let mut batch = decided("air", Some(saved("air", "asked")));
+    batch.absorb(decided("water", Some(saved("water", "denied"))));
+    batch.absorb(Batch {
+        order: Some(Timestamp::from_secs(7)),
+        ..decided("air", Some(saved("air", "allowed")))
+    });
+    store.write(&batch).unwrap();
+    store.write(&decided("water", None)).unwrap();
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.decisions().unwrap(), [saved("air", "allowed")]);
+    assert_eq!(store.last_order().unwrap(), Some(Timestamp::from_secs(7)));
 }
 
 fn kept(store: &Store) -> Vec<StoredInput> {
@@ -117,7 +149,7 @@ fn a_store_of_the_layout_without_parts_is_taken_over() {
     }
     let newer = Connection::open(dir.path().join("peer.sqlite")).unwrap();
     newer.pragma_update(None, "user_version", LAYOUT + 1).unwrap();
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Layout { have: 3, .. })));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Layout { have: 4, .. })));
 }
 
 #[test]

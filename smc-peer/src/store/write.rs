@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::{Batch, InputKey, StoredInput};
 
@@ -14,7 +14,7 @@ pub(super) fn write(
 ) -> rusqlite::Result<Vec<(InputKey, i64)>> {
     let mut written = Vec::with_capacity(batch.inputs.len());
     // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next.
-    let (synchronous, checkpoint) = if batch.votes.is_empty() { ("NORMAL", 1000) } else { ("FULL", 0) };
+    let (synchronous, checkpoint) = if batch.is_urgent() { ("FULL", 0) } else { ("NORMAL", 1000) };
     database.pragma_update(None, "synchronous", synchronous)?;
     database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
     let transaction = database.transaction()?;
@@ -40,7 +40,28 @@ pub(super) fn write(
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
             vote.execute(params![quantity.as_str(), json])?;
         }
+        decisions(&transaction, batch)?;
     }
     transaction.commit()?;
     Ok(written)
+}
+
+fn decisions(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO query VALUES (?1, ?2)")?;
+    let mut drop = transaction.prepare_cached("DELETE FROM query WHERE name = ?1")?;
+    for (query, saved) in &batch.decisions {
+        match saved {
+            Some(saved) => {
+                let json = serde_json::to_string(saved)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+                keep.execute(params![query.as_str(), json])?
+            }
+            None => drop.execute([query.as_str()])?,
+        };
+    }
+    if let Some(order) = batch.order {
+        transaction
+            .execute("INSERT OR REPLACE INTO last_order VALUES (0, ?1)", [order.as_micros() as i64])?;
+    }
+    Ok(())
 }

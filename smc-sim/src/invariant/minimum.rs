@@ -19,7 +19,8 @@ impl Invariant for Minimum {
         for told in values(view, self.told.unread(&view.world.log.results)) {
             let (lanes, window) = (view.lanes(told)?, told.signed.result.window.index);
             let demands = lanes.iter().flat_map(|lane| [Some(lane.member), lane.with]);
-            let demand = demands.flatten().map(|member| u32::from(member.demand)).max().unwrap_or(0);
+            let demand =
+                demands.flatten().map(|member| u32::from(member.terms.minimum_cohort)).max().unwrap_or(0);
             let minimum = demand.max(view.query(told).1.minimum_cohort).max(view.schedule.site.minimum);
             let agents = |fresh: bool| {
                 let lanes = lanes.iter().filter(|lane| !fresh || lane.is_fresh(window));

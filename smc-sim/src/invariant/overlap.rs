@@ -32,7 +32,8 @@ impl Invariant for Overlap {
         for told in values(view, self.told.unread(&view.world.log.results)) {
             let (lanes, window) = (view.lanes(told)?, told.signed.result.window.index);
             let ((_, query), name) = (view.query(told), &told.signed.result.query);
-            let minimum = lanes.iter().map(|lane| u32::from(lane.member.demand)).max().unwrap_or(0);
+            let minimum =
+                lanes.iter().map(|lane| u32::from(lane.member.terms.minimum_cohort)).max().unwrap_or(0);
             let minimum = minimum.max(query.minimum_cohort);
             let agents: BTreeSet<_> = lanes.iter().map(|lane| lane.agent).collect();
             // Of a quantity, fresh is whoever spoke in this window.

@@ -101,7 +101,7 @@ fn after_hearing(quorum: Quorum, heard: Set, frozen: Set) -> Vec<Plan> {
 
 /// An inventory, as far as it matters here.
 fn report<'a>(at: usize, held: &'a [Held], vote: Option<&'a Standing>) -> Report<'a> {
-    Report { peer: index(at), held, demands: &[], vote, queries: &[], seeds: &[] }
+    Report { peer: index(at), held, terms: &[], demands: &[], vote, queries: &[], known: &[], seeds: &[] }
 }
 
 /// A vote as inventories report it.

@@ -8,6 +8,7 @@ use broker::{Password, PasswordHash};
 use smc_core::charter::LoginHash;
 use smc_core::identity::{NodeKeys, SealingPublic, VerifyingKey};
 use smc_core::name::NodeName;
+use smc_core::roster::document::ClientTable;
 use smc_mqtt::config::{KeyFile, KeyFileError};
 use smc_mqtt::entropy;
 use smc_mqtt::settings::{BrokerAddress, Secret};
@@ -54,6 +55,16 @@ impl Newcomer {
 
     pub(super) fn sealing(&self) -> SealingPublic {
         *self.keys.sealing.public()
+    }
+
+    /// What the member list says of it as a client, which may ask.
+    pub(super) fn client(&self, groups: Vec<String>) -> ClientTable {
+        ClientTable {
+            name: self.name.clone(),
+            identity: Some(self.identity()),
+            sealing: self.sealing(),
+            groups,
+        }
     }
 
     /// Writes the key file beside `config`, and a configuration file if there is one of its kind. Nothing is written over.

@@ -1,12 +1,13 @@
 //! Shares of outputs as they come in, put together window by window.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use smc_core::envelope::{Envelope, Opener};
-use smc_core::function::Subject;
+use smc_core::function::{Query, Subject};
 use smc_core::identity::SealingSecret;
 use smc_core::name::{NodeName, QueryName};
 use smc_core::output::{self, EPOCH, OpenedOutput, OutputError, SealedOutput};
@@ -23,11 +24,12 @@ use crate::figure;
 const MAX_ENVELOPE: usize = 512 * 1024;
 
 /// What has come for one client.
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     roster: Arc<Roster>,
     topics: Topics,
     me: NodeName,
-    only: Option<QueryName>,
+    /// What may be opened.
+    queries: BTreeMap<QueryName, Query>,
     opener: Opener,
     waiting: Waiting,
     refused: Tally,
@@ -35,7 +37,7 @@ pub(super) struct Inbox {
 
 /// One window of one query, opened or not.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     query: QueryName,
     unit: String,
     window: WindowDocument,
@@ -44,28 +46,30 @@ pub(super) struct Opened {
     peers: Vec<NodeName>,
     /// Who computed and did not.
     silent: Vec<NodeName>,
-    pub(super) value: Result<OpenedOutput, OutputError>,
+    pub(crate) value: Result<OpenedOutput, OutputError>,
 }
 
 impl Inbox {
-    pub(super) fn new(
+    pub(crate) fn new(
         roster: Arc<Roster>,
         topics: Topics,
         me: NodeName,
         secret: SealingSecret,
-        only: Option<QueryName>,
+        queries: impl IntoIterator<Item = Query>,
         patience: Duration,
     ) -> Self {
         let mut opener = Opener::new(roster.site(), &me);
         opener.add_key(EPOCH, secret);
         let waiting = Waiting::new(patience);
-        Self { roster, topics, me, only, opener, waiting, refused: Tally::default() }
+        let ours = queries.into_iter().filter(|query| query.audience.as_ref() == Some(&me));
+        let queries = ours.map(|query| (query.name.clone(), query)).collect();
+        Self { roster, topics, me, queries, opener, waiting, refused: Tally::default() }
     }
 
     /// Takes a message in.
-    pub(super) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
+    pub(crate) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
         let Ok(Topic::Output { to, from, query }) = self.topics.parse(topic) else { return };
-        if to != self.me || self.only.as_ref().is_some_and(|only| *only != query) {
+        if to != self.me || !self.queries.contains_key(&query) {
             return;
         }
         let taken = match self.read(&from, &query, payload) {
@@ -81,12 +85,12 @@ impl Inbox {
     }
 
     /// When [`Inbox::pop`] may have something even if nothing comes.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.waiting.due()
     }
 
     /// The next window that all peers that computed have answered, or enough of them and the others not in time.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Opened> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Opened> {
         let whole = self.waiting.pop(&self.roster, now)?;
         Some(self.open(whole))
     }
@@ -103,15 +107,14 @@ impl Inbox {
         let peer = self.roster.peer(self.roster.peer_named(from.as_str())?)?;
         let plaintext = self.opener.open(&peer.sealing, &envelope, None).ok()?;
         let output = SealedOutput::from_bytes(&plaintext).ok()?;
-        let known = self.roster.query(self.roster.query_named(query)?);
+        let known = self.queries.get(query)?;
         let fits = output.from == *from && output.query == *query && envelope.from() == from;
-        let ours = known.digest == output.definition && known.audience.as_ref() == Some(&self.me);
-        (fits && ours).then_some(output)
+        (fits && known.digest == output.definition).then_some(output)
     }
 
     fn open(&self, Whole { query, window, outputs, silent }: Whole) -> Opened {
         let of_site = |quantity| &self.roster.quantity(quantity).quantity;
-        let known = self.roster.query_named(&query).map(|known| self.roster.query(known));
+        let known = self.queries.get(&query);
         let described = known.map(|known| {
             let subject = Subject { quantity: of_site(known.quantity), with: known.with.map(of_site) };
             (known.function.shape(&subject).unit, WindowDocument::new(subject.quantity.period(), window))
@@ -120,6 +123,10 @@ impl Inbox {
         let (unit, window) = described.unwrap_or_else(|| {
             (String::new(), WindowDocument { index: window, start: String::new(), end: String::new() })
         });
+        let value = match known {
+            Some(known) => output::open_query(&self.roster, known, &outputs),
+            None => Err(OutputError::UnknownQuery { query: query.clone() }),
+        };
         Opened {
             query,
             unit,
@@ -127,13 +134,13 @@ impl Inbox {
             readings: outputs.values().next().map_or(0, |output| output.readings),
             peers: outputs.keys().cloned().collect(),
             silent,
-            value: output::open(&self.roster, &outputs),
+            value,
         }
     }
 }
 
 impl Opened {
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let mut line = json!({
             "query": self.query,
             "window": self.window,

@@ -26,8 +26,8 @@ pub(super) fn site(plan: &Plan) -> String {
         text += CLIENTS_COMMENT;
     }
     for client in &plan.clients {
-        let (name, sealing) = (&client.name, client.keys.sealing.public());
-        text += &format!("\n[[client]]\nname = \"{name}\"\nsealing = \"{sealing}\"\n");
+        text += "\n[[client]]\n";
+        text += &public_keys(client);
     }
     text += QUERIES_COMMENT;
     for quantity in &plan.rules.quantities {
@@ -46,7 +46,9 @@ const AGENTS_COMMENT: &str = "
 ";
 
 const CLIENTS_COMMENT: &str = "
-# Clients that outputs may be sealed for: a query with audience = \"<client>\" tells nobody else. `murmur open` opens them.
+# Clients, who may ask (`murmur ask`) and whom outputs may be sealed for: a query with audience = \"<client>\" tells nobody
+# else, and `murmur open` opens it. The peers' policies can go by groups:
+#     groups = [\"facility\"]
 ";
 
 const QUERIES_COMMENT: &str = "
@@ -190,6 +192,8 @@ state_dir = \"state/{name}\"
 minimum_cohort = 0
 # How old a reading may be when it is shared; one period if not given.
 # maximum_age = \"5m\"
+# A file in which the owner says what not to share, if there is one: `paused = true`, `paused_streams = [\"co2\"]`.
+control = \"{name}.control.toml\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 

@@ -1,18 +1,20 @@
 //! Verdicts, for people and for programs.
 
 use serde_json::json;
-use smc_core::result::{Parts, ResultDocument, SignedResult, Status};
+use smc_core::result::{Parts, ResultDocument, SignedResult};
 use smc_core::roster::Roster;
 
 use super::assembly::Part;
 use super::check::{Good, Refused};
-use crate::figure::Figure;
+use crate::figure::{self, Figure, printable};
 
 /// A verdict in one line of text.
 pub(super) fn text(number: u64, checked: &Result<Good, Refused>, roster: &Roster) -> String {
     match checked {
         Ok(Good::Part(part)) => good_part(part, roster),
-        Ok(Good::Result(signed)) => good(signed, &outcome(&signed.result, roster)),
+        Ok(Good::Result(signed)) => {
+            good(signed, &figure::outcome(&signed.result, Figure::of(&signed.result, roster)))
+        }
         Err(refused) => bad(number, refused),
     }
 }
@@ -33,17 +35,6 @@ fn good(signed: &SignedResult, outcome: &str) -> String {
 
 fn bad(number: u64, refused: &Refused) -> String {
     printable(&format!("REFUSED line {number}: {refused}"))
-}
-
-fn outcome(result: &ResultDocument, roster: &Roster) -> String {
-    if let (Status::Ok, Some(audience)) = (result.status, &result.audience) {
-        return format!("sealed for {audience}");
-    }
-    match (Figure::of(result, roster), &result.reason) {
-        (Some(figure), _) => figure.to_string(),
-        (None, Some(reason)) => format!("{} ({reason})", result.status),
-        (None, None) => result.status.to_string(),
-    }
 }
 
 /// A verdict as one JSON object.
@@ -79,12 +70,6 @@ pub(super) fn json(number: u64, checked: &Result<Good, Refused>) -> String {
         verdict["parts"] = json!(parts.count());
     }
     verdict.to_string()
-}
-
-/// Text from elsewhere that can't take over a terminal.
-fn printable(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ fn result(query: &str, function: &str, value: u64, cohort: u32, fresh: u32) -> R
         value: Some(Value::from(Decimal::from(value as i64))),
         parts: None,
         cohort,
+        declined: 0,
         fresh,
         carried: cohort - fresh,
         peers: Vec::new(),

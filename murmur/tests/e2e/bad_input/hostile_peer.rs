@@ -109,9 +109,11 @@ fn inventory(site: &Site, window: WindowIndex) -> Inventory {
         window,
         roster: Digest(*site.roster().digest()),
         held: HeldList::new(vec![Held::NOTHING; streams]),
+        terms: Vec::new(),
         demands: Vec::new(),
         standing: None,
         queries: Vec::new(),
+        known: Vec::new(),
         seeds: vec![None; usize::from(site.roster().sharing().peers())],
     }
 }

@@ -53,8 +53,18 @@ impl Login {
 
     /// Publishes `payload` at QoS 1.
     pub(crate) fn publish(&self, topic: &str, payload: &str) {
+        self.publish_with(&[], topic, payload);
+    }
+
+    /// Publishes `payload` at QoS 1 for those who come later, too.
+    pub(crate) fn publish_retained(&self, topic: &str, payload: &str) {
+        self.publish_with(&["-r"], topic, payload);
+    }
+
+    fn publish_with(&self, flags: &[&str], topic: &str, payload: &str) {
         let mut command = self.command("mosquitto_pub");
-        let output = command.args(["-q", "1", "-t", topic, "-m", payload]).output().expect(NEEDED);
+        command.args(["-q", "1", "-t", topic, "-m", payload]).args(flags);
+        let output = command.output().expect(NEEDED);
         assert!(
             output.status.success(),
             "mosquitto_pub -t {topic}: {}",

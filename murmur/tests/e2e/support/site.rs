@@ -121,6 +121,11 @@ impl Site {
         self.broker = Some(address);
     }
 
+    /// Where the broker is, as commands take it.
+    pub(crate) fn url(&self) -> String {
+        format!("mqtt://{}", self.broker.unwrap())
+    }
+
     /// Starts a peer or an agent.
     pub(crate) fn start(&mut self, node: &str) {
         self.start_with(node, &[]);

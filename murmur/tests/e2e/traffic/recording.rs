@@ -7,13 +7,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker::settings::Settings;
 use broker::{Broker, QoS, TapEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use smc_core::audit::Head;
 use smc_core::card::Card;
+use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
 use smc_core::message::PeerMessage;
+use smc_core::order::Order;
 use smc_core::output::SealedOutput;
 use smc_core::protocol::input::{Input, plaintext_len};
+use smc_core::request::{Cancellation, Decision, Request};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::topic::{Topic, Topics};
@@ -137,26 +143,34 @@ impl Recording {
         for event in &self.events {
             let topic = std::str::from_utf8(&event.topic).unwrap();
             match topics.parse(topic).unwrap_or_else(|_| panic!("{topic} is no topic of the site")) {
+                Topic::Audit { peer } => {
+                    let head: Signed<Head> = serde_json::from_slice(&event.payload).unwrap();
+                    assert_eq!((canonical(&head), head.document.peer), (event.payload.to_vec(), peer));
+                }
                 Topic::Card { node } => {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
                 }
-                Topic::Charter | Topic::CharterProposed { .. } | Topic::Operator { .. } => {
-                    panic!("{topic}: nobody changed the member list or gave an order")
+                Topic::Charter | Topic::CharterProposed { .. } => {
+                    panic!("{topic}: nobody changed the member list")
                 }
+                Topic::Control { .. } => assert_is::<Signed<Control>>(event),
+                Topic::Decision { .. } => assert_is::<Signed<Decision>>(event),
                 Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
                 }
+                Topic::Operator { .. } => assert_is::<Signed<Order>>(event),
                 Topic::Output { .. } => {
                     assert!(SealedOutput::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");
                 }
                 Topic::Peer { .. } => {
                     assert!(PeerMessage::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");
                 }
-                Topic::Result { .. } => {
-                    let signed: SignedResult = serde_json::from_slice(&event.payload).unwrap();
-                    assert_eq!(serde_json::to_value(signed).unwrap(), json(event), "more than a result");
+                Topic::Request { .. } if json(event).get("cancel").is_some() => {
+                    assert_is::<Signed<Cancellation>>(event);
                 }
+                Topic::Request { .. } => assert_is::<Signed<Request>>(event),
+                Topic::Result { .. } => assert_is::<SignedResult>(event),
                 Topic::ResultPart { .. } => {
                     let part: PartDocument = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(canonical(&part), event.payload, "more than a part");
@@ -233,6 +247,12 @@ fn envelope(event: &TapEvent) -> Envelope<'_> {
 fn ciphertext(event: &TapEvent) -> Vec<u8> {
     envelope(event);
     URL_SAFE_NO_PAD.decode(json(event)["ct"].as_str().unwrap()).unwrap()
+}
+
+/// Whether a payload is a document of this form and nothing more.
+fn assert_is<D: DeserializeOwned + Serialize>(event: &TapEvent) {
+    let document: D = serde_json::from_slice(&event.payload).unwrap();
+    assert_eq!(serde_json::to_value(document).unwrap(), json(event), "more than its topic says");
 }
 
 fn json(event: &TapEvent) -> Value {

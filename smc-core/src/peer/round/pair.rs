@@ -1,13 +1,12 @@
 //! The windows of two quantities, for queries of both (docs/protocol.md, 4.7).
 
-use std::sync::Arc;
-
 use sha2::{Digest as _, Sha256};
 
 use super::{Agreement, Round, State};
 use crate::digest::Digest;
 use crate::peer::Node;
 use crate::peer::cohort::Agreed;
+use crate::peer::computation::Computation;
 use crate::result::Reason;
 use crate::roster::QuantityIndex;
 use crate::time::Timestamp;
@@ -22,10 +21,10 @@ pub(in crate::peer) enum Partner<'a> {
 
 impl Round {
     /// The other quantities that computations of this window wait for.
-    pub(in crate::peer) fn waits_for(&self, node: &Node) -> impl Iterator<Item = QuantityIndex> {
+    pub(in crate::peer) fn waits_for(&self) -> impl Iterator<Item = QuantityIndex> {
         let agreed = matches!(self.state, State::Agreed(_));
         let waiting = self.computations.iter().filter(move |_| agreed);
-        waiting.filter_map(|computation| computation.waits_for(&node.roster))
+        waiting.filter_map(Computation::waits_for)
     }
 
     /// How far this window is, for a computation on this and another quantity.
@@ -49,9 +48,8 @@ impl Round {
     ) {
         let epoch = self.key_epoch(node);
         let State::Agreed(own) = &mut self.state else { return };
-        let roster = Arc::clone(&node.roster);
         let waiting = self.computations.iter_mut();
-        let waiting = waiting.filter(|computation| computation.waits_for(&roster) == Some(quantity));
+        let waiting = waiting.filter(|computation| computation.waits_for() == Some(quantity));
         match partner {
             Partner::Agreed(other) => {
                 let digest = Digest(Sha256::digest([own.digest.0, other.digest.0].concat()).into());

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::Round;
 use crate::digest::Digest;
-use crate::function::Query;
 use crate::peer::Node;
 use crate::peer::event::Refusal;
 use crate::protocol::epoch::Epoch;
-use crate::protocol::inventory::{Held, HeldList, Inventory};
+use crate::protocol::inventory::{Held, HeldList, Inventory, MAX_TERMS};
 use crate::protocol::standing::Standing;
+use crate::protocol::terms::Terms;
 use crate::roster::BundleIndex;
+use crate::session::Known;
 use crate::shamir::PeerIndex;
 
 impl Round {
@@ -27,27 +28,37 @@ impl Round {
         let measured = node.roster.quantity(self.quantity);
         let held = |(stream, &(bundle, place)): (usize, &(BundleIndex, usize))| {
             if excluded.contains(&stream) {
-                return (Held::NOTHING, 0);
+                return (Held::NOTHING, Terms::default());
             }
             node.holdings.held(bundle, place, epoch.first, self.window)
         };
-        let (held, demands): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
-        let demands = (0..).zip(demands).filter(|&(_, demand)| demand > 0);
-        let concerned = |query: &Query| query.quantity == self.quantity || query.with == Some(self.quantity);
-        let queries = node.roster.queries().filter(|(_, query)| concerned(query));
-        let mut queries: Vec<_> = queries.map(|(_, query)| query.digest).collect();
-        queries.sort_unstable();
+        let (mut held, demanded): (Vec<_>, Vec<_>) = measured.streams.iter().enumerate().map(held).unzip();
+        let (terms, demands) = tabulate(&demanded, &mut held);
         let roster = Digest(*node.roster.digest());
         Inventory {
             quantity: measured.quantity.name().clone(),
             window: self.window,
             roster,
             held: HeldList::new(held),
-            demands: demands.collect(),
+            terms,
+            demands,
             standing: vote.filter(|vote| vote.roster == roster).cloned(),
-            queries,
+            queries: self.definitions(node, true),
+            known: self.definitions(node, false),
             seeds: node.seeds.names(self.key_epoch(node)),
         }
+    }
+
+    /// The definitions of the queries on this quantity that this peer computes in this window, or only knows of.
+    fn definitions(&self, node: &Node, computed: bool) -> Vec<Digest> {
+        let wanted = |known: &&Known| {
+            let session = &known.session;
+            known.computed == computed && session.concerns(self.quantity) && session.runs_in(self.window)
+        };
+        let mut queries: Vec<_> =
+            node.sessions.iter().filter(wanted).map(|known| known.session.query().digest).collect();
+        queries.sort_unstable();
+        queries
     }
 
     /// An inventory speaks of our roster's streams, and of a vote that an honest peer could have cast.
@@ -70,4 +81,20 @@ impl Round {
         });
         if inventory.fits(streams, peers) && standing_fits { Ok(()) } else { Err(Refusal::Malformed) }
     }
+}
+
+/// The different terms that are `demanded`, stream by stream, and which hold for which stream. Readings with terms for which
+/// there is no room are as good as not held: better left out than counted without them.
+fn tabulate(demanded: &[Terms], held: &mut [Held]) -> (Vec<Terms>, Vec<(u32, u32)>) {
+    let none = Terms::default();
+    let different: BTreeSet<Terms> = demanded.iter().filter(|terms| **terms != none).copied().collect();
+    let table: Vec<_> = different.into_iter().take(MAX_TERMS).collect();
+    let mut demands = Vec::new();
+    for (stream, terms) in demanded.iter().enumerate().filter(|(_, terms)| **terms != none) {
+        match table.binary_search(terms) {
+            Ok(at) => demands.push((stream as u32, at as u32)),
+            Err(_) => held[stream] = Held::NOTHING,
+        }
+    }
+    (table, demands)
 }

@@ -62,7 +62,8 @@ impl Site {
         let topics = Topics::new(roster.site().clone());
         let secret = SealingSecret::from_bytes(&keys[3].sealing.to_bytes());
         let me = "display".parse().unwrap();
-        let inbox = Inbox::new(Arc::clone(&roster), topics, me, secret, None, Duration::from_secs(3600));
+        let queries: Vec<_> = roster.queries().map(|(_, query)| query.clone()).collect();
+        let inbox = Inbox::new(Arc::clone(&roster), topics, me, secret, queries, Duration::from_secs(3600));
         Self { roster, keys, inbox, rng }
     }
 

@@ -1,0 +1,76 @@
+//! Who asks, of which site, by way of which broker: the same flags for all these commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use smc_core::roster::Span;
+use smc_mqtt::client::{Access, Client, Notice};
+use smc_mqtt::settings::BrokerAddress;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::AskFailure;
+
+/// After a silence this long, what the broker had kept has come.
+const QUIET: Duration = Duration::from_millis(400);
+
+/// `--site site.toml --key NAME.key --broker ADDRESS`
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// The site
+    #[arg(long, value_name = "FILE", default_value = "site.toml")]
+    site: PathBuf,
+    /// The key file of the client, called after it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where the broker is
+    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
+    broker: BrokerAddress,
+    /// How long to wait for the broker, and for the peers' answers
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    wait: Span,
+}
+
+impl Who {
+    pub(super) fn access(&self) -> Result<Access, AskFailure> {
+        Ok(Access::load(&self.site, &self.key)?)
+    }
+
+    pub(super) fn wait(&self) -> Duration {
+        self.wait.get()
+    }
+
+    /// Connects, and hears what the broker has kept.
+    pub(super) async fn connect(&self, access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
+        connected(Client::connect(access, self.broker.clone())?, self.wait()).await
+    }
+}
+
+/// Waits until `client` is connected and has heard what the broker has kept: all of that, in its order.
+pub(crate) async fn connected(
+    mut client: Client,
+    wait: Duration,
+) -> Result<(Client, Vec<Notice>), AskFailure> {
+    let deadline = Instant::now() + wait;
+    let (mut kept, mut reason, mut is_connected) = (Vec::new(), "it does not answer".to_owned(), false);
+    while !is_connected {
+        match timeout_at(deadline, client.next()).await {
+            Err(_) => return Err(AskFailure::NoConnection { waited: wait, reason }),
+            Ok(None) => return Err(AskFailure::Ended),
+            Ok(Some(Notice::Connected)) => is_connected = true,
+            Ok(Some(Notice::Disconnected(fault))) => reason = fault.to_string(),
+            Ok(Some(Notice::Refused(refusal))) => {
+                return Err(AskFailure::Refused { reason: refusal.to_string() });
+            }
+            Ok(Some(notice)) => kept.push(notice),
+        }
+    }
+    while Instant::now() < deadline {
+        match timeout(QUIET, client.next()).await {
+            Err(_) => break,
+            Ok(None) => return Err(AskFailure::Ended),
+            Ok(Some(notice)) => kept.push(notice),
+        }
+    }
+    Ok((client, kept))
+}

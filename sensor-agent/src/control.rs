@@ -1,0 +1,198 @@
+//! What the agent's owner does not want it to share: a file on this machine, and what the owner signed
+//! (docs/owners.md). Both count together.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use smc_core::control::{ControlError, Controls};
+use smc_core::name::StreamName;
+use smc_core::time::Timestamp;
+use tracing::{info, warn};
+
+/// The longest control file, in bytes.
+const MAX_FILE: u64 = 256 * 1024;
+
+/// The control file as people write it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Share nothing.
+    #[serde(default)]
+    paused: bool,
+    /// Share nothing of these.
+    #[serde(default)]
+    paused_streams: BTreeSet<StreamName>,
+}
+
+/// What the owner wants, from both places.
+#[derive(Debug)]
+pub(crate) struct Control {
+    path: Option<PathBuf>,
+    /// The file's text when it was looked at last.
+    seen: Option<Vec<u8>>,
+    file: Settings,
+    signed: Controls,
+}
+
+impl Control {
+    /// The file at `path`, if there is to be one, and what was remembered beside it.
+    pub(crate) fn new(path: Option<PathBuf>, signed: Controls, now: Timestamp) -> Self {
+        let mut control = Self { path, seen: None, file: Settings::default(), signed };
+        if let Some(Ok(json)) = control.memory().map(std::fs::read)
+            && let Err(error) = control.signed.take(now, &json)
+        {
+            warn!(%error, "what is remembered of the owner's control can't be used");
+        }
+        control.look();
+        control
+    }
+
+    /// Whether nothing may be shared of `stream`.
+    pub(crate) fn is_paused(&self, stream: &StreamName) -> bool {
+        let signed = self.signed.newest();
+        let signed = signed.is_some_and(|newest| newest.paused || newest.paused_streams.contains(stream));
+        signed || self.file.paused || self.file.paused_streams.contains(stream)
+    }
+
+    /// Looks at the file again; whether it has changed.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(path) = self.path.clone() else { return false };
+        let read = read(&path);
+        if self.seen == read {
+            return false;
+        }
+        self.file = match read.as_deref().map(parse) {
+            None => Settings::default(),
+            Some(Ok(settings)) => settings,
+            Some(Err(error)) => {
+                // Whoever writes such a file wants something kept back: until it is known what, that is everything.
+                warn!(file = %path.display(), error, "a control file that can't be read pauses everything");
+                Settings { paused: true, ..Settings::default() }
+            }
+        };
+        let Settings { paused, paused_streams } = &self.file;
+        info!(file = %path.display(), paused, streams = paused_streams.len(), "the owner's control was read");
+        self.seen = read;
+        true
+    }
+
+    /// Takes in what came on the control's topic; whether it is new.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub(crate) fn take(&mut self, now: Timestamp, json: &[u8]) -> Result<bool, ControlError> {
+        match self.signed.take(now, json) {
+            Ok(()) => {
+                self.remember(json);
+                Ok(true)
+            }
+            // The newest one comes again with every connection.
+            Err(ControlError::NotNew) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remember(&self, json: &[u8]) {
+        let Some(memory) = self.memory() else {
+            warn!("the owner's signed control is not remembered across restarts: `control` names no file");
+            return;
+        };
+        let fresh = memory.with_extension("new");
+        let kept = std::fs::write(&fresh, json).and_then(|()| std::fs::rename(&fresh, &memory));
+        if let Err(error) = kept {
+            warn!(file = %memory.display(), %error, "the owner's signed control could not be remembered");
+        }
+    }
+
+    /// Where the newest signed control is kept: beside the file.
+    fn memory(&self) -> Option<PathBuf> {
+        self.path.as_ref().map(|path| path.with_extension("signed.json"))
+    }
+}
+
+/// The file's bytes; nothing if there is none, and something that is no control file if it can't be read.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Ok(about) if about.len() <= MAX_FILE => Some(std::fs::read(path).unwrap_or_else(|_| vec![0xff])),
+        _ => Some(vec![0xff]),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Settings, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it can't be read as text".to_owned())?;
+    toml::from_str(text).map_err(|error| error.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand_chacha::ChaCha20Rng;
+    use smc_core::control::{Control as Document, sign};
+    use smc_core::identity::SigningKey;
+    use smc_mqtt::entropy;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_767_268_800);
+
+    fn stream(name: &str) -> StreamName {
+        name.parse().unwrap()
+    }
+
+    fn controls(key: &SigningKey) -> Controls {
+        Controls::new("hq".parse().unwrap(), "room-1".parse().unwrap(), key.verifying_key())
+    }
+
+    fn key() -> SigningKey {
+        let mut rng: ChaCha20Rng = entropy::rng().unwrap();
+        SigningKey::generate(&mut rng)
+    }
+
+    #[test]
+    fn the_file_is_read_again_when_it_changes_and_pauses_everything_when_it_is_garbled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.toml");
+        let mut control = Control::new(Some(path.clone()), controls(&key()), NOW);
+        let both =
+            |control: &Control| (control.is_paused(&stream("co2")), control.is_paused(&stream("motion")));
+        assert_eq!(both(&control), (false, false));
+        for (text, paused) in [
+            ("paused_streams = [\"motion\"]", (false, true)),
+            ("paused = true", (true, true)),
+            ("", (false, false)),
+            ("pausd = true", (true, true)),
+            ("\u{0}", (true, true)),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert!(control.look(), "{text}");
+            assert_eq!(both(&control), paused, "{text}");
+            assert!(!control.look(), "{text}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(control.look());
+        assert_eq!(both(&control), (false, false));
+    }
+
+    #[test]
+    fn what_the_owner_signed_is_remembered_and_an_older_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Some(folder.path().join("control.toml"));
+        let key = key();
+        let signed = |seconds, streams: &[&str]| {
+            let issued = Timestamp::from_secs(seconds);
+            let (site, agent) = ("hq".parse().unwrap(), "room-1".parse().unwrap());
+            let paused_streams: BTreeSet<_> = streams.iter().map(|name| stream(name)).collect();
+            sign(Document { v: 1, site, agent, paused: false, paused_streams, issued }, &key)
+        };
+        let mut control = Control::new(path.clone(), controls(&key), NOW);
+        assert_eq!(control.take(NOW, &signed(10, &[])), Ok(true));
+        assert_eq!(control.take(NOW, &signed(11, &["motion"])), Ok(true));
+        let mut restarted = Control::new(path, controls(&key), NOW);
+        assert!(restarted.is_paused(&stream("motion")) && !restarted.is_paused(&stream("co2")));
+        assert_eq!(restarted.take(NOW, &signed(10, &[])), Ok(false));
+        assert!(restarted.is_paused(&stream("motion")));
+    }
+}

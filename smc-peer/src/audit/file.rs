@@ -1,0 +1,178 @@
+//! Reading a log, one's own or another's, a running peer's or a copy.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use smc_core::audit::{Node, Row};
+use smc_core::digest::Digest;
+
+use super::error::AuditError;
+
+/// The layout of the tables.
+pub(super) const LAYOUT: i64 = 1;
+
+/// A log that is only read.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    database: Connection,
+}
+
+/// Whose log it is, as the file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The site.
+    pub site: String,
+    /// The peer.
+    pub peer: String,
+}
+
+impl LogFile {
+    /// Opens the log at `path`; the file is not changed. What lies beside it (`audit.sqlite-wal`) belongs to it.
+    ///
+    /// # Errors
+    /// If it is none, or can't be read.
+    pub fn open(path: &Path) -> Result<Self, AuditError> {
+        // SQLite would only say that it can't open it.
+        std::fs::File::open(path).map_err(|error| AuditError::File { path: path.to_owned(), error })?;
+        let sqlite = |error| AuditError::Sqlite { path: path.to_owned(), error };
+        let (database, have) = match Self::connect(path, "") {
+            // Beside a copy in a folder that can't be written to SQLite can't make the file that it shares memory by.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+                Self::connect(path, "?immutable=1").map_err(sqlite)?
+            }
+            opened => opened.map_err(sqlite)?,
+        };
+        if have != LAYOUT {
+            return Err(AuditError::Layout { path: path.to_owned(), have });
+        }
+        Ok(Self { path: path.to_owned(), database })
+    }
+
+    fn connect(path: &Path, how: &str) -> rusqlite::Result<(Connection, i64)> {
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let database = Connection::open_with_flags(format!("file:{}{how}", escaped(path)), flags)?;
+        let have = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        // One picture of a log that grows meanwhile.
+        database.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;")?;
+        Ok((database, have))
+    }
+
+    /// Whose log it is.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn owner(&self) -> Result<Owner, AuditError> {
+        owner(&self.database).map_err(|error| self.sqlite(error))
+    }
+
+    /// How many entries there are, if none is missing.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn size(&self) -> Result<u64, AuditError> {
+        size(&self.database).map_err(|error| self.sqlite(error))
+    }
+
+    /// Shows the entries from number `from` on, one after the other, until it is enough.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn each(&self, from: u64, show: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), AuditError> {
+        each(&self.database, from, show).map_err(|error| self.sqlite(error))
+    }
+
+    /// The heads that the peer signed: how many entries each has, and its text.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn heads(&self) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
+        let heads =
+            self.database.prepare("SELECT size, head FROM head ORDER BY size").and_then(|mut heads| {
+                let heads =
+                    heads.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, bytes(row.get_ref(1)?))))?;
+                heads.collect()
+            });
+        heads.map_err(|error| self.sqlite(error))
+    }
+
+    /// The root of a perfect subtree, as the file has it.
+    ///
+    /// # Errors
+    /// If the file can't be read, or lacks it.
+    pub fn node(&self, at: Node) -> Result<Digest, AuditError> {
+        node(&self.database, at).map_err(|error| self.sqlite(error))
+    }
+
+    fn sqlite(&self, error: rusqlite::Error) -> AuditError {
+        AuditError::Sqlite { path: self.path.clone(), error }
+    }
+}
+
+/// A path as part of a URI.
+fn escaped(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(byte);
+    let byte = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.as_os_str().as_encoded_bytes().iter().map(|&at| byte(at)).collect()
+}
+
+pub(super) fn owner(database: &Connection) -> rusqlite::Result<Owner> {
+    database.query_row("SELECT site, peer FROM owner", [], |row| {
+        let text = |at| Ok::<_, rusqlite::Error>(text(row.get_ref(at)?));
+        Ok(Owner { site: text(0)?, peer: text(1)? })
+    })
+}
+
+pub(super) fn size(database: &Connection) -> rusqlite::Result<u64> {
+    let last: Option<i64> = database.query_row("SELECT max(seq) FROM entry", [], |row| row.get(0))?;
+    Ok(last.map_or(0, |last| last as u64 + 1))
+}
+
+pub(super) fn each(
+    database: &Connection,
+    from: u64,
+    mut show: impl FnMut(Row) -> ControlFlow<()>,
+) -> rusqlite::Result<()> {
+    // All of them, whatever numbers they have: what is out of place has to be seen.
+    let from = if from == 0 { i64::MIN } else { from as i64 };
+    let mut entries = database.prepare(
+        "SELECT seq, time, kind, body, prev, nodes FROM entry NOT INDEXED WHERE seq >= ?1 ORDER BY seq",
+    )?;
+    let mut rows = entries.query([from])?;
+    while let Some(row) = rows.next()? {
+        let entry = Row {
+            seq: row.get::<_, i64>(0)? as u64,
+            time: text(row.get_ref(1)?),
+            kind: text(row.get_ref(2)?),
+            body: text(row.get_ref(3)?),
+            prev: bytes(row.get_ref(4)?),
+            nodes: bytes(row.get_ref(5)?),
+        };
+        if show(entry).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn node(database: &Connection, at: Node) -> rusqlite::Result<Digest> {
+    let mut nodes = database.prepare_cached("SELECT substr(nodes, ?2, 32) FROM entry WHERE seq = ?1")?;
+    let place = params![at.last_leaf() as i64, 32 * i64::from(at.level) + 1];
+    let found = nodes.query_row(place, |row| row.get::<_, [u8; 32]>(0)).optional()?;
+    found.map(Digest).ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// What stands in a file that may be damaged. What is no text is none that fits, whatever becomes of it here.
+fn text(value: ValueRef<'_>) -> String {
+    String::from_utf8_lossy(&bytes(value)).into_owned()
+}
+
+fn bytes(value: ValueRef<'_>) -> Vec<u8> {
+    match value {
+        ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes.to_vec(),
+        ValueRef::Integer(_) | ValueRef::Null | ValueRef::Real(_) => Vec::new(),
+    }
+}
