@@ -1,5 +1,5 @@
 //! `murmur policy check` and `murmur policy try` as people run them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

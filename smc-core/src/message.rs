@@ -23,6 +23,7 @@ pub const MAX_PARTS: u16 = 128;
 /// A message from peer to peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant, reason = "messages that wait lie behind an `Arc`")]
 pub enum PeerMessage {
     /// 4.8: the sender's signature under a result.
     Endorsement(Endorsement),

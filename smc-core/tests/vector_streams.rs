@@ -138,7 +138,7 @@ fn a_part_is_found_by_its_number_and_bound_to_its_place() {
     assert_eq!(roster.bundle_of(AgentIndex(1), period, 1), None);
     let streams = &roster.quantity(gradient(&roster)).streams;
     assert_eq!(streams[..], [(agent.bundles[1], 0)], "one vector is one stream, however it is cut");
-    assert!(cut.iter().all(|bundle| plaintext_len(bundle) <= 3 + 8 * MAX_PART_BITS as usize));
+    assert!(cut.iter().all(|bundle| plaintext_len(bundle) <= TERMS_BYTES + 1 + 8 * MAX_PART_BITS as usize));
 }
 
 #[test]

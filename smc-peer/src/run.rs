@@ -238,8 +238,8 @@ async fn serve(
                 Some(happening) => handle(service, happening).await?,
                 None => return Ok(()),
             },
-            head = service.next_head() => service.publish_head(&head),
             order = front.order() => service.handle_page(order).await?,
+            head = service.next_head() => service.publish_head(&head),
             () = clock.sleep_until(due) => {
                 // First: what is decided from then on is decided by the new list.
                 service.move_on().await?;

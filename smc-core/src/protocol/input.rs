@@ -322,11 +322,14 @@ mod tests {
             change(&mut plaintext);
             Input::read(&bundle, &plaintext).unwrap_err()
         };
-        assert_eq!(garbled(|p| p[2] = 2), InputError::Presence);
-        assert_eq!(garbled(|p| p[2] = 0), InputError::GapNotEmpty);
-        assert_eq!(garbled(|p| p[3..].fill(0xff)), InputError::NotCanonical);
-        assert_eq!(garbled(|p| p.push(0)), InputError::Length { have: 20, need: 19 });
-        assert_eq!(garbled(Vec::clear), InputError::Length { have: 0, need: 19 });
+        const AT: usize = TERMS_BYTES;
+        assert_eq!(garbled(|p| p[AT - 1] = 1), InputError::Terms);
+        assert_eq!(garbled(|p| p[AT] = 2), InputError::Presence);
+        assert_eq!(garbled(|p| p[AT] = 0), InputError::GapNotEmpty);
+        assert_eq!(garbled(|p| p[AT + 1..].fill(0xff)), InputError::NotCanonical);
+        let need = AT + 17;
+        assert_eq!(garbled(|p| p.push(0)), InputError::Length { have: need + 1, need });
+        assert_eq!(garbled(Vec::clear), InputError::Length { have: 0, need });
     }
 
     #[test]

@@ -169,7 +169,11 @@ impl Terms {
         if self.purposes == other.purposes {
             return both;
         }
-        both.purposes_of(&self, &other).unwrap_or(Self { functions: 0, ..both })
+        both.purposes_of(&self, &other).unwrap_or(Self {
+            functions: 0,
+            purposes: [None; MAX_PURPOSES],
+            ..both
+        })
     }
 
     /// The purposes that both allow, and those that either refuses; none if they can't be written down.

@@ -160,14 +160,8 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let due = [
-            self.peer.poll_timeout(),
-            self.desk.poll_timeout(),
-            self.disk.due(),
-            self.account.audit.due(),
-            self.policy.due(),
-            self.move_due(),
-        ];
+        let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
+        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due()]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
