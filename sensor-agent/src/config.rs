@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use smc_core::name::NodeName;
-use smc_core::protocol::terms::Terms;
+use smc_core::protocol::terms::{Terms, TermsError};
 use smc_core::roster::Span;
+use smc_core::time::Timestamp;
 use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
 
@@ -46,15 +47,49 @@ pub struct AgentConfig {
     /// What the owner calls the place. It never leaves this machine.
     #[serde(default)]
     pub display_name: Option<String>,
-    /// The fewest agents that a result with this one may cover; 0 leaves it to the site.
+    /// The fewest agents that a result with this one may cover: others are withheld. 0 leaves it to the site.
     #[serde(default)]
     pub minimum_cohort: u16,
+    /// What results may cover the agent at all.
+    #[serde(default)]
+    pub terms: TermsTable,
     /// How long a reading counts as fresh; one window if left out.
     #[serde(default)]
     pub maximum_age: Option<Span>,
     /// Where the readings come from.
     #[serde(default)]
     pub source: Vec<SourceConfig>,
+}
+
+/// `[terms]`: a result that they don't cover is computed without this agent, and says how many are left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermsTable {
+    /// Only results of these functions; of all if left out.
+    #[serde(default)]
+    pub functions: Option<Vec<String>>,
+    /// Only results for these purposes, as requests state them; for all if there are none.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// No results for these purposes.
+    #[serde(default)]
+    pub refused_purposes: Vec<String>,
+    /// No results of windows that end later.
+    #[serde(default)]
+    pub not_after: Option<Timestamp>,
+}
+
+impl TermsTable {
+    fn terms(&self, minimum_cohort: u16) -> Result<Terms, TermsError> {
+        let mut terms = Terms::of_at_least(minimum_cohort);
+        if let Some(functions) = &self.functions {
+            terms = terms.only_functions(functions.iter().map(String::as_str))?;
+        }
+        terms = self.purposes.iter().try_fold(terms, |terms, purpose| terms.allow_purpose(purpose))?;
+        terms =
+            self.refused_purposes.iter().try_fold(terms, |terms, purpose| terms.refuse_purpose(purpose))?;
+        Ok(self.not_after.map_or(terms, |last| terms.not_after(last)))
+    }
 }
 
 impl AgentConfig {
@@ -66,6 +101,11 @@ impl AgentConfig {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership =
             Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
+        let terms = config.terms.terms(config.minimum_cohort).map_err(|error| ConfigError::Value {
+            path: path.to_owned(),
+            key: "terms",
+            why: error.to_string(),
+        })?;
         let mut sources = config.source;
         for source in &mut sources {
             if let SourceConfig::Csv(csv) = source {
@@ -79,7 +119,7 @@ impl AgentConfig {
             broker: config.broker,
             control: config.control.map(|control| beside(path, &control)),
             display_name: config.display_name,
-            terms: Terms::of_at_least(config.minimum_cohort),
+            terms,
             maximum_age: config.maximum_age.map(Span::get),
             feed: Feed::Sources(sources),
         })

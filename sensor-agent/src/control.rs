@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use smc_core::control::{ControlError, Controls};
 use smc_core::name::StreamName;
+use smc_core::protocol::terms::Terms;
 use smc_core::time::Timestamp;
 use tracing::{info, warn};
 
@@ -23,6 +24,9 @@ struct Settings {
     /// Share nothing of these.
     #[serde(default)]
     paused_streams: BTreeSet<StreamName>,
+    /// Take no part in results for these purposes.
+    #[serde(default)]
+    paused_purposes: BTreeSet<String>,
 }
 
 /// What the owner wants, from both places.
@@ -55,6 +59,20 @@ impl Control {
         signed || self.file.paused || self.file.paused_streams.contains(stream)
     }
 
+    /// `terms`, and no part in results for the purposes that are paused. More than terms can name pause them all: what the
+    /// owner wants kept back must not depend on how much room there is.
+    pub(crate) fn terms(&self, terms: Terms) -> Terms {
+        let signed = self.signed.newest().into_iter().flat_map(|newest| &newest.paused_purposes);
+        let mut purposes = signed.chain(&self.file.paused_purposes);
+        let refused = purposes.try_fold(terms, |terms, purpose| terms.refuse_purpose(purpose));
+        refused
+            .or_else(|error| {
+                warn!(%error, "takes part in no results at all while so many purposes are paused");
+                terms.only_functions([])
+            })
+            .unwrap_or(terms)
+    }
+
     /// Looks at the file again; whether it has changed.
     pub(crate) fn look(&mut self) -> bool {
         let Some(path) = self.path.clone() else { return false };
@@ -71,7 +89,7 @@ impl Control {
                 Settings { paused: true, ..Settings::default() }
             }
         };
-        let Settings { paused, paused_streams } = &self.file;
+        let Settings { paused, paused_streams, .. } = &self.file;
         info!(file = %path.display(), paused, streams = paused_streams.len(), "the owner's control was read");
         self.seen = read;
         true
@@ -185,7 +203,8 @@ mod tests {
             let issued = Timestamp::from_secs(seconds);
             let (site, agent) = ("hq".parse().unwrap(), "room-1".parse().unwrap());
             let paused_streams: BTreeSet<_> = streams.iter().map(|name| stream(name)).collect();
-            sign(Document { v: 1, site, agent, paused: false, paused_streams, issued }, &key)
+            let paused_purposes = BTreeSet::from(["adverts".to_owned()]);
+            sign(Document { v: 1, site, agent, paused: false, paused_streams, paused_purposes, issued }, &key)
         };
         let mut control = Control::new(path.clone(), controls(&key), NOW);
         assert_eq!(control.take(NOW, &signed(10, &[])), Ok(true));
@@ -194,5 +213,20 @@ mod tests {
         assert!(restarted.is_paused(&stream("motion")) && !restarted.is_paused(&stream("co2")));
         assert_eq!(restarted.take(NOW, &signed(10, &[])), Ok(false));
         assert!(restarted.is_paused(&stream("motion")));
+        assert_eq!(restarted.terms(Terms::default()), Terms::default().refuse_purpose("adverts").unwrap());
+    }
+
+    #[test]
+    fn purposes_of_both_places_are_refused_and_too_many_refuse_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.toml");
+        let own = Terms::of_at_least(8).allow_purpose("air").unwrap();
+        std::fs::write(&path, "paused_purposes = [\"adverts\", \"rent\"]").unwrap();
+        let mut control = Control::new(Some(path.clone()), controls(&key()), NOW);
+        let both = own.refuse_purpose("adverts").unwrap().refuse_purpose("rent").unwrap();
+        assert_eq!(control.terms(own), both);
+        std::fs::write(&path, "paused_purposes = [\"a\", \"b\", \"c\", \"d\"]").unwrap();
+        assert!(control.look());
+        assert_eq!(control.terms(own), own.only_functions([]).unwrap());
     }
 }

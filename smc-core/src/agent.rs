@@ -268,6 +268,11 @@ impl Agent {
         }
     }
 
+    /// Demands this of results that cover it, from the next window on.
+    pub fn demand(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
     /// The next shares to seal and send.
     pub fn poll_transmit(&mut self) -> Option<Dealt> {
         self.dealt.pop_front()

@@ -1,4 +1,4 @@
-//! What the owner of an agent tells it while it runs: to share nothing, or nothing of some streams. Signed with the agent's
+//! What the owner of an agent tells it while it runs: to share nothing, nothing of some streams, or not for some purposes. Signed with the agent's
 //! own key, which is in its key file, so whoever can sign could also have stopped the agent.
 
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use crate::document::{Signable, Signed};
 use crate::identity::{SigningKey, VerifyingKey};
 use crate::name::{NodeName, SiteName, StreamName};
 use crate::order::FRESH;
+use crate::protocol::terms::MAX_PURPOSES;
 use crate::result::VERSION;
 use crate::roster::MAX_STREAMS_PER_AGENT;
 use crate::time::Timestamp;
@@ -30,6 +31,9 @@ pub struct Control {
     pub paused: bool,
     /// Nothing is shared of these.
     pub paused_streams: BTreeSet<StreamName>,
+    /// The agent takes no part in results for these purposes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub paused_purposes: BTreeSet<String>,
     /// When it was given. The newest counts.
     pub issued: Timestamp,
 }
@@ -86,8 +90,10 @@ impl Controls {
         }
         let signed: Signed<Control> = serde_json::from_slice(json).map_err(|_| ControlError::Malformed)?;
         let control = signed.verified(&self.key).ok_or(ControlError::Unsigned)?;
-        let (for_us, streams) = ((&control.site, &control.agent), control.paused_streams.len());
-        if control.v != VERSION || for_us != (&self.site, &self.agent) || streams > MAX_STREAMS_PER_AGENT {
+        let for_us = (&control.site, &control.agent) == (&self.site, &self.agent);
+        let fits = control.paused_streams.len() <= MAX_STREAMS_PER_AGENT
+            && control.paused_purposes.len() <= MAX_PURPOSES;
+        if control.v != VERSION || !for_us || !fits {
             return Err(ControlError::Malformed);
         }
         if control.issued.since(now) > FRESH {
@@ -122,7 +128,8 @@ mod tests {
 
     fn control(issued: Timestamp) -> Control {
         let (site, agent) = ("hq".parse().unwrap(), "room-1".parse().unwrap());
-        Control { v: VERSION, site, agent, paused: true, paused_streams: BTreeSet::new(), issued }
+        let (paused_streams, paused_purposes) = (BTreeSet::new(), BTreeSet::new());
+        Control { v: VERSION, site, agent, paused: true, paused_streams, paused_purposes, issued }
     }
 
     fn controls() -> Controls {

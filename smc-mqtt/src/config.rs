@@ -89,6 +89,16 @@ pub enum ConfigError {
         /// What is wrong.
         error: Box<RosterError>,
     },
+    /// A value makes no sense.
+    #[error("{path}: `{key}`: {why}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// Reads a TOML file; the environment may override `keys`. Variables that other programs of the site share the prefix

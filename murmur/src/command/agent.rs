@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use smc_core::control::{self, Control, Controls};
 use smc_core::name::{NodeName, StreamName};
+use smc_core::protocol::terms::MAX_PURPOSES;
 use smc_core::result::VERSION;
 use smc_core::roster::{Roster, Span};
 use smc_mqtt::client::{Access, AccessError};
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   murmur agent pause --agent-config hq/room-101.toml                    share nothing
   murmur agent pause --agent-config hq/room-101.toml --stream motion    share no motion
+  murmur agent pause --agent-config hq/room-101.toml --purpose adverts  take no part in what is for that
   murmur agent resume --agent-config hq/room-101.toml                   share everything again
 
 Signed with the agent's own key and left at the broker: the agent follows with its next window, also
@@ -57,9 +59,20 @@ struct Change {
     /// Only these streams; everything if left out
     #[arg(long, value_name = "NAME")]
     stream: Vec<StreamName>,
+    /// Only results for these purposes, as requests state them
+    #[arg(long, value_name = "TEXT")]
+    purpose: Vec<String>,
     /// How long to wait for the broker
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
+}
+
+/// What the owner has signed not to share.
+#[derive(Debug, Default)]
+struct Paused {
+    all: bool,
+    streams: BTreeSet<StreamName>,
+    purposes: BTreeSet<String>,
 }
 
 /// Why nothing was changed.
@@ -93,6 +106,9 @@ pub(crate) enum AgentFailure {
     /// The message was not taken for sending.
     #[error("not sent: {0}")]
     NotSent(#[from] PublishRefused),
+    /// There is no room in an agent's terms for more.
+    #[error("--purpose: at most {MAX_PURPOSES} purposes can be paused one by one; pause the agent instead")]
+    TooManyPurposes,
     /// The change could not be told.
     #[error("it is done, but could not be printed: {0}")]
     Output(#[from] std::io::Error),
@@ -129,14 +145,22 @@ impl Change {
         self.hear(&mut incoming, &mut controls).await?;
         let now = Clock::system().now();
         let before = controls.newest();
-        let (paused, streams) =
-            before.map_or((false, BTreeSet::new()), |known| (known.paused, known.paused_streams.clone()));
-        let (paused, paused_streams) = self.changed(pauses, paused, streams);
+        let known = before.map(|known| Paused {
+            all: known.paused,
+            streams: known.paused_streams.clone(),
+            purposes: known.paused_purposes.clone(),
+        });
+        let changed = self.changed(pauses, known.unwrap_or_default());
+        if changed.purposes.len() > MAX_PURPOSES {
+            return Err(AgentFailure::TooManyPurposes);
+        }
         // Newer than the last one, also if a clock was set back.
         let least = before.map(|known| known.issued + Duration::from_micros(1));
         let issued = least.map_or(now, |least| least.max(now));
-        let told = told(&node, paused, &paused_streams);
-        let control = Control { v: VERSION, site, agent: node, paused, paused_streams, issued };
+        let told = told(&node, &changed);
+        let Paused { all: paused, streams: paused_streams, purposes: paused_purposes } = changed;
+        let control =
+            Control { v: VERSION, site, agent: node, paused, paused_streams, paused_purposes, issued };
         publisher.publish_wait(topic, control::sign(control, access.key()), true).await?;
         if publisher.close().await > 0 {
             return Err(AgentFailure::NoConnection { reason: "it has not taken the message".to_owned() });
@@ -146,22 +170,19 @@ impl Change {
     }
 
     /// What is paused after the change.
-    fn changed(
-        &self,
-        pauses: bool,
-        paused: bool,
-        mut streams: BTreeSet<StreamName>,
-    ) -> (bool, BTreeSet<StreamName>) {
-        match (pauses, self.stream.is_empty()) {
-            (true, true) => (true, streams),
-            (false, true) => (false, BTreeSet::new()),
+    fn changed(&self, pauses: bool, mut paused: Paused) -> Paused {
+        match (pauses, self.stream.is_empty() && self.purpose.is_empty()) {
+            (true, true) => Paused { all: true, ..paused },
+            (false, true) => Paused::default(),
             (true, false) => {
-                streams.extend(self.stream.iter().cloned());
-                (paused, streams)
+                paused.streams.extend(self.stream.iter().cloned());
+                paused.purposes.extend(self.purpose.iter().cloned());
+                paused
             }
             (false, false) => {
-                streams.retain(|stream| !self.stream.contains(stream));
-                (paused, streams)
+                paused.streams.retain(|stream| !self.stream.contains(stream));
+                paused.purposes.retain(|purpose| !self.purpose.contains(purpose));
+                paused
             }
         }
     }
@@ -194,14 +215,16 @@ impl Change {
     }
 }
 
-fn told(node: &NodeName, paused: bool, streams: &BTreeSet<StreamName>) -> String {
-    let names = streams.iter().map(StreamName::as_str).collect::<Vec<_>>().join(", ");
-    match (paused, streams.is_empty()) {
+fn told(node: &NodeName, paused: &Paused) -> String {
+    let streams = paused.streams.iter().map(|stream| format!("of {stream}"));
+    let purposes = paused.purposes.iter().map(|purpose| format!("for {purpose:?}"));
+    let parts = streams.chain(purposes).collect::<Vec<_>>().join(", ");
+    match (paused.all, parts.is_empty()) {
         (true, _) => format!("{node} shares nothing, from its next window on"),
         (false, true) => {
             format!("{node} shares everything that its control file allows, from its next window on")
         }
-        (false, false) => format!("{node} shares nothing of {names}, from its next window on"),
+        (false, false) => format!("{node} shares nothing {parts}, from its next window on"),
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Service {
     pub(super) name: NodeName,
     pub(super) agent: Agent,
     control: Control,
+    /// What the agent's own file demands.
+    terms: Terms,
     pub(super) recipients: Recipients,
     outbox: Outbox,
     publisher: Option<Publisher>,
@@ -81,11 +83,12 @@ impl Service {
         let key = secrets.keys.signing.verifying_key();
         let signed = Controls::new(roster.site().clone(), name.clone(), key);
         let control = Control::new(control, signed, now);
-        let mut agent = Agent::new(me, Arc::clone(&roster), terms, maximum_age, now);
+        let mut agent = Agent::new(me, Arc::clone(&roster), control.terms(terms), maximum_age, now);
         agent.pause(|stream| control.is_paused(stream));
         Ok(Self {
             agent,
             control,
+            terms,
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
             moving: Moving::new(sealing, (terms, maximum_age)),
             topics,
@@ -186,6 +189,7 @@ impl Service {
     pub(super) fn follow_control(&mut self) {
         let control = &self.control;
         self.agent.pause(|stream| control.is_paused(stream));
+        self.agent.demand(control.terms(self.terms));
     }
 
     /// Says again what `peer` may have missed. Its card comes whenever it connects or this agent does, and not before

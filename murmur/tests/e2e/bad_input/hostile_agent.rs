@@ -3,6 +3,7 @@
 use broker::{Password, PasswordHash};
 use smc_core::envelope::Binding;
 use smc_core::protocol::input::plaintext_len;
+use smc_core::protocol::terms::TERMS_BYTES;
 use smc_core::time::WindowIndex;
 
 use super::forge::{Forger, garbage, tampered, window};
@@ -110,9 +111,17 @@ fn sealed_nonsense(site: &Site, sender: &mut Sender<'_>, forger: &mut Forger<'_>
     // Contents: too short, too long, neither reading nor gap, a gap with something in it, elements beyond the field.
     let current = binding(site, window);
     let mut contents = vec![Vec::new(), gap(site)[1..].to_vec(), [gap(site), vec![0]].concat()];
-    contents.push([&[0, 0, 7], &gap(site)[3..]].concat());
-    contents.push([&[0, 0, 0, 1], &gap(site)[4..]].concat());
-    contents.push([&[0, 0, 1], &vec![0xff; gap(site).len() - 3][..]].concat());
+    let after_terms = |bytes: &[u8], rest: u8| {
+        let mut content = gap(site);
+        content[TERMS_BYTES..].fill(rest);
+        content[TERMS_BYTES..][..bytes.len()].copy_from_slice(bytes);
+        content
+    };
+    contents.extend([after_terms(&[7], 0), after_terms(&[0, 1], 0), after_terms(&[1], 0xff)]);
+    // Terms that name a purpose and don't say what of it.
+    let mut terms = gap(site);
+    terms[TERMS_BYTES - 1] = 1;
+    contents.push(terms);
     for content in contents {
         sender.send_bad("garbled_content", TOPIC, forger.seal("peer-1", &current, &content));
     }
