@@ -16,8 +16,16 @@ pub struct Account {
     pub rules: Rules,
 }
 
+impl Account {
+    /// Whether `other` has the same name, password and rules.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.name, self.shared, &self.rules) == (&other.name, other.shared, &other.rules)
+            && self.password.to_string() == other.password.to_string()
+    }
+}
+
 /// What an account may do. Empty lists mean nothing at all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
     /// Topics that it may publish to.
     pub publish: Vec<Filter>,

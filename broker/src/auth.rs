@@ -1,8 +1,8 @@
 //! Logins: who a client is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -26,13 +26,17 @@ pub(crate) enum LoginError {
 /// The accounts and what is needed to check logins against them.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    accounts: Vec<Arc<Entry>>,
-    by_name: HashMap<String, usize>,
-    anonymous: Option<usize>,
+    /// Those of the configuration.
+    configured: Vec<Arc<Entry>>,
+    known: RwLock<Arc<Known>>,
+    anonymous: Option<Arc<Entry>>,
     checks: Semaphore,
     decoys: RandomState,
     key: [u8; 32],
 }
+
+/// The accounts by name. One whose password is about to change has two, each with a password of its own.
+type Known = BTreeMap<String, Vec<Arc<Entry>>>;
 
 #[derive(Debug)]
 struct Entry {
@@ -44,28 +48,28 @@ struct Entry {
 
 impl Authenticator {
     pub(crate) fn new(accounts: Vec<Account>, anonymous: Option<&str>) -> Result<Self, BrokerError> {
-        let mut by_name = HashMap::with_capacity(accounts.len());
-        for (index, account) in accounts.iter().enumerate() {
+        let mut known = Known::new();
+        for account in accounts {
             if !is_name(&account.name, 64) {
-                return Err(BrokerError::AccountName { name: account.name.clone() });
+                return Err(BrokerError::AccountName { name: account.name });
             }
-            if by_name.insert(account.name.clone(), index).is_some() {
-                return Err(BrokerError::DuplicateAccount { name: account.name.clone() });
+            let name = account.name.clone();
+            if known.insert(name.clone(), vec![Entry::new(account)]).is_some() {
+                return Err(BrokerError::DuplicateAccount { name });
             }
         }
         let anonymous = match anonymous {
             None => None,
-            Some(name) => match by_name.get(name) {
-                Some(&index) if accounts[index].shared => Some(index),
+            Some(name) => match known.get(name).and_then(|entries| entries.first()) {
+                Some(entry) if entry.account.shared => Some(entry.clone()),
                 _ => return Err(BrokerError::AnonymousAccount { name: name.to_owned() }),
             },
         };
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| BrokerError::Entropy)?;
-        let entry = |account| Arc::new(Entry { account: Arc::new(account), right: Mutex::new(None) });
         Ok(Self {
-            accounts: accounts.into_iter().map(entry).collect(),
-            by_name,
+            configured: known.values().flatten().cloned().collect(),
+            known: RwLock::new(Arc::new(known)),
             anonymous,
             checks: Semaphore::new(CHECKS_AT_ONCE),
             decoys: RandomState::new(),
@@ -73,14 +77,34 @@ impl Authenticator {
         })
     }
 
-    /// All accounts.
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.iter().map(|entry| &*entry.account)
+    /// The accounts of the configuration.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = &Account> {
+        self.configured.iter().map(|entry| &*entry.account)
     }
 
     /// Whether an account is called `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
+        self.known().contains_key(name)
+    }
+
+    /// From now on there are the accounts of the configuration without those called as in `changed`, and `accounts`.
+    pub(crate) fn admit(&self, accounts: Vec<Account>, changed: &BTreeSet<String>) {
+        let before = self.known();
+        let mut known = Known::new();
+        for entry in self.configured.iter().filter(|entry| !changed.contains(&entry.account.name)) {
+            known.entry(entry.account.name.clone()).or_default().push(entry.clone());
+        }
+        for account in accounts.into_iter().filter(|account| is_name(&account.name, 64)) {
+            let same = |entry: &&Arc<Entry>| entry.account.is_same(&account);
+            let entry = before.get(&account.name).and_then(|entries| entries.iter().find(same)).cloned();
+            let name = account.name.clone();
+            known.entry(name).or_default().push(entry.unwrap_or_else(|| Entry::new(account)));
+        }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The account that the credentials open. An unknown name costs as much as a wrong password.
@@ -90,30 +114,31 @@ impl Authenticator {
         password: Option<Password>,
     ) -> Result<Arc<Account>, LoginError> {
         let Some(name) = name else {
-            let index = self.anonymous.ok_or(LoginError::Anonymous)?;
-            return Ok(self.accounts[index].account.clone());
+            return self.anonymous.as_ref().map(|entry| entry.account.clone()).ok_or(LoginError::Anonymous);
         };
-        let known = self.by_name.get(name).copied();
+        let known = self.known();
         let password = password.ok_or(LoginError::Credentials)?;
-        let entry = self.accounts.get(known.unwrap_or_else(|| self.decoy(name))).cloned();
-        let entry = entry.ok_or(LoginError::Credentials)?;
-        let digest = self.digest(&entry.account.name, &password);
-        if known.is_some() && entry.is_right(&digest) {
-            return Ok(entry.account.clone());
+        let own = known.get(name);
+        let entries = own.or_else(|| self.decoy(&known, name)).ok_or(LoginError::Credentials)?;
+        for entry in entries {
+            let digest = self.digest(&entry.account.name, &password);
+            if own.is_some() && entry.is_right(&digest) {
+                return Ok(entry.account.clone());
+            }
+            let right = self.check(entry.account.clone(), password.clone()).await;
+            if own.is_some() && right {
+                entry.remember(digest);
+                return Ok(entry.account.clone());
+            }
         }
-        let right = self.check(entry.account.clone(), password).await;
-        if known.is_none() || !right {
-            return Err(LoginError::Credentials);
-        }
-        entry.remember(digest);
-        Ok(entry.account.clone())
+        Err(LoginError::Credentials)
     }
 
     /// The account whose hash is checked in place of an unknown one's: always the same for one name, so that
     /// the time of an answer tells nothing.
-    fn decoy(&self, name: &str) -> usize {
-        let count = self.accounts.len().max(1) as u64;
-        usize::try_from(self.decoys.hash_one(name) % count).unwrap_or_default()
+    fn decoy<'a>(&self, known: &'a Known, name: &str) -> Option<&'a Vec<Arc<Entry>>> {
+        let count = known.len().max(1) as u64;
+        known.values().nth(usize::try_from(self.decoys.hash_one(name) % count).unwrap_or_default())
     }
 
     async fn check(&self, account: Arc<Account>, password: Password) -> bool {
@@ -134,6 +159,10 @@ impl Authenticator {
 }
 
 impl Entry {
+    fn new(account: Account) -> Arc<Self> {
+        Arc::new(Self { account: Arc::new(account), right: Mutex::new(None) })
+    }
+
     fn is_right(&self, digest: &[u8; 32]) -> bool {
         let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
         let differ = |right: [u8; 32]| right.iter().zip(digest).fold(0, |acc, (a, b)| acc | (a ^ b));
@@ -173,6 +202,23 @@ mod tests {
         let auth = Authenticator::new(vec![], None).unwrap();
         let result = auth.login(Some("tenant"), Some(Password::new(b"right"))).await;
         assert_eq!(result.unwrap_err(), LoginError::Credentials);
+    }
+
+    #[tokio::test]
+    async fn accounts_come_and_go_and_may_have_two_passwords_in_between() {
+        let auth = Authenticator::new(vec![account("tenant", false)], None).unwrap();
+        let login = |password: &'static [u8]| auth.login(Some("tenant"), Some(Password::new(password)));
+        let other = || {
+            let password = PasswordHash::of_random_key(&Password::new(b"other")).unwrap();
+            Account { password, ..account("tenant", false) }
+        };
+        let changed = BTreeSet::from(["tenant".to_owned()]);
+        auth.admit(vec![other()], &BTreeSet::new());
+        assert!(login(b"right").await.is_ok() && login(b"other").await.is_ok());
+        auth.admit(vec![other()], &changed);
+        assert!(login(b"right").await.is_err() && login(b"other").await.is_ok());
+        auth.admit(vec![], &changed);
+        assert!(login(b"other").await.is_err() && !auth.has("tenant"));
     }
 
     #[test]

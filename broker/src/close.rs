@@ -43,6 +43,7 @@ impl Close {
         match self {
             Self::ByClient { .. } | Self::Gone | Self::Io(_) | Self::WriteStalled => None,
             Self::Decode(error) => Some(error.reason()),
+            Self::Ended(Ending::Dismissed) => Some(reason::NOT_AUTHORIZED),
             Self::Ended(Ending::ShuttingDown) => Some(reason::SERVER_SHUTTING_DOWN),
             Self::Ended(Ending::TakenOver) => Some(reason::SESSION_TAKEN_OVER),
             Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
 use tokio::sync::{OnceCell, mpsc, oneshot};
@@ -25,13 +25,21 @@ pub(crate) const RESERVED_ROOT: &str = "smc-broker/";
 /// All filters that may be subscribed, and the thread that reads them.
 #[derive(Debug)]
 pub(crate) struct Fanout {
-    slots: Vec<Slot>,
-    exact: HashMap<Filter, usize>,
+    table: RwLock<Arc<Table>>,
+    /// The most filters that there may be.
+    room: usize,
     opens: mpsc::Sender<Open>,
     max_unread: usize,
     /// Counts hubs that came to be charged, so that publishers know when their routes are out of date.
     generation: AtomicU32,
     opening: Mutex<()>,
+}
+
+/// The filters. One that came once stays, at its index: members may come, and their filters with them.
+#[derive(Debug, Clone)]
+struct Table {
+    slots: Vec<Arc<Slot>>,
+    exact: HashMap<Filter, usize>,
 }
 
 #[derive(Debug)]
@@ -49,15 +57,17 @@ pub(crate) struct Route {
 }
 
 impl Fanout {
-    /// Starts the thread. It ends when this is dropped.
+    /// Starts the thread, with room for `to_come` filters besides. It ends when this is dropped.
     pub(crate) fn start(
         filters: Vec<Filter>,
+        to_come: usize,
         router: Arc<Router>,
         limits: &Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, BrokerError> {
-        let exact = filters.iter().cloned().enumerate().map(|(index, filter)| (filter, index)).collect();
-        let slots = filters.into_iter().map(|filter| Slot { filter, hub: OnceCell::new() }).collect();
+        let room = filters.len() + to_come;
+        let mut table = Table { slots: Vec::new(), exact: HashMap::new() };
+        table.extend(filters, room);
         let (opens, requests) = mpsc::channel(16);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -67,7 +77,22 @@ impl Fanout {
             .spawn(move || runtime.block_on(serve(requests, router, counters)))
             .map_err(|source| BrokerError::Thread { source })?;
         let (generation, opening) = (AtomicU32::new(0), Mutex::new(()));
-        Ok(Self { slots, exact, opens, max_unread: limits.log_bytes, generation, opening })
+        let table = RwLock::new(Arc::new(table));
+        Ok(Self { table, room, opens, max_unread: limits.log_bytes, generation, opening })
+    }
+
+    /// Has `filters` be subscribed from now on, as far as there is room.
+    pub(crate) fn extend(&self, filters: Vec<Filter>) {
+        let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = Table::clone(&current);
+        if table.extend(filters, self.room) > 0 {
+            tracing::warn!(room = self.room, "too many members came: restart the broker");
+        }
+        *current = Arc::new(table);
+    }
+
+    fn table(&self) -> Arc<Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds a subscriber; it gets every message published after this returns. None if no rule's filter covers
@@ -76,8 +101,9 @@ impl Fanout {
         &self,
         subscriber: Subscriber,
     ) -> Result<Option<Subscription>, BrokerError> {
-        let Some(index) = self.narrowest(&subscriber.filter) else { return Ok(None) };
-        let hub = self.slots[index].hub.get_or_try_init(|| self.open(index)).await?;
+        let table = self.table();
+        let Some(index) = table.narrowest(&subscriber.filter) else { return Ok(None) };
+        let hub = table.slots[index].hub.get_or_try_init(|| self.open(&table, index)).await?;
         self.charge(hub);
         Ok(Some(hub.add(subscriber)))
     }
@@ -90,16 +116,17 @@ impl Fanout {
     /// Where messages on `topic` go.
     pub(crate) fn route(&self, topic: &str) -> Route {
         let generation = self.generation.load(Ordering::Acquire);
-        let charged = |slot: &Slot| {
+        let charged = |slot: &Arc<Slot>| {
             slot.hub.get().is_some_and(|hub| hub.is_charged(generation)) && slot.filter.matches(topic)
         };
-        let indices = self.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
+        let table = self.table();
+        let indices = table.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
         Route { generation, hubs: indices.map(|(index, _)| index).collect() }
     }
 
     /// Charges the hub at `index` for `bytes` on their way into the router.
     pub(crate) async fn charge_bytes(&self, index: usize, bytes: usize) {
-        if let Some(hub) = self.slots.get(index).and_then(|slot| slot.hub.get()) {
+        if let Some(hub) = self.table().slots.get(index).and_then(|slot| slot.hub.get()) {
             hub.charge(i64::try_from(bytes).unwrap_or(i64::MAX)).await;
         }
     }
@@ -114,6 +141,33 @@ impl Fanout {
         }
     }
 
+    async fn open(&self, table: &Table, index: usize) -> Result<Arc<Hub>, BrokerError> {
+        let (reply, answer) = oneshot::channel();
+        let filter = table.slots[index].filter.clone();
+        let open = Open { filter, index, max_unread: self.max_unread, reply };
+        self.opens.send(open).await.map_err(|_| BrokerError::Router)?;
+        answer.await.map_err(|_| BrokerError::Router)?
+    }
+}
+
+impl Table {
+    /// Adds those that are new; how many there was no room for.
+    fn extend(&mut self, filters: Vec<Filter>, room: usize) -> usize {
+        let mut left_out = 0;
+        for filter in filters {
+            if self.exact.contains_key(&filter) {
+                continue;
+            }
+            if self.slots.len() >= room {
+                left_out += 1;
+                continue;
+            }
+            self.exact.insert(filter.clone(), self.slots.len());
+            self.slots.push(Arc::new(Slot { filter, hub: OnceCell::new() }));
+        }
+        left_out
+    }
+
     fn narrowest(&self, wanted: &Filter) -> Option<usize> {
         if let Some(&index) = self.exact.get(wanted) {
             return Some(index);
@@ -126,13 +180,5 @@ impl Fanout {
             }
         }
         best
-    }
-
-    async fn open(&self, index: usize) -> Result<Arc<Hub>, BrokerError> {
-        let (reply, answer) = oneshot::channel();
-        let filter = self.slots[index].filter.clone();
-        let open = Open { filter, index, max_unread: self.max_unread, reply };
-        self.opens.send(open).await.map_err(|_| BrokerError::Router)?;
-        answer.await.map_err(|_| BrokerError::Router)?
     }
 }

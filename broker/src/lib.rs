@@ -15,6 +15,7 @@
 pub const QUIET_ROUTER: &str = "rumqttd=off";
 
 mod account;
+mod admission;
 mod auth;
 mod close;
 mod codec;

@@ -47,6 +47,9 @@ impl Publisher {
         bump(&shared.counters.messages_in);
         let message = self.charged(shared, message);
         observe(shared.tap.as_ref(), &client.id, &message, &shared.counters);
+        if let Some(admission) = shared.admission.as_ref().filter(|a| a.concerns(message.topic())) {
+            admission.take(shared, message.payload());
+        }
         if message.retain() {
             shared.retained.put(message.clone()).await;
         }

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Why the broker ends a connection from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
+    Dismissed,
     ShuttingDown,
     TakenOver,
 }
@@ -90,6 +91,14 @@ impl Registry {
         let (sender, ending) = watch::channel(None);
         clients.insert(id.clone(), sender);
         Ok(Ok(Claim { registry: self.clone(), account: account.to_owned(), id: id.clone(), ending }))
+    }
+
+    /// Ends the connections of an account that is no more.
+    pub(crate) fn dismiss(&self, account: &str) {
+        let clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for ending in clients.by_account.get(account).into_iter().flat_map(HashMap::values) {
+            ending.send_replace(Some(Ending::Dismissed));
+        }
     }
 
     /// Ends all connections and takes no new ones.

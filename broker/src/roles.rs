@@ -71,6 +71,7 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
     let control = topics.spell(&Topic::Control { agent: own.clone() });
     let subscribe = vec![
         topics.cards(),
+        topics.spell(&Topic::Charter),
         topics.statuses(),
         topics.output_inbox(own),
         control.clone(),
@@ -84,6 +85,7 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
     let subscribe = vec![
+        topics.spell(&Topic::Charter),
         topics.output_inbox(own),
         topics.request_outbox(own),
         topics.decisions(),
@@ -100,6 +102,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.spell(&Topic::Audit { peer: own.clone() }),
         topics.decision_outbox(own),
         topics.spell(&Topic::Card { node: own.clone() }),
+        topics.spell(&Topic::Charter),
+        topics.spell(&Topic::CharterProposed { peer: own.clone() }),
         // By its operator, who has its login.
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
@@ -115,6 +119,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.decisions(),
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.cards(),
+        topics.spell(&Topic::Charter),
+        topics.charters_proposed(),
         topics.statuses(),
         topics.results(),
         HOME_ASSISTANT_STATUS.to_owned(),
@@ -148,6 +154,7 @@ mod tests {
         assert!(!agent.may_publish("murmur/hq/result/co2-mean"));
         assert!(!agent.may_publish("murmur/hq/result/gradient/part/0"));
         assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
+        assert!(subscribes(&agent, "murmur/hq/charter") && !agent.may_publish("murmur/hq/charter"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
     }
@@ -213,6 +220,10 @@ mod tests {
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
         assert!(!peer.may_publish("murmur/hq/peer/tenant/landlord"));
         assert!(!peer.may_publish("murmur/hq/card/landlord"));
+        assert!(
+            peer.may_publish("murmur/hq/charter") && peer.may_publish("murmur/hq/charter/proposed/tenant")
+        );
+        assert!(!peer.may_publish("murmur/hq/charter/proposed/landlord"));
         assert!(peer.may_publish("murmur/hq/audit/tenant") && !peer.may_publish("murmur/hq/audit/landlord"));
         assert!(subscribes(&peer, "murmur/hq/audit/+"));
         assert!(

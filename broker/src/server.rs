@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smc_mqtt::members::Members;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::account::Account;
+use crate::admission::{Admission, FILTERS_TO_COME};
 use crate::auth::Authenticator;
 use crate::connection;
 use crate::counters::{Counters, bump};
@@ -48,6 +50,8 @@ pub struct BrokerConfig {
     pub anonymous: Option<String>,
     /// An observer of every accepted PUBLISH.
     pub tap: Option<Tap>,
+    /// The member list, if logins are to come and go with it.
+    pub members: Option<Members>,
 }
 
 /// A broker that listens. Connections are served by [`Broker::run`].
@@ -74,7 +78,8 @@ impl Broker {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (limits, tap, folder) = (config.limits, config.tap, config.state_dir);
-        let start = move || start(auth, limits, tap, folder);
+        let admission = config.members.map(Admission::new);
+        let start = move || start(auth, limits, tap, folder, admission);
         let shared = tokio::task::spawn_blocking(start).await.map_err(|_| BrokerError::Router)??;
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
@@ -99,6 +104,7 @@ impl Broker {
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             error = watchdog::watch(&self.shared) => Err(error),
+            () = admit(&self.shared) => Ok(()),
             never = accept(&self.listener, &self.shared, &mut connections) => never,
         };
         self.shared.registry.shut_down();
@@ -117,13 +123,16 @@ fn start(
     limits: Limits,
     tap: Option<Tap>,
     folder: Option<PathBuf>,
+    admission: Option<Admission>,
 ) -> Result<Shared, BrokerError> {
     let counters = Arc::new(Counters::default());
     let retained = Retained::open(folder.as_deref(), &limits, counters.clone())?;
     let filters = routed_filters(&auth);
-    let router = Arc::new(Router::start(&limits, filters.len())?);
-    let fanout = Fanout::start(filters, router.clone(), &limits, counters.clone())?;
+    let to_come = admission.as_ref().map_or(0, |_| FILTERS_TO_COME);
+    let router = Arc::new(Router::start(&limits, filters.len() + to_come)?);
+    let fanout = Fanout::start(filters, to_come, router.clone(), &limits, counters.clone())?;
     Ok(Shared {
+        admission,
         auth,
         counters,
         fanout,
@@ -140,9 +149,17 @@ fn start(
 
 /// The filters that the router has to know: those that some account may subscribe.
 fn routed_filters(auth: &Authenticator) -> Vec<Filter> {
-    let of_rules = auth.accounts().flat_map(|account| account.rules.subscribe.iter().cloned());
+    let of_rules = auth.configured().flat_map(|account| account.rules.subscribe.iter().cloned());
     let all: BTreeSet<Filter> = of_rules.chain(watchdog::TOPIC.parse()).collect();
     all.into_iter().collect()
+}
+
+/// Has logins come and go with the member list. Never returns.
+async fn admit(shared: &Shared) {
+    match &shared.admission {
+        Some(admission) => admission.serve(shared).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn accept(
@@ -247,6 +264,7 @@ mod tests {
             accounts: vec![],
             anonymous: None,
             tap: None,
+            members: None,
         });
         let broker = broker.await.unwrap();
         let router = broker.shared.router.clone();

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 use smc_core::name::SiteName;
+use smc_mqtt::config::{beside, load_members};
+use smc_mqtt::members::Members;
 use smc_mqtt::topic::Topics;
 
 use crate::account::Account;
@@ -31,6 +33,8 @@ pub struct Settings {
     state_dir: Option<PathBuf>,
     anonymous: Option<String>,
     site: SiteName,
+    /// The site file: with it, logins come and go with the member list.
+    site_file: Option<PathBuf>,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -83,6 +87,24 @@ pub enum SettingsError {
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// The site file can't be used.
+    #[error("{}: site_file: {source}", path.display())]
+    Members {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<smc_mqtt::config::ConfigError>,
+    },
+    /// The site file is another site's.
+    #[error("{}: site_file is that of the site {have}, not {want}: correct `site` or `site_file`", path.display())]
+    OtherSite {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        have: SiteName,
+        /// Whose it should be.
+        want: SiteName,
     },
     /// An account can't have its role.
     #[error("{}: account {account:?}, name: {source}", path.display())]
@@ -139,6 +161,7 @@ impl Settings {
     }
 
     fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
+        let members = self.site_file.as_ref().map(|file| members(path, file, &self.site)).transpose()?;
         let topics = Topics::new(self.site);
         let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -149,8 +172,19 @@ impl Settings {
             accounts: accounts.collect::<Result<_, _>>()?,
             anonymous: self.anonymous,
             tap: None,
+            members,
         })
     }
+}
+
+/// The member list, as the site file named by the file `path` has it; what the peers changed since is retained here.
+fn members(path: &Path, file: &Path, want: &SiteName) -> Result<Members, SettingsError> {
+    let (path, want) = (path.to_owned(), want.clone());
+    let members = load_members(&beside(&path, file), None);
+    let members =
+        members.map_err(|source| SettingsError::Members { path: path.clone(), source: Box::new(source) })?;
+    let have = members.register().document().site.name.clone();
+    if have == want { Ok(members) } else { Err(SettingsError::OtherSite { path, have, want }) }
 }
 
 impl AccountSettings {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::admission::Admission;
 use crate::auth::Authenticator;
 use crate::counters::Counters;
 use crate::fanout::Fanout;
@@ -21,6 +22,7 @@ const TOPICS: usize = 1 << 18;
 /// The broker's parts, shared by its connections.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) admission: Option<Admission>,
     pub(crate) auth: Authenticator,
     pub(crate) counters: Arc<Counters>,
     pub(crate) fanout: Fanout,
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
 /// One gate per kind of line that clients can provoke.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
+    pub(crate) charter: Gate,
     pub(crate) closed: Gate,
     pub(crate) crowded: Gate,
     pub(crate) login: Gate,

@@ -5,8 +5,10 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smc_core::card::{Card, Recipients};
+use smc_core::charter::{Chain, Charter};
 use smc_core::document::{Signable, Signed, canonical};
 use smc_core::identity::SealingSecret;
+use smc_core::order::Order;
 use smc_core::protocol::inventory::Inventory;
 use smc_core::protocol::vote::Vote;
 use smc_core::result::{PartDocument, SignedResult};
@@ -21,7 +23,10 @@ pub fn run(bytes: &[u8]) {
     result(bytes);
     part(bytes);
     card(bytes);
+    read::<Chain>(bytes);
+    signed::<Charter>(bytes);
     signed::<Inventory>(bytes);
+    signed::<Order>(bytes);
     signed::<Vote>(bytes);
     let _ = status::presence(bytes);
 }

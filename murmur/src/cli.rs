@@ -13,6 +13,7 @@ use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
+use crate::command::member::{Member, Peers};
 use crate::command::open::Open;
 use crate::command::operator::Operate;
 use crate::command::policy::PolicyCommand;
@@ -52,10 +53,14 @@ pub(crate) enum Command {
     Demo(Demo),
     /// List what can be computed, what each function reveals and what it costs
     Functions(Functions),
+    /// See and change who takes part in a running site
+    Member(Member),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
     /// Tell a peer to interrupt a query
     Pause(Operate),
+    /// Change who the peers of a running site are
+    Peers(Peers),
     /// Check a peer's policy, and try requests on it
     Policy(PolicyCommand),
     /// List what is asked, and what each peer decided
@@ -88,8 +93,10 @@ impl Command {
             Self::Deny(order) => order.run(Verb::Deny),
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),
+            Self::Member(member) => member.run(),
             Self::Open(open) => open.run(),
             Self::Pause(order) => order.run(Verb::Pause),
+            Self::Peers(peers) => peers.run(),
             Self::Policy(policy) => Ok(policy.run()?),
             Self::Queries(queries) => queries.run(),
             Self::Results(results) => results.run(),

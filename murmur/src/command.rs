@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
+pub(crate) mod member;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod policy;
@@ -71,6 +72,9 @@ pub(crate) enum Failure {
     /// No site was made.
     #[error(transparent)]
     Init(#[from] site::InitError),
+    /// The member list could not be seen or changed.
+    #[error(transparent)]
+    Member(#[from] member::MemberFailure),
     /// Nothing could be opened.
     #[error(transparent)]
     Open(#[from] open::OpenFailure),

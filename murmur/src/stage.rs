@@ -146,6 +146,8 @@ impl Stage {
         for name in names {
             let Some(secrets) = self.secrets.remove(&name) else { continue };
             let options = PeerOptions {
+                members: None,
+                consent: smc_peer::Consent::Ask,
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: self.broker(),
@@ -170,6 +172,7 @@ impl Stage {
         for (name, feed) in feeds {
             let Some(secrets) = self.secrets.remove(&name) else { continue };
             let options = AgentOptions {
+                members: None,
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: self.broker(),
@@ -251,6 +254,7 @@ async fn bind(
         // On this machine anybody may look on, so that mosquitto_sub works without a login.
         anonymous: loopback.then(|| OBSERVER.to_owned()),
         tap: tap.clone(),
+        members: None,
     };
     match Broker::bind(config(listen.address)).await {
         Err(BrokerError::Listen { .. }) if listen.or_free_port => {

@@ -14,8 +14,17 @@ use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 8] =
-    ["broker", "control", "display_name", "keys", "maximum_age", "minimum_cohort", "node", "site"];
+const OVERRIDABLE: [&str; 9] = [
+    "broker",
+    "control",
+    "display_name",
+    "keys",
+    "maximum_age",
+    "minimum_cohort",
+    "node",
+    "site",
+    "state_dir",
+];
 
 /// `sensor-agent --config agent.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +38,9 @@ pub struct AgentConfig {
     pub keys: PathBuf,
     /// Where the broker is.
     pub broker: BrokerAddress,
+    /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
     /// A file in which the owner says what not to share; read again whenever it changes. There need not be one.
     #[serde(default)]
     pub control: Option<PathBuf>,
@@ -87,7 +99,8 @@ impl AgentConfig {
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<AgentOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
-        let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let membership =
+            Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
         let terms = config.terms.terms(config.minimum_cohort).map_err(|error| ConfigError::Value {
             path: path.to_owned(),
             key: "terms",
@@ -101,6 +114,7 @@ impl AgentConfig {
         }
         Ok(AgentOptions {
             roster: membership.roster,
+            members: Some(membership.members),
             secrets: membership.secrets,
             broker: config.broker,
             control: config.control.map(|control| beside(path, &control)),

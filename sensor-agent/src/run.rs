@@ -1,23 +1,28 @@
 //! The loop of an agent: read, share in rhythm, seal, publish.
 
+mod moving;
 mod service;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smc_core::identity::NodeKeys;
 use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::Steps;
 use smc_core::protocol::terms::Terms;
 use smc_core::quantity::{MAX_ELEMENTS, Quantity};
-use smc_core::roster::{BundleIndex, Roster};
+use smc_core::roster::{BundleIndex, Roster, SiteDocument};
 use smc_core::time::WindowIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
 use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::joining::{self, Joined};
+use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Pauses};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
@@ -37,6 +42,8 @@ const NUMBERS_WAITING: u32 = 1 << 20;
 pub struct AgentOptions {
     /// The site.
     pub roster: Arc<Roster>,
+    /// How its member list moves; none for a site whose list stays as it is.
+    pub members: Option<Members>,
     /// The agent's keys and password.
     pub secrets: KeyFile,
     /// Where the broker is.
@@ -80,6 +87,9 @@ pub enum AgentError {
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// The member list can't be used.
+    #[error(transparent)]
+    Members(Box<MembersError>),
     /// The site file does not name this node among the agents.
     #[error("`{node}` is no agent of the site; check `node` and the [[agent]] tables of the site file")]
     NotAnAgent {
@@ -93,6 +103,16 @@ pub enum AgentError {
     OtherKeys {
         /// The node.
         node: String,
+    },
+    /// The member list has moved on without this node, or gave it other keys.
+    #[error(
+        "`{node}` is no member of the site with these keys any more, as of revision {revision} of the member list"
+    )]
+    Removed {
+        /// The node.
+        node: String,
+        /// As of which revision.
+        revision: u64,
     },
     /// A source can't be used.
     #[error("[[source]] of `{node}`: {error}")]
@@ -108,9 +128,9 @@ pub enum AgentError {
 /// in time is dropped.
 ///
 /// # Errors
-/// If the agent can't start.
+/// If the agent can't start, or is no member of the site any more.
 pub async fn run(
-    options: AgentOptions,
+    mut options: AgentOptions,
     clock: Clock,
     witness: Option<mpsc::Sender<Witness>>,
     shutdown: impl Future<Output = ()>,
@@ -121,31 +141,43 @@ pub async fn run(
         info!(%node, display_name, "starting");
     }
     let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
-    let AgentOptions { roster, secrets, control, terms, maximum_age, feed, .. } = options;
+    tokio::pin!(shutdown);
+    let Some((roster, members)) = membership(&mut options, &settings, &clock, shutdown.as_mut()).await?
+    else {
+        return Ok(());
+    };
+    let AgentOptions { secrets, control, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
     settings.pauses = pauses(&roster);
     let mut service =
         Service::new(roster, secrets, (terms, maximum_age, control), topics.clone(), clock.clone(), witness)?;
-    let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Control { agent: node.clone() })];
+    service.follow(members);
+    let control = Topic::Control { agent: node.clone() };
+    let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Charter), topics.spell(&control)];
     inboxes.extend(taps.iter().flat_map(Taps::filters));
     let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
-    tokio::pin!(shutdown);
-    loop {
+    let outcome = loop {
         let due = service.due();
         tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut shutdown => break Ok(()),
             happening = incoming.next() => match happening {
                 Some(happening) => handle(&mut service, &taps, happening),
-                None => break,
+                None => break Ok(()),
             },
             Some(happened) = readings.recv() => service.handle_happened(happened),
             () = service.room(), if service.is_held() => {}
-            () = clock.sleep_until(due) => service.handle_timeout(),
+            () = clock.sleep_until(due) => {
+                // First: what is shared from then on is shared as the new list has it.
+                if let Err(error) = service.move_on() {
+                    break Err(error);
+                }
+                service.handle_timeout();
+            }
         }
-    }
+    };
     service.leave();
     let ignored: u64 = running.iter().map(Running::ignored).sum();
     if ignored > 0 {
@@ -155,7 +187,39 @@ pub async fn run(
     if unsent > 0 {
         warn!(%node, unsent, "left before the broker took all messages");
     }
-    Ok(())
+    outcome
+}
+
+/// The roster that names this agent: at once, or once a newer member list does. None if the process is asked to end
+/// meanwhile.
+async fn membership(
+    options: &mut AgentOptions,
+    settings: &ConnectionSettings,
+    clock: &Clock,
+    shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<(Arc<Roster>, Option<Members>)>, AgentError> {
+    let Some(mut members) = options.members.take() else {
+        return Ok(Some((Arc::clone(&options.roster), None)));
+    };
+    let KeyFile { node, keys, .. } = &options.secrets;
+    let named = |site: &SiteDocument| is_named(site, node, keys);
+    if named(members.register().document()) {
+        return Ok(Some((members.roster()?, Some(members))));
+    }
+    match joining::wait(&mut members, node, settings.clone(), clock, shutdown, named).await? {
+        Joined::Ended => Ok(None),
+        Joined::Member => Ok(Some((members.roster()?, Some(members)))),
+        Joined::Stranger => {
+            let node = node.to_string();
+            let known = members.register().document().agent.iter().any(|agent| agent.name.as_str() == node);
+            Err(if known { AgentError::OtherKeys { node } } else { AgentError::NotAnAgent { node } })
+        }
+    }
+}
+
+/// Whether the list names this agent with these keys.
+fn is_named(site: &SiteDocument, node: &NodeName, keys: &NodeKeys) -> bool {
+    site.agent.iter().any(|agent| agent.name == *node && agent.sealing == *keys.sealing.public())
 }
 
 fn pauses(roster: &Roster) -> Pauses {

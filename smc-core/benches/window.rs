@@ -70,6 +70,7 @@ fn document(agents: usize, streams: usize, rng: &mut ChaCha20Rng) -> (SiteDocume
     let site = SiteTable {
         name: "bench".parse().unwrap(),
         threshold: 1,
+        consent: smc_core::roster::Consent::default(),
         tolerate: Tolerate::Crash,
         minimum_cohort: 5,
         period: Span::new(PERIOD),

@@ -7,6 +7,7 @@
 mod entry;
 mod event;
 mod judge;
+mod moving;
 mod saved;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -295,7 +296,11 @@ impl Desk {
         let Some(entry) = self.entries.get_mut(&query) else { return };
         (entry.verdict, entry.reason, entry.rule, entry.at) =
             (decision.verdict, decision.reason, decision.rule, decision.at);
-        if entry.verdict == Verdict::Allowed && entry.session.is_none() {
+        let is_orphan = entry.client().is_some_and(|client| self.roster.client(client).is_none());
+        if is_orphan && matches!(entry.verdict, Verdict::Allowed | Verdict::Asked | Verdict::Paused) {
+            entry.verdict = Verdict::Denied;
+            entry.reason = "who asked is no client of the site any more".to_owned();
+        } else if entry.verdict == Verdict::Allowed && entry.session.is_none() {
             entry.verdict = Verdict::Denied;
             entry.reason = "the site has changed, and it does not fit it any more".to_owned();
         }

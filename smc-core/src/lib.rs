@@ -7,6 +7,7 @@ pub mod arithmetic;
 pub mod audit;
 mod base64url;
 pub mod card;
+pub mod charter;
 pub mod control;
 pub mod decimal;
 pub mod desk;

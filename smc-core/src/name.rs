@@ -109,6 +109,14 @@ names! {
     SubjectName
 }
 
+impl SubjectName {
+    /// A digest in hexadecimal: 64 letters and digits, which are a name.
+    pub(crate) fn hexadecimal(digits: &str) -> Self {
+        debug_assert!(check(digits).is_ok());
+        Self(digits.into())
+    }
+}
+
 /// All names share one alphabet, so a quantity's name always serves as a stream's.
 impl From<&QuantityName> for StreamName {
     fn from(quantity: &QuantityName) -> Self {

@@ -176,11 +176,12 @@ impl Orders {
         if order.v != VERSION || order.site != self.site || order.peer != self.peer {
             return Err(OrderError::Malformed);
         }
-        if now.since(order.issued).max(order.issued.since(now)) > FRESH {
-            return Err(OrderError::NotNow);
-        }
+        // First: a retained order comes again on every connection, however much later.
         if self.last.is_some_and(|last| order.issued <= last) {
             return Err(OrderError::NotNew);
+        }
+        if now.since(order.issued).max(order.issued.since(now)) > FRESH {
+            return Err(OrderError::NotNow);
         }
         self.last = Some(order.issued);
         Ok(order)
@@ -227,6 +228,7 @@ mod tests {
         assert_eq!(peer.take(NOW, &json), Ok(order(NOW)));
         assert_eq!(peer.take(NOW, &json), Err(OrderError::NotNew));
         assert_eq!(orders(peer.last()).take(NOW, &json), Err(OrderError::NotNew));
+        assert_eq!(peer.take(NOW + 2 * FRESH, &json), Err(OrderError::NotNew), "known, not late");
         let later = NOW + Duration::from_micros(1);
         assert!(peer.take(NOW, &sign(order(later), &key())).is_ok());
         assert_eq!(peer.take(NOW, &json), Err(OrderError::NotNew));

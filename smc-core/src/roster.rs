@@ -5,6 +5,7 @@
 
 mod builder;
 mod caution;
+mod consent;
 pub mod document;
 mod error;
 pub(crate) mod queries;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::builder::Builder;
 pub use self::caution::Caution;
+pub use self::consent::{Consent, ConsentRule};
 pub use self::document::{SiteDocument, Span, Tolerate};
 pub use self::error::RosterError;
 pub use self::quorum::Quorum;
@@ -403,6 +405,7 @@ impl TryFrom<SiteDocument> for Roster {
             scopes: Vec::new(),
             digest,
         };
+        table.consent.needed(&roster)?;
         roster.queries = queries::admit(&roster, queries)?;
         roster.scopes = roster.queries.iter().map(|query| queries::scope(&roster, query)).collect();
         Ok(roster)

@@ -43,16 +43,20 @@ struct Office {
 }
 
 impl Office {
-    fn new() -> Self {
+    fn site(key: &SigningKey) -> Site {
         let mut site = Site::of(3, 1).agents(12).query("sum");
-        let key = SigningKey::from_bytes(&[7; 32]);
         site.document.client.push(ClientTable {
             name: "display".parse().unwrap(),
             identity: Some(key.verifying_key()),
             sealing: *site.keys[0].sealing.public(),
             groups: vec![],
         });
-        let roster = Arc::new(site.roster());
+        site
+    }
+
+    fn new() -> Self {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let roster = Arc::new(Self::site(&key).roster());
         let desk = Desk::new(Arc::clone(&roster), "peer-1".parse().unwrap(), vec![], NOON);
         let sessions = Sessions::standing(&roster);
         let (decided, answered, saved) = (vec![], vec![], vec![]);
@@ -103,6 +107,13 @@ impl Office {
         let done = self.desk.handle_order(now, verb, &name(query), "too curious", &self.sessions);
         self.drain();
         done
+    }
+
+    fn move_to(&mut self, roster: Roster) {
+        self.roster = Arc::new(roster);
+        self.desk.move_to(Arc::clone(&self.roster), NOON);
+        self.sessions = Sessions::standing(&self.roster);
+        self.drain();
     }
 
     fn pass(&mut self, now: Timestamp) {
@@ -333,4 +344,35 @@ fn what_other_peers_say_is_shown_beside() {
     office.desk.handle_decision(peer(3), &other);
     let others = &office.desk.entry(&name("air")).unwrap().others;
     assert_eq!(others.iter().collect::<Vec<_>>(), [(&peer(2), &Verdict::Denied)], "of another request");
+}
+
+#[test]
+fn with_another_member_list_what_can_be_computed_goes_on_and_the_rest_ends_and_is_told() {
+    let mut office = Office::new();
+    office.send(NOON, &office.request("air"));
+    office.order(NOON, Verb::Pause, "air").unwrap();
+    office.send(NOON, &office.request("water"));
+    let theirs = Decision { verdict: Verdict::Allowed, ..office.decided[2].clone() };
+    office.desk.handle_decision(peer(3), &theirs);
+    office.decided.clear();
+
+    // Two agents less, and the third peer gave way to another one.
+    let mut site = Office::site(&office.key);
+    site.document.agent.truncate(10);
+    site.document.peer[2].name = "peer-9".parse().unwrap();
+    office.move_to(site.roster());
+    assert_eq!(office.decided, [], "nothing has changed for anybody who asked");
+    let computes = ["air", "water", "sum"].map(|query| office.computes(query));
+    assert_eq!(computes, [Some(false), Some(true), Some(true)]);
+    assert_eq!(office.desk.entry(&name("air")).unwrap().verdict, Verdict::Paused);
+    assert!(office.desk.entry(&name("water")).unwrap().others.is_empty(), "who said so is gone");
+    let covered = office.desk.entry(&name("water")).unwrap().session.as_ref().unwrap().agents(&office.roster);
+    assert_eq!(covered.len(), 10);
+
+    // And then the client is gone.
+    site.document.client.clear();
+    office.move_to(site.roster());
+    let ended: Vec<_> = office.decided.iter().map(|told| (told.query.as_str(), told.verdict)).collect();
+    assert_eq!(ended, [("air", Verdict::Denied), ("water", Verdict::Denied)]);
+    assert_eq!(office.computes("water"), Some(false));
 }

@@ -17,6 +17,8 @@ use smc_core::roster::{Roster, RosterError, SiteDocument};
 use tracing::warn;
 
 pub use self::keyfile::{KeyFile, KeyFileError};
+use crate::clock::Clock;
+use crate::members::{Members, MembersError};
 use crate::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use crate::status;
 use crate::topic::Topics;
@@ -26,19 +28,31 @@ use crate::topic::Topics;
 pub struct Membership {
     /// The site.
     pub roster: Arc<Roster>,
+    /// How that roster moves on.
+    pub members: Members,
     /// The node's secrets.
     pub secrets: KeyFile,
 }
 
 impl Membership {
-    /// Reads the site file and the key file of `node`, as named by the file at `config`.
+    /// Reads the site file and the key file of `node`, as named by the file at `config`, and the changes of the member list
+    /// that are kept in `state_dir`.
     ///
     /// # Errors
-    /// If either can't be used.
-    pub fn load(config: &Path, node: &NodeName, site: &Path, keys: &Path) -> Result<Self, ConfigError> {
-        let roster = load_site(&beside(config, site))?;
+    /// If one of them can't be used.
+    pub fn load(
+        config: &Path,
+        node: &NodeName,
+        site: &Path,
+        keys: &Path,
+        state_dir: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let site = beside(config, site);
+        let state_dir = state_dir.map(|folder| beside(config, folder));
+        let members = load_members(&site, state_dir.as_deref())?;
+        let roster = members.roster()?;
         let secrets = KeyFile::load(&beside(config, keys), node)?;
-        Ok(Self { roster, secrets })
+        Ok(Self { roster, members, secrets })
     }
 }
 
@@ -56,6 +70,9 @@ pub enum ConfigError {
     /// The key file can't be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The member list can't be used.
+    #[error(transparent)]
+    Members(#[from] MembersError),
     /// The file can't be read.
     #[error("{path}: {error}; give its path with --config, or make a site with `murmur site init`")]
     Read {
@@ -108,13 +125,36 @@ pub fn load<T: DeserializeOwned>(path: &Path, keys: &[&str]) -> Result<T, Config
 /// # Errors
 /// If the file can't be read or does not hold together.
 pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
-    let document: SiteDocument = read(path, None)?;
-    let site = |error| ConfigError::Site { path: path.to_owned(), error: Box::new(error) };
-    let roster: Roster = document.try_into().map_err(site)?;
+    let roster: Roster = load_document(path)?.try_into().map_err(|error| no_site(path, error))?;
     for caution in roster.cautions() {
         warn!("{}: {caution}", path.display());
     }
     Ok(Arc::new(roster))
+}
+
+/// Reads a site file as [`load_site`] does, and the changes of its member list that are kept in `state_dir`.
+///
+/// # Errors
+/// If the file does not hold together, or what was kept does not follow from it.
+pub fn load_members(path: &Path, state_dir: Option<&Path>) -> Result<Members, ConfigError> {
+    load_site(path)?;
+    let members = Members::load(load_document(path)?, state_dir, Clock::system().now());
+    members.map_err(|error| match error {
+        MembersError::Roster(error) => no_site(path, error),
+        error => error.into(),
+    })
+}
+
+/// Reads a site file.
+///
+/// # Errors
+/// If the file can't be read or is none.
+pub fn load_document(path: &Path) -> Result<SiteDocument, ConfigError> {
+    read(path, None)
+}
+
+fn no_site(path: &Path, error: RosterError) -> ConfigError {
+    ConfigError::Site { path: path.to_owned(), error: Box::new(error) }
 }
 
 fn read<T: DeserializeOwned>(path: &Path, environment: Option<Environment>) -> Result<T, ConfigError> {

@@ -8,6 +8,8 @@ pub mod entropy;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod joining;
+pub mod members;
 pub mod outbox;
 pub mod process;
 pub mod settings;

@@ -27,6 +27,13 @@ pub enum Topic {
         /// Whose card it is.
         node: NodeName,
     },
+    /// `murmur/<site>/charter`: all changes of the member list that enough peers signed.
+    Charter,
+    /// `murmur/<site>/charter/proposed/<peer>`: the change of the member list that a peer signed last.
+    CharterProposed {
+        /// Who signed it.
+        peer: NodeName,
+    },
     /// `murmur/<site>/control/<agent>`: what an agent's owner does not want it to share, signed.
     Control {
         /// Whom it is for.
@@ -145,6 +152,8 @@ impl Topics {
         match topic {
             Topic::Audit { peer } => format!("{ROOT}/{site}/audit/{peer}"),
             Topic::Card { node } => format!("{ROOT}/{site}/card/{node}"),
+            Topic::Charter => format!("{ROOT}/{site}/charter"),
+            Topic::CharterProposed { peer } => format!("{ROOT}/{site}/charter/proposed/{peer}"),
             Topic::Control { agent } => format!("{ROOT}/{site}/control/{agent}"),
             Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
             Topic::Discovery { component, query } => {
@@ -176,6 +185,7 @@ impl Topics {
                 match level()? {
                     "audit" => Topic::Audit { peer: name(level()?)? },
                     "card" => Topic::Card { node: name(level()?)? },
+                    "charter" => return charter(levels),
                     "control" => Topic::Control { agent: name(level()?)? },
                     "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
@@ -208,6 +218,11 @@ impl Topics {
     /// All cards of the site.
     pub fn cards(&self) -> String {
         format!("{ROOT}/{}/card/+", self.site)
+    }
+
+    /// What peers propose to change in the member list.
+    pub fn charters_proposed(&self) -> String {
+        format!("{ROOT}/{}/charter/proposed/+", self.site)
     }
 
     /// What all peers say to clients' requests.
@@ -300,6 +315,15 @@ impl Topics {
     }
 }
 
+/// What follows `charter`.
+fn charter(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
+    match (levels.next(), levels.next(), levels.next()) {
+        (None, ..) => Ok(Topic::Charter),
+        (Some("proposed"), Some(peer), None) => Ok(Topic::CharterProposed { peer: name(peer)? }),
+        _ => Err(ForeignTopic),
+    }
+}
+
 /// What follows `result`.
 fn result(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
     let query = name(levels.next().ok_or(ForeignTopic)?)?;
@@ -342,6 +366,8 @@ mod tests {
         let all = [
             Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
+            Topic::Charter,
+            Topic::CharterProposed { peer: node.clone() },
             Topic::Control { agent: node.clone() },
             Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
@@ -373,6 +399,10 @@ mod tests {
             "murmur/hq2/card/a",
             "murmur/hq/card/+",
             "murmur/hq/card/",
+            "murmur/hq/charter/",
+            "murmur/hq/charter/proposed",
+            "murmur/hq/charter/proposed/a/b",
+            "murmur/hq/charter/enacted/a",
             "murmur/hq/request/a",
             "murmur/hq/request/a/b/c",
             "murmur/hq/decision/a/+",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use smc_core::audit::{Head, is_consistent};
 use smc_core::card::Card;
+use smc_core::charter::{Chain, Proposal};
 use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
@@ -29,6 +30,8 @@ fn pattern(topic: &Topic) -> &'static str {
     match topic {
         Topic::Audit { .. } => "murmur/<site>/audit/<peer>",
         Topic::Card { .. } => "murmur/<site>/card/<node>",
+        Topic::Charter => "murmur/<site>/charter",
+        Topic::CharterProposed { .. } => "murmur/<site>/charter/proposed/<peer>",
         Topic::Control { .. } => "murmur/<site>/control/<agent>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
@@ -52,13 +55,15 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 14] {
+fn all() -> [Topic; 16] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
     [
         Topic::Audit { peer: node() },
         Topic::Card { node: node() },
+        Topic::Charter,
+        Topic::CharterProposed { peer: node() },
         Topic::Control { agent: from() },
         Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
@@ -200,6 +205,17 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn charters_read_back_as_they_stand() {
+    let proposed = examples(sections()["murmur/<site>/charter/proposed/<peer>"], "```json");
+    let proposal: Proposal = serde_json::from_str(&proposed[0]).unwrap();
+    assert_eq!(serde_json::to_value(&proposal).unwrap(), json(&proposed[0]));
+    let enacted = examples(sections()["murmur/<site>/charter"], "```json");
+    let chain: Chain = serde_json::from_str(&enacted[0]).unwrap();
+    assert_eq!(serde_json::to_value(&chain).unwrap(), json(&enacted[0]));
+    assert_eq!(chain.charters[0].charter, proposal.document);
 }
 
 #[test]

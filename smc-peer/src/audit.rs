@@ -16,7 +16,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use serde::Serialize;
-use smc_core::audit::{Body, Head, Kind, Voted};
+use smc_core::audit::{Body, Head, Kind, Started, Voted};
 use smc_core::digest::Digest;
 use smc_core::document::Signed;
 use smc_core::name::QuantityName;
@@ -95,6 +95,12 @@ impl Audit {
                 error!(%kind, %error, "not logged");
             }
         }
+    }
+
+    /// Appends that the peer starts, or begins anew with another member list. The next votes say in full what they are for.
+    pub(crate) fn record_start(&mut self, time: Timestamp, started: &Started) {
+        self.cohorts.clear();
+        self.record(time, Kind::Start, started);
     }
 
     /// Appends a vote.

@@ -12,10 +12,11 @@ use smc_policy::{Budgets, PolicySettings};
 
 use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
-use crate::run::PeerOptions;
+use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 7] = ["audit", "broker", "home_assistant", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 8] =
+    ["audit", "broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +35,9 @@ pub struct PeerConfig {
     /// How the log is kept.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// Which changes of the member list it signs by itself.
+    #[serde(default)]
+    pub consent: Consent,
     /// How results appear in Home Assistant.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
@@ -115,11 +119,14 @@ impl PeerConfig {
     /// If one of them can't be used.
     pub fn load(path: &Path) -> Result<PeerOptions, ConfigError> {
         let config: Self = load(path, &OVERRIDABLE)?;
-        let membership = Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let membership =
+            Membership::load(path, &config.node, &config.site, &config.keys, Some(&config.state_dir))?;
         let file = config.policy.file.map(|file| beside(path, &file));
         let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
             roster: membership.roster,
+            members: Some(membership.members),
+            consent: config.consent,
             secrets: membership.secrets,
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),

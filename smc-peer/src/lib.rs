@@ -17,5 +17,5 @@ mod writer;
 pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
 pub use config::{HeadEvery, PeerConfig};
 pub use policy::PolicyOptions;
-pub use run::{Observed, PeerError, PeerOptions, run};
+pub use run::{Consent, Observed, PeerError, PeerOptions, run};
 pub use store::StoreError;

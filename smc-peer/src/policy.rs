@@ -56,6 +56,11 @@ impl Policy {
         Ok(Self { roster, watched, mistake, options, spending, looked: now })
     }
 
+    /// Goes on with another member list: what clients have asked so far still counts.
+    pub(crate) fn move_to(&mut self, roster: Arc<Roster>) {
+        self.roster = roster;
+    }
+
     /// When [`Policy::look`] is due; never without a file.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         self.options.settings.file.as_ref().map(|_| self.looked + LOOK)

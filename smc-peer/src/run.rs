@@ -1,8 +1,10 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
 mod board;
+mod consent;
 mod disk;
 mod front;
+mod moving;
 mod office;
 mod report;
 mod service;
@@ -15,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
 use smc_core::time::Timestamp;
@@ -22,6 +25,7 @@ use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
@@ -40,6 +44,10 @@ use crate::store::StoreError;
 pub struct PeerOptions {
     /// The site.
     pub roster: Arc<Roster>,
+    /// How its member list moves; none for a site whose list stays as it is.
+    pub members: Option<Members>,
+    /// Which changes of the member list it signs by itself.
+    pub consent: Consent,
     /// The peer's keys and password.
     pub secrets: KeyFile,
     /// Where the broker is.
@@ -54,6 +62,17 @@ pub struct PeerOptions {
     pub policy: PolicyOptions,
     /// The page for the operator, if there is to be one.
     pub page: Option<PageOptions>,
+}
+
+/// Which changes of the member list a peer signs by itself. Who the peers are is always for its operator to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// None: each waits for its operator.
+    #[default]
+    Ask,
+    /// Those of agents and clients.
+    Auto,
 }
 
 /// Something that a peer decided, for those who look over its shoulder.
@@ -76,9 +95,20 @@ pub enum PeerError {
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// What must not be forgotten about the member list can't be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The log's thread could not be started, or ended.
     #[error("the log's thread could not be started or ended")]
     LogThread,
+    /// The member list can't be used.
+    #[error(transparent)]
+    Members(Box<MembersError>),
     /// The site file does not name this node among the peers.
     #[error("`{node}` is no peer of the site; check `node` and the [[peer]] tables of the site file")]
     NotAPeer {
@@ -99,6 +129,16 @@ pub enum PeerError {
     /// The program's own policy is broken.
     #[error(transparent)]
     Policy(#[from] smc_policy::PolicyError),
+    /// The member list has moved on without this peer.
+    #[error(
+        "`{node}` is no peer of the site with these keys any more, as of revision {revision} of the member list"
+    )]
+    Removed {
+        /// The node.
+        node: String,
+        /// As of which revision.
+        revision: u64,
+    },
     /// The store can't be opened: without it the peer must not vote.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,7 +179,7 @@ impl PeerError {
 /// # Errors
 /// If the peer can't start, or can't remember its votes.
 pub async fn run(
-    options: PeerOptions,
+    mut options: PeerOptions,
     clock: Clock,
     observer: Option<mpsc::Sender<Observed>>,
     shutdown: impl Future<Output = ()>,
@@ -151,15 +191,20 @@ pub async fn run(
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
     let inboxes = vec![
         topics.cards(),
+        topics.charters_proposed(),
         topics.decisions(),
         topics.heads(),
         topics.peer_inbox(&node),
         topics.requests(),
         topics.share_inbox(&node),
+        topics.spell(&Topic::Charter),
         topics.spell(&Topic::Operator { peer: node.clone() }),
         topics.statuses(),
     ];
     tokio::pin!(shutdown);
+    if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
+        return Ok(());
+    }
     let me = identify(&options)?;
     let mut front = Front::open(&options, clock.now()).await?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
@@ -195,7 +240,11 @@ async fn serve(
             },
             order = front.order() => service.handle_page(order).await?,
             head = service.next_head() => service.publish_head(&head),
-            () = clock.sleep_until(due) => service.handle_timeout().await?,
+            () = clock.sleep_until(due) => {
+                // First: what is decided from then on is decided by the new list.
+                service.move_on().await?;
+                service.handle_timeout().await?;
+            }
         }
     }
 }
@@ -204,6 +253,7 @@ async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerE
     match happening {
         Happening::Connected => service.handle_connected(),
         Happening::Disconnected { reason } => {
+            service.moving.shown = false;
             warn!(node = %service.name(), %reason, "disconnected; trying again");
         }
         Happening::Message { topic, payload, .. } => service.handle_publish(&topic, &payload).await?,

@@ -19,7 +19,7 @@ const OWED_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Store>>,
     standing: Arc<Standing>,
 }
 
@@ -77,6 +77,7 @@ impl Writer {
                     let _ = done.send(outcome);
                 }
             }
+            store
         })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), standing })
     }
@@ -104,6 +105,13 @@ impl Writer {
     /// How many inputs were given up.
     pub(crate) fn dropped(&self) -> u64 {
         self.standing.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Ends the thread once it has done what was handed over, and returns the store.
+    pub(crate) fn stop(&mut self) -> Result<Store, WriteError> {
+        self.jobs = None;
+        let thread = self.thread.take().ok_or(WriteError::Gone)?;
+        thread.join().map_err(|_| WriteError::Gone)
     }
 
     async fn wait(&self, work: Work) -> Result<(), WriteError> {

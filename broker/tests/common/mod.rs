@@ -45,6 +45,7 @@ pub fn config() -> BrokerConfig {
         accounts: accounts(),
         anonymous: None,
         tap: None,
+        members: None,
     }
 }
 

@@ -124,6 +124,7 @@ async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
         accounts: accounts(&cast.roster, &cast.secrets, &cast.observer)?,
         anonymous: None,
         tap: None,
+        members: None,
     };
     let broker = Broker::bind(config).await.map_err(crate::stage::StageError::from)?;
     ready(&broker.local_addr().to_string());
@@ -134,6 +135,8 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
     let missing = || BenchError::Setup("no such peer".to_owned());
     let name = cast.roster.peer(peer).ok_or_else(missing)?.name.clone();
     let options = PeerOptions {
+        members: None,
+        consent: smc_peer::Consent::Ask,
         secrets: cast.secrets.remove(&name).ok_or_else(missing)?,
         roster: cast.roster,
         broker: address(setup)?,
@@ -159,6 +162,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
         let (sender, feed) = mpsc::channel(setup.streams.max(1));
         fill(&sender, setup.streams, &clock, place);
         let options = AgentOptions {
+            members: None,
             roster: Arc::clone(&cast.roster),
             secrets,
             broker: broker.clone(),

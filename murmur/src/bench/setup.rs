@@ -106,6 +106,7 @@ impl Setup {
             site: SiteTable {
                 name: site_name("bench")?,
                 threshold: self.threshold,
+                consent: smc_core::roster::Consent::default(),
                 tolerate: Tolerate::Crash,
                 minimum_cohort: 5,
                 period: self.period,

@@ -57,6 +57,7 @@ impl Scene {
         let site = SiteTable {
             name: site_name("demo")?,
             threshold: options.threshold.unwrap_or((options.peers.max(1) - 1) / 2),
+            consent: smc_core::roster::Consent::default(),
             tolerate: Tolerate::Crash,
             minimum_cohort: options.minimum_cohort,
             period,

@@ -12,6 +12,7 @@ mod clocks;
 mod demo;
 mod home_assistant;
 mod long_sums;
+mod members;
 mod mqtt_source;
 mod owner;
 mod recovery;

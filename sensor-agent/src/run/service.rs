@@ -11,6 +11,7 @@ use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
 use smc_core::control::Controls;
 use smc_core::envelope::Binding;
+use smc_core::identity::SealingSecret;
 use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::plaintext_len;
 use smc_core::protocol::terms::Terms;
@@ -27,6 +28,7 @@ use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::moving::Moving;
 use super::{AgentError, Witness};
 use crate::control::Control;
 use crate::source::mqtt::Drawn;
@@ -42,22 +44,23 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// An agent and what it needs around it.
 pub(super) struct Service {
-    roster: Arc<Roster>,
+    pub(super) roster: Arc<Roster>,
     topics: Topics,
-    clock: Clock,
+    pub(super) clock: Clock,
     rng: ChaCha20Rng,
-    name: NodeName,
-    agent: Agent,
+    pub(super) name: NodeName,
+    pub(super) agent: Agent,
     control: Control,
     /// What the agent's own file demands.
     terms: Terms,
-    recipients: Recipients,
+    pub(super) recipients: Recipients,
     outbox: Outbox,
     publisher: Option<Publisher>,
     witness: Option<mpsc::Sender<Witness>>,
     refused: Tally,
     since: Timestamp,
     housekeeping: Timestamp,
+    pub(super) moving: Moving,
 }
 
 impl Service {
@@ -76,6 +79,7 @@ impl Service {
             return Err(AgentError::OtherKeys { node });
         }
         let now = clock.now();
+        let sealing = SealingSecret::from_bytes(&secrets.keys.sealing.to_bytes());
         let key = secrets.keys.signing.verifying_key();
         let signed = Controls::new(roster.site().clone(), name.clone(), key);
         let control = Control::new(control, signed, now);
@@ -86,6 +90,7 @@ impl Service {
             control,
             terms,
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
+            moving: Moving::new(sealing, (terms, maximum_age)),
             topics,
             clock,
             rng: entropy::rng()?,
@@ -112,7 +117,8 @@ impl Service {
     pub(super) fn due(&mut self) -> Timestamp {
         let held = self.is_held();
         self.agent.hold_vectors(held);
-        self.agent.poll_timeout().map_or(self.housekeeping, |due| due.min(self.housekeeping))
+        let due = [self.agent.poll_timeout(), self.moving.due()].into_iter().flatten();
+        due.fold(self.housekeeping, Timestamp::min)
     }
 
     /// Whether vectors wait, as the broker does not keep up.
@@ -136,12 +142,18 @@ impl Service {
     pub(super) fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> bool {
         let node = match self.topics.parse(topic) {
             Ok(Topic::Card { node }) => node,
+            Ok(Topic::Charter) => {
+                self.handle_charter(payload);
+                return true;
+            }
             Ok(Topic::Control { agent }) if agent == self.name => {
                 self.handle_control(payload);
                 return true;
             }
             _ => return false,
         };
+        // Kept: the peers of a list to come introduce themselves before it holds.
+        self.moving.keep_card(&node, payload);
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             self.refuse("card_of_no_peer");
             return true;
@@ -173,7 +185,8 @@ impl Service {
         }
     }
 
-    fn follow_control(&mut self) {
+    /// Shares what the owner lets it share, from the next window on.
+    pub(super) fn follow_control(&mut self) {
         let control = &self.control;
         self.agent.pause(|stream| control.is_paused(stream));
         self.agent.demand(control.terms(self.terms));
@@ -306,7 +319,7 @@ impl Service {
         }
     }
 
-    fn refuse(&mut self, reason: &'static str) {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
         if self.refused.count(reason) {
             info!(node = %self.name, reason, count = self.refused.of(reason), "gap, or refused");
         }

@@ -22,7 +22,7 @@ pub struct Heads {
 }
 
 /// What was seen of one peer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Seen {
     /// From the oldest on. The last one is what the peer is held to.
     kept: VecDeque<Signed<Head>>,
@@ -61,6 +61,17 @@ impl Heads {
     /// None seen yet.
     pub fn new(roster: Arc<Roster>) -> Self {
         let seen = roster.peers().map(|_| Seen::default()).collect();
+        Self { roster, seen }
+    }
+
+    /// What is known of the peers that are in `roster`, too, with the keys that they had.
+    #[must_use]
+    pub fn moved_to(&self, roster: Arc<Roster>) -> Self {
+        let seen = roster.peers().map(|(_, node)| {
+            let before = self.roster.peers().find(|(_, before)| *before == node);
+            before.and_then(|(index, _)| self.seen.get(index.offset())).cloned().unwrap_or_default()
+        });
+        let seen = seen.collect();
         Self { roster, seen }
     }
 

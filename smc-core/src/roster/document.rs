@@ -10,6 +10,8 @@ use crate::name::{NodeName, QuantityName, QueryName, SiteName, StreamName};
 use crate::quantity::{is_single, single};
 use crate::time::{Period, PeriodError};
 
+use super::Consent;
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct SiteTable {
     /// What peers are trusted to do.
     #[serde(default)]
     pub tolerate: Tolerate,
+    /// How many peers must sign a change of the member list.
+    #[serde(default, skip_serializing_if = "Consent::is_unsaid")]
+    pub consent: Consent,
     /// The fewest agents that any result may cover.
     #[serde(default = "SiteTable::default_minimum_cohort")]
     pub minimum_cohort: u32,

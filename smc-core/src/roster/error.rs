@@ -11,6 +11,16 @@ use crate::time::PeriodError;
 /// A site file that does not hold together; the text names the key and the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RosterError {
+    /// Fewer peers could change the member list than must agree on a result, or more would have to than there are.
+    #[error("site.consent is {have}; from the quorum, {least}, to all {most} peers")]
+    Consent {
+        /// What the file says.
+        have: u8,
+        /// The least.
+        least: usize,
+        /// The most.
+        most: usize,
+    },
     /// Two nodes bear one name.
     #[error("`{name}` names two nodes; every peer and agent needs a name of its own")]
     DuplicateNode {
@@ -143,6 +153,17 @@ pub enum RosterError {
         /// The quantity.
         quantity: QuantityName,
     },
+}
+
+impl RosterError {
+    /// The query that is to blame, if it is one.
+    pub fn query(&self) -> Option<&QueryName> {
+        match self {
+            Self::DuplicateQuery { name } => Some(name),
+            Self::Function { query, .. } | Self::Overlap { query, .. } => Some(query),
+            _ => None,
+        }
+    }
 }
 
 impl From<QuantityError> for RosterError {

@@ -27,6 +27,8 @@ struct NodeConfig {
     site: PathBuf,
     keys: PathBuf,
     broker: BrokerAddress,
+    /// Where the changes of the member list are, if the node keeps them.
+    state_dir: Option<PathBuf>,
 }
 
 /// A file that gives no access.
@@ -61,14 +63,14 @@ impl Access {
         Ok(Self { roster, secrets })
     }
 
-    /// Reads what the file of a peer or an agent names, and where its broker is.
+    /// Reads what the file of a peer or an agent names, with the member list as that node knows it, and where its broker is.
     ///
     /// # Errors
     /// If one of the files can't be used.
     pub fn of_config(path: &Path) -> Result<(Self, BrokerAddress), AccessError> {
-        let config: NodeConfig = load(path, &["broker", "keys", "node", "site"])?;
-        let Membership { roster, secrets } =
-            Membership::load(path, &config.node, &config.site, &config.keys)?;
+        let config: NodeConfig = load(path, &["broker", "keys", "node", "site", "state_dir"])?;
+        let Membership { roster, secrets, .. } =
+            Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
         Ok((Self { roster, secrets }, config.broker))
     }
 

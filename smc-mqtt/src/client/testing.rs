@@ -6,7 +6,7 @@ use smc_core::document::Signed;
 use smc_core::identity::NodeKeys;
 use smc_core::request::{Admissible, Asked, Decision, Request, Verdict};
 use smc_core::roster::document::{AgentTable, ClientTable, PeerTable, QueryTable, SiteTable, StreamTable};
-use smc_core::roster::{Roster, SiteDocument, Span, Tolerate};
+use smc_core::roster::{Consent, Roster, SiteDocument, Span, Tolerate};
 use smc_core::time::Timestamp;
 
 use crate::entropy;
@@ -43,6 +43,7 @@ impl Site {
                 name: "hq".parse().unwrap(),
                 threshold: 1,
                 tolerate: Tolerate::Crash,
+                consent: Consent::Unsaid,
                 minimum_cohort: 5,
                 period: Span::from_secs(10),
                 grace: Span::from_secs(1),

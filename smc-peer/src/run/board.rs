@@ -51,6 +51,12 @@ impl Board {
         Self { views, windows, decisions: decisions.into(), agents, changed: true }
     }
 
+    /// The member list is another one: what was known of the agents counts by the old one.
+    pub(super) fn begin_anew(&mut self) {
+        self.agents.clear();
+        self.changed = true;
+    }
+
     /// Something is to be seen that it does not know of.
     pub(super) fn touch(&mut self) {
         self.changed = true;

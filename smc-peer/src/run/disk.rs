@@ -141,6 +141,12 @@ impl Disk {
         self.judge(now, written)
     }
 
+    /// Hands over what waits, and gives the store back once that is done. Nothing can be written any more.
+    pub(super) async fn close(&mut self) -> Result<Store, PeerError> {
+        self.window_done().await?;
+        self.writer.stop().map_err(|_| PeerError::StoreThread)
+    }
+
     async fn flush(&mut self) -> Result<(), PeerError> {
         self.flush = None;
         if self.batch.is_empty() {

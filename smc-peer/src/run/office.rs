@@ -7,7 +7,7 @@ use smc_core::audit::Kind;
 use smc_core::desk::{Desk, DeskEvent};
 use smc_core::document::Signed;
 use smc_core::name::{NodeName, QueryName};
-use smc_core::order::Verb;
+use smc_core::order::{OrderError, Verb};
 use smc_core::request::Decision;
 use smc_core::session::Session;
 use smc_core::time::Timestamp;
@@ -60,29 +60,44 @@ impl Service {
         }
     }
 
-    /// The operator of this peer says what to do.
-    pub(super) fn handle_order(&mut self, payload: &Bytes) {
+    /// The operator of this peer says what to do, about a query or a change of the member list.
+    ///
+    /// # Errors
+    /// If what this peer signs because of it can't be kept.
+    pub(super) fn handle_order(&mut self, payload: &Bytes) -> Result<(), PeerError> {
         if payload.is_empty() {
-            return;
+            return Ok(());
         }
         let now = self.clock.now();
         let order = match self.orders.take(now, payload) {
             Ok(order) => order,
             // A retained order comes again on every connection.
-            Err(smc_core::order::OrderError::NotNew) => return,
+            Err(OrderError::NotNew) => return Ok(()),
             Err(error) => {
                 warn!(node = %self.name, %error, "an order that is not followed");
-                return self.refuse("bad_order", self.name.clone().as_str());
+                self.refuse("bad_order", self.name.clone().as_str());
+                return Ok(());
             }
         };
         self.disk.order(order.issued);
         let given: Value = serde_json::from_slice(payload).unwrap_or_default();
         self.account.audit.record(now, Kind::Intervention, &given);
-        let Ok(query) = order.subject.as_str().parse() else { return };
+        info!(
+            node = %self.name, order = %order.order, subject = %order.subject, reason = %order.reason,
+            "the operator's order"
+        );
+        match order.order {
+            Verb::Consent | Verb::Refuse => {
+                return self.handle_word(now, order.order == Verb::Consent, order.subject);
+            }
+            Verb::Approve | Verb::Deny | Verb::Pause | Verb::Resume | Verb::Withdraw => {}
+        }
+        let Ok(query) = order.subject.as_str().parse() else { return Ok(()) };
         if let Err(refused) = self.follow(order.order, &query, order.reason.as_str()) {
             warn!(node = %self.name, order = %order.order, %query, %refused, "an order that is not followed");
             self.refuse("order_not_followed", query.as_str());
         }
+        Ok(())
     }
 
     /// Does what the operator says about a query.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use smc_core::name::NodeName;
-use smc_core::peer::{Ahead, Blame, Condition, Notices};
+use smc_core::peer::{Ahead, Blame, Condition, Notices, Refusal};
 use smc_core::time::WindowIndex;
 use smc_mqtt::status::{Blamed, Fare};
 use tracing::{info, warn};
@@ -109,6 +109,19 @@ fn rounded(mut notices: Notices) -> Notices {
 
 fn seconds(ahead: Ahead) -> f64 {
     ahead.0 as f64 / 1e6
+}
+
+/// The name under which a refusal is counted.
+pub(super) fn reason(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Contradicts => "contradiction",
+        Refusal::Early => "early",
+        Refusal::ForeignRoster => "other_site_file",
+        Refusal::Late => "late",
+        Refusal::Malformed => "malformed",
+        Refusal::Unknown => "unknown_quantity_or_query",
+        Refusal::Unsigned => "unsigned",
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A peer's state machine with its surroundings: post, store, log, keys, publisher.
 
 mod account;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
 use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
-use smc_core::peer::{Event, Message, Peer, Refusal, Taken, Transmit};
+use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
 use smc_core::result::SignedResult;
 use smc_core::roster::Roster;
 use smc_core::shamir::PeerIndex;
@@ -34,7 +35,8 @@ use zeroize::Zeroizing;
 use self::account::Account;
 use super::board::Board;
 use super::disk::Disk;
-use super::report::{Reporter, accusation};
+use super::moving::Moving;
+use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
 use super::{Observed, PeerError, PeerOptions, log};
 use crate::keys::EpochKeys;
@@ -56,18 +58,18 @@ pub(super) struct Service {
     pub(super) roster: Arc<Roster>,
     pub(super) topics: Topics,
     pub(super) clock: Clock,
-    rng: ChaCha20Rng,
-    me: PeerIndex,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) me: PeerIndex,
     pub(super) name: NodeName,
     pub(super) signing: SigningKey,
     pub(super) peer: Peer,
-    opener: Opener,
-    recipients: Recipients,
+    pub(super) opener: Opener,
+    pub(super) recipients: Recipients,
     keys: EpochKeys,
     pub(super) disk: Disk,
     pub(super) account: Account,
     /// Whether it takes no part, since it could not write down what it does.
-    abstains: bool,
+    pub(super) abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
     /// Bytes of messages to other peers so far.
@@ -84,6 +86,7 @@ pub(super) struct Service {
     since: Timestamp,
     housekeeping: Timestamp,
     pub(super) discovery: bool,
+    pub(super) moving: Moving,
 }
 
 impl Service {
@@ -95,6 +98,7 @@ impl Service {
         clock: Clock,
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
+        let moving = Moving::new(&options, clock.now())?;
         let PeerOptions { roster, secrets, discovery, head_every, policy, .. } = options;
         let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
@@ -143,6 +147,7 @@ impl Service {
             since: now,
             housekeeping: now + HOUSEKEEPING,
             discovery,
+            moving,
         })
     }
 
@@ -156,7 +161,7 @@ impl Service {
 
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
-        let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due()];
+        let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
         let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due()]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
@@ -186,9 +191,11 @@ impl Service {
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
+            Ok(Topic::Charter) => self.handle_charter(payload)?,
+            Ok(Topic::CharterProposed { peer }) => self.handle_proposal(&peer, payload)?,
             Ok(Topic::Request { client, query }) => self.handle_request(&client, &query, payload),
             Ok(Topic::Decision { peer, query }) => self.handle_decision(&peer, &query, payload),
-            Ok(Topic::Operator { peer }) if peer == self.name => self.handle_order(payload),
+            Ok(Topic::Operator { peer }) if peer == self.name => self.handle_order(payload)?,
             _ => self.refuse("foreign_topic", topic),
         }
         self.disk.relieve().await?;
@@ -211,6 +218,7 @@ impl Service {
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
+            self.remind_of_charters();
         }
         self.drain().await
     }
@@ -261,7 +269,8 @@ impl Service {
         }
     }
 
-    fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
+    pub(super) fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
+        self.moving.keep_card(node, payload);
         let Some(peer) = self.roster.peer_named(node.as_str()) else {
             return self.refuse("card_of_no_peer", node.as_str());
         };
@@ -278,20 +287,12 @@ impl Service {
         }
     }
 
-    /// Says again what `to` may have missed: its card comes whenever it connects or this peer does.
-    fn resend(&mut self, to: NodeName) {
-        let Some(publisher) = &self.publisher else { return };
-        let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
-        if self.outbox.resend(publisher, self.clock.now(), &topic) > 0 {
-            self.refuse("outgoing_queue_full", "");
-        }
-    }
-
     fn handle_status(&mut self, node: &NodeName, payload: &Bytes) {
         let Some(peer) = self.roster.peer_named(node.as_str()) else { return };
         let Some(presence) = status::presence(payload) else {
             return self.refuse("bad_status", node.as_str());
         };
+        self.moving.keep_presence(node, presence);
         if peer != self.me {
             self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
         } else if presence == Presence::Offline {
@@ -325,7 +326,10 @@ impl Service {
                 Event::Skipped { windows } => self.refused.add("window_skipped", windows),
                 // Not before the vote that it rests on is on disk.
                 Event::Output { to, output } => outputs.push((to, output)),
-                Event::Persist { quantity, vote } => self.disk.vote(quantity, vote),
+                Event::Persist { quantity, vote } => {
+                    self.moving.note_vote(&self.roster, &quantity, &vote);
+                    self.disk.vote(quantity, vote);
+                }
                 Event::Result { result, parts, publish } => {
                     self.desk.handle_result(self.clock.now(), &result.result);
                     if let Some(board) = &mut self.board {
@@ -364,64 +368,9 @@ impl Service {
             self.disk.window_done().await?;
         }
         self.drain_desk().await?;
+        self.publish_moves();
         self.show();
         Ok(())
-    }
-
-    fn transmit(&mut self, transmit: &Transmit) {
-        let message = transmit.message.to_bytes();
-        for to in transmit.to.iter() {
-            let Some(name) = self.roster.peer(to).map(|node| node.name.clone()) else { continue };
-            match post::seal(&mut self.recipients, to, &message, &mut self.rng) {
-                Ok(Some(sealed)) => self.send(name, sealed),
-                // Ordinary while nodes start: it has yet to introduce itself.
-                Ok(None) => {
-                    if self.refused.count("no_card_of_recipient") {
-                        info!(node = %self.name, to = %name, "no card of this peer yet");
-                    }
-                }
-                Err(error) => warn!(node = %self.name, to = %name, %error, "could not seal"),
-            }
-        }
-    }
-
-    fn send(&mut self, to: NodeName, sealed: Bytes) {
-        let Some(publisher) = &self.publisher else { return };
-        self.sent += sealed.len() as u64;
-        let now = self.clock.now();
-        let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
-        let expires = now + 2 * self.roster.timing().step;
-        if self.outbox.send(publisher, now, expires, topic, sealed).is_err() {
-            self.refuse("outgoing_queue_full", "");
-        }
-    }
-
-    /// The result, which is retained, and after it the parts of a value that is too long for it, which are not: they may be
-    /// more than a broker keeps, and parts of an older window would stay beside a window without a value.
-    fn publish_result(&mut self, signed: &SignedResult, parts: Vec<Arc<[u8]>>) {
-        let query = &signed.result.query;
-        let json = serde_json::to_vec(signed).unwrap_or_default();
-        self.publish(&Topic::Result { query: query.clone() }, json.into());
-        for (part, payload) in (0..).zip(parts) {
-            let topic = self.topics.spell(&Topic::ResultPart { query: query.clone(), part });
-            self.publish_to(topic, Bytes::from_owner(payload), false);
-        }
-    }
-
-    /// Seals an output part by part. One that has a single part is retained, so that a client that comes later finds the
-    /// newest; of many, a topic would keep the last.
-    fn hand_over(&mut self, to: &NodeName, output: &SealedOutput) {
-        for part in output.cut() {
-            match self.recipients.seal_for_client(to, &part.to_bytes(), &mut self.rng) {
-                Ok(Some(sealed)) => {
-                    let (to, from, query) = (to.clone(), self.name.clone(), part.query);
-                    let topic = self.topics.spell(&Topic::Output { to, from, query });
-                    self.publish_to(topic, sealed.into(), part.parts == 1);
-                }
-                Ok(None) => self.refuse("unknown_client", to.as_str()),
-                Err(error) => warn!(node = %self.name, %to, %error, "could not seal"),
-            }
-        }
     }
 
     fn observe(&mut self, event: &Event) {
@@ -476,20 +425,6 @@ impl Service {
         self.publish(&Topic::Status { node: self.name.clone() }, status);
     }
 
-    /// Publishes a retained document of this peer's own.
-    pub(super) fn publish(&mut self, topic: &Topic, payload: Bytes) {
-        let topic = self.topics.spell(topic);
-        self.publish_to(topic, payload, true);
-    }
-
-    pub(super) fn publish_to(&mut self, topic: String, payload: Bytes, retain: bool) {
-        if let Some(publisher) = &self.publisher
-            && publisher.publish(topic, payload, retain).is_err()
-        {
-            self.refuse("outgoing_queue_full", "");
-        }
-    }
-
     /// Unread: whoever floods must not cost more than that.
     fn refuse_excess(&mut self, excess: Excess, from: &NodeName) {
         match excess {
@@ -511,18 +446,5 @@ impl Service {
         if self.refused.count(reason) {
             warn!(node = %self.name, reason, from, count = self.refused.of(reason), "refused");
         }
-    }
-}
-
-/// The name under which a refusal is counted.
-fn reason(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Contradicts => "contradiction",
-        Refusal::Early => "early",
-        Refusal::ForeignRoster => "other_site_file",
-        Refusal::Late => "late",
-        Refusal::Malformed => "malformed",
-        Refusal::Unknown => "unknown_quantity_or_query",
-        Refusal::Unsigned => "unsigned",
     }
 }

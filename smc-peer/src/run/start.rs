@@ -1,15 +1,21 @@
 //! Who a peer is and what it remembers, when it starts.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use rand_chacha::ChaCha20Rng;
 use smc_core::desk::Saved;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::peer::Recovered;
-use smc_core::roster::Roster;
+use smc_core::roster::document::PeerTable;
+use smc_core::roster::{Roster, SiteDocument};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::Timestamp;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::config::KeyFile;
+use smc_mqtt::joining::{self, Joined};
+use smc_mqtt::settings::ConnectionSettings;
 use tracing::warn;
 
 use super::{PeerError, PeerOptions};
@@ -23,11 +29,34 @@ pub(super) fn identify(options: &PeerOptions) -> Result<PeerIndex, PeerError> {
     let PeerOptions { roster, secrets, .. } = options;
     let node = secrets.node.to_string();
     let Some(me) = roster.peer_named(&node) else { return Err(PeerError::NotAPeer { node }) };
-    let stated = roster.peer(me).is_some_and(|stated| {
-        stated.identity == secrets.keys.signing.verifying_key()
-            && stated.sealing == *secrets.keys.sealing.public()
-    });
+    let keys = (&secrets.keys.signing.verifying_key(), secrets.keys.sealing.public());
+    let stated = roster.peer(me).is_some_and(|stated| (&stated.identity, &stated.sealing) == keys);
     if stated { Ok(me) } else { Err(PeerError::OtherKeys { node }) }
+}
+
+/// Waits until the member list names this peer, if it does not yet; whether it does. The roster is that of the list then.
+///
+/// # Errors
+/// If no list that is known will name it.
+pub(super) async fn join(
+    options: &mut PeerOptions,
+    settings: &ConnectionSettings,
+    clock: &Clock,
+    shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<bool, PeerError> {
+    let Some(members) = &mut options.members else { return Ok(true) };
+    let KeyFile { node, keys, .. } = &options.secrets;
+    let (identity, sealing) = (keys.signing.verifying_key(), keys.sealing.public());
+    let is_me = |peer: &PeerTable| (&peer.name, &peer.identity, &peer.sealing) == (node, &identity, sealing);
+    let named = |site: &SiteDocument| site.peer.iter().any(is_me);
+    let joined = joining::wait(members, node, settings.clone(), clock, shutdown, named).await?;
+    options.roster = members.roster()?;
+    match joined {
+        Joined::Ended => Ok(false),
+        Joined::Member => Ok(true),
+        // It says whether the name or the keys are strange.
+        Joined::Stranger => identify(options).map(|_| true),
+    }
 }
 
 /// What a peer has of its store when it starts.
@@ -75,7 +104,7 @@ impl Memory {
 }
 
 /// What the store remembers. Inputs whose key is erased, or whose agent is gone from the site file, are of no use.
-fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, StoreError> {
+pub(super) fn recover(roster: &Roster, opener: &mut Opener, store: &Store) -> Result<Recovered, StoreError> {
     let (mut inputs, mut lost) = (Vec::new(), 0);
     // One after the other: all envelopes together would take more memory than the shares in them.
     store.each_input(|stored| {

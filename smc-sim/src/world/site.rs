@@ -49,6 +49,7 @@ impl Site {
         let site = SiteTable {
             name: "harbour-school".parse().unwrap(),
             threshold: t,
+            consent: smc_core::roster::Consent::default(),
             tolerate: Tolerate::Crash,
             minimum_cohort: 5,
             period: Span::new(PERIOD),

@@ -13,7 +13,7 @@ const TYPED: usize = 28;
 const GROUP: usize = 4;
 
 /// A password for a program: 256 bits in base64url.
-pub(super) fn for_node(rng: &mut impl CryptoRng) -> Secret {
+pub(crate) fn for_node(rng: &mut impl CryptoRng) -> Secret {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut *bytes);
     Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice()))

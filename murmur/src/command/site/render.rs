@@ -121,6 +121,8 @@ pub(super) fn broker(plan: &Plan) -> String {
 # Where it listens. Logins are not encrypted yet: beyond one machine, use a network that you trust, or a tunnel.
 listen = \"{listen}\"
 site = \"{site}\"
+# With it, logins come and go as the peers change the member list.
+site_file = \"site.toml\"
 # Where retained messages are kept.
 state_dir = \"state/broker\"
 
@@ -168,6 +170,8 @@ pub(super) fn peer(plan: &Plan, peer: &Member) -> String {
         "# The peer `{name}`.
 {node}# Its votes and the shares of open windows. Never copy it, never start two peers on it.
 state_dir = \"state/{name}\"
+# Whether it signs by itself that agents and clients come, go and change their keys (\"auto\"), or asks you (\"ask\").
+consent = \"ask\"
 
 [home_assistant]
 # Announces every result to Home Assistant, which then shows it by itself.
@@ -182,7 +186,9 @@ pub(super) fn agent(plan: &Plan, agent: &Member) -> String {
     let name = &agent.name;
     format!(
         "# The agent `{name}`.
-{node}# The owner's own terms: results over fewer agents than this do without this agent. 0 leaves it to the site.
+{node}# Changes of the member list.
+state_dir = \"state/{name}\"
+# The owner's own terms: results over fewer agents than this do without this agent. 0 leaves it to the site.
 minimum_cohort = 0
 # How old a reading may be when it is shared; one period if not given.
 # maximum_age = \"5m\"

@@ -24,6 +24,7 @@ fn cast() -> Cast {
         site: SiteTable {
             name: site_name("soak").unwrap(),
             threshold: 1,
+            consent: smc_core::roster::Consent::default(),
             tolerate: Tolerate::Crash,
             minimum_cohort: 3,
             period: Span::from_secs(1),

@@ -133,13 +133,27 @@ impl Site {
 
     /// Starts a peer or an agent in an environment that has these variables besides.
     pub(crate) fn start_with(&mut self, node: &str, environment: &[(&str, &str)]) {
-        let program = if self.roster.peer_named(node).is_some() { Program::Peer } else { Program::Agent };
+        // Whoever joined later is not in the site file; only peers consent to anything.
+        let config = std::fs::read_to_string(self.path(&format!("{node}.toml"))).unwrap();
+        let program = if config.contains("\nconsent = ") { Program::Peer } else { Program::Agent };
         let mut command = program.command();
         command.arg("--config").arg(self.path(&format!("{node}.toml")));
         command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
         command.envs(environment.iter().copied());
         let process = Process::start(node, &mut command, self.log(node));
         self.processes.insert(node.to_owned(), process);
+    }
+
+    /// Runs `murmur` with the site's broker, and returns what it printed.
+    pub(crate) fn murmur(&self, arguments: &[&str]) -> String {
+        let mut command = Program::Murmur.command();
+        command.current_dir(self.folder.path()).args(arguments);
+        let output =
+            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap())).output().unwrap();
+        let (said, why) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "murmur {arguments:?}: {said}{why}");
+        said
     }
 
     /// Starts the broker, all agents and all peers.

@@ -38,8 +38,14 @@ impl Account {
         }
         let audit = Audit::start(ledger, head_every, now).map_err(|_| PeerError::LogThread)?;
         let mut account = Self { audit, heads };
-        account.audit.record(now, Kind::Start, &Started::new(roster, env!("CARGO_PKG_VERSION")));
+        account.audit.record_start(now, &Started::new(roster, env!("CARGO_PKG_VERSION")));
         Ok(account)
+    }
+
+    /// Goes on with another member list: the log stays, and so do the heads of the peers that stay.
+    pub(in crate::run) fn begin_anew(&mut self, roster: &Arc<Roster>, now: Timestamp) {
+        self.heads = self.heads.moved_to(Arc::clone(roster));
+        self.audit.record_start(now, &Started::new(roster, env!("CARGO_PKG_VERSION")));
     }
 }
 

@@ -1,0 +1,348 @@
+//! `murmur member` and `murmur peers`: who takes part in a site that runs.
+
+mod newcomer;
+mod session;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use smc_core::charter::{Change, CharterError, next_boundary};
+use smc_core::name::{NodeName, QuantityName, SubjectName};
+use smc_core::order::{Reason, ReasonError, Verb};
+use smc_core::roster::Span;
+use smc_core::roster::document::{AgentTable, PeerTable, StreamTable};
+use smc_mqtt::config::{ConfigError, KeyFileError};
+use smc_mqtt::entropy::NoEntropy;
+
+use self::newcomer::Newcomer;
+use self::session::Session;
+use super::{Failure, Outcome, block_on};
+
+const EXAMPLES: &str = "\
+Examples:
+  murmur member list --config hq/peer-1.toml
+  murmur member add room-106 --config hq/peer-1.toml --streams co2 --label floor=1
+  murmur member rekey room-101 --config hq/peer-1.toml
+  murmur member remove room-106 --config hq/peer-1.toml
+  murmur member consent --config hq/peer-2.toml
+
+A change is proposed in the name of the peer whose configuration file is given. It holds when as many
+peers signed it as the site's rule demands, from the beginning of a cohort epoch on.
+
+Exit codes: 0 done, or proposed and waiting for consent; 1 refused.";
+
+/// `murmur member ...`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Member {
+    #[command(subcommand)]
+    action: MemberAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum MemberAction {
+    /// Let an agent or a client join: makes its key file and its configuration
+    Add {
+        /// Its name
+        name: NodeName,
+        /// What an agent measures
+        #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "client")]
+        streams: Vec<QuantityName>,
+        /// What queries select the agent by, such as floor=1; may be given several times
+        #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "client")]
+        label: Vec<(String, String)>,
+        /// It is a client, which may ask and which outputs may be sealed for
+        #[arg(long)]
+        client: bool,
+        /// A group that the client belongs to, for the peers' policies; may be given several times
+        #[arg(long = "group", value_name = "NAME", requires = "client")]
+        groups: Vec<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Sign a change that waits for this peer's operator
+    Consent(Word),
+    /// Show who takes part, and what is about to change
+    List {
+        /// The configuration file of a peer
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Don't sign a change by itself
+    Refuse(Word),
+    /// Give an agent or a client new keys
+    Rekey {
+        /// Whom
+        name: NodeName,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Have an agent or a client leave
+    Remove {
+        /// Whom
+        name: NodeName,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// `murmur peers ...`
+#[derive(Debug, Args)]
+pub(crate) struct Peers {
+    #[command(subcommand)]
+    action: PeersAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum PeersAction {
+    /// Let a peer join, as the last one: makes its key file and its configuration
+    Add {
+        /// Its name
+        name: NodeName,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Have more peers together learn nothing
+    RaiseThreshold {
+        /// How many
+        threshold: u8,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Put a peer in the place of one that is gone for good
+    Replace {
+        /// Who is gone
+        gone: NodeName,
+        /// Who takes its place; another name than any member has
+        by: NodeName,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How a change is proposed.
+#[derive(Debug, Args)]
+struct How {
+    /// The configuration file of the peer in whose name it is proposed
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How long the other peers' operators have; the change holds from the next cohort epoch after that on
+    #[arg(long, value_name = "SPAN", default_value = "5s")]
+    lead: Span,
+    /// How long to wait for the other peers' signatures before this command ends
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    wait: Span,
+}
+
+/// An operator's word on a change.
+#[derive(Debug, Args)]
+struct Word {
+    /// The change, as `murmur member list` names it; may be left out if there is one alone
+    subject: Option<SubjectName>,
+    /// The configuration file of the peer
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Why
+    #[arg(long, value_name = "WORDS", default_value = "", value_parser = reason)]
+    reason: Reason,
+}
+
+/// Why the member list could not be seen or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MemberFailure {
+    /// No peer would sign it.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// A file can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no entropy.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// A file is there already.
+    #[error("{path} exists; nothing is written over")]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file can't be written or printed.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A password can't be hashed.
+    #[error(transparent)]
+    Hash(#[from] broker::PasswordHashError),
+    /// A key file can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The hash is of no form that a charter takes.
+    #[error(transparent)]
+    Login(#[from] smc_core::charter::LoginHashError),
+    /// There is no such change.
+    #[error(
+        "no change waits for this peer, or several do and none was named; `murmur member list` shows them"
+    )]
+    NoSuchChange,
+    /// A change of the same revision is open.
+    #[error(
+        "a change waits for signatures already: {subject}; consent to it, or wait until it lapses at {lapses}"
+    )]
+    Open {
+        /// Which.
+        subject: SubjectName,
+        /// When it lapses.
+        lapses: smc_core::time::Timestamp,
+    },
+    /// The broker can't be reached, or turns the peer down.
+    #[error("the broker can't be used: {0}")]
+    Unreachable(String),
+}
+
+impl Member {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        Ok(block_on(self.act())??)
+    }
+
+    async fn act(self) -> Result<Outcome, MemberFailure> {
+        match self.action {
+            MemberAction::Add { name, client: true, groups, how, .. } => {
+                let newcomer = Newcomer::draw(name)?;
+                let client = newcomer.client(groups);
+                let login = newcomer.login.clone();
+                how.propose(Change::AddClient { client, login }, Some((newcomer, None))).await
+            }
+            MemberAction::Add { name, streams, label, how, .. } => {
+                let newcomer = Newcomer::draw(name)?;
+                let agent = AgentTable {
+                    name: newcomer.name.clone(),
+                    identity: newcomer.identity(),
+                    sealing: newcomer.sealing(),
+                    labels: label.into_iter().collect::<BTreeMap<_, _>>(),
+                    streams: streams.into_iter().map(StreamTable::Plain).collect(),
+                };
+                let login = newcomer.login.clone();
+                how.propose(Change::AddAgent { agent, login }, Some((newcomer, Some(newcomer::AGENT)))).await
+            }
+            MemberAction::Consent(word) => word.give(Verb::Consent).await,
+            MemberAction::List { config } => {
+                print!("{}", Session::open(&config).await?.describe());
+                Ok(Outcome::Done)
+            }
+            MemberAction::Refuse(word) => word.give(Verb::Refuse).await,
+            MemberAction::Rekey { name, how } => how.rekey(name).await,
+            MemberAction::Remove { name, how } => how.propose(Change::Remove { name }, None).await,
+        }
+    }
+}
+
+impl Peers {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        Ok(block_on(self.act())??)
+    }
+
+    async fn act(self) -> Result<Outcome, MemberFailure> {
+        let table = |newcomer: &Newcomer| PeerTable {
+            name: newcomer.name.clone(),
+            identity: newcomer.identity(),
+            sealing: newcomer.sealing(),
+        };
+        match self.action {
+            PeersAction::Add { name, how } => {
+                let newcomer = Newcomer::draw(name)?;
+                let change = Change::AddPeer { peer: table(&newcomer), login: newcomer.login.clone() };
+                how.propose(change, Some((newcomer, Some(newcomer::PEER)))).await
+            }
+            PeersAction::RaiseThreshold { threshold, how } => {
+                how.propose(Change::RaiseThreshold { threshold }, None).await
+            }
+            PeersAction::Replace { gone, by, how } => {
+                let newcomer = Newcomer::draw(by)?;
+                let (peer, login) = (table(&newcomer), newcomer.login.clone());
+                how.propose(Change::ReplacePeer { gone, peer, login }, Some((newcomer, Some(newcomer::PEER))))
+                    .await
+            }
+        }
+    }
+}
+
+impl How {
+    /// Proposes `change`, and makes the files of who joins by it; without its configuration if there is no kind of one.
+    async fn propose(
+        self,
+        change: Change,
+        newcomer: Option<(Newcomer, Option<newcomer::Kind>)>,
+    ) -> Result<Outcome, MemberFailure> {
+        let mut session = Session::open(&self.config).await?;
+        let charter = session.draft(change, self.lead.get())?;
+        if let Some((newcomer, kind)) = &newcomer {
+            newcomer.write(&self.config, session.broker(), *kind)?;
+        }
+        let enacted = session.propose(charter, self.wait.get()).await?;
+        println!("{enacted}");
+        if let Some((newcomer, _)) = &newcomer {
+            println!("keys/{}.key is for its machine alone; with it goes a copy of site.toml", newcomer.name);
+        }
+        session.close().await;
+        Ok(Outcome::Done)
+    }
+
+    async fn rekey(self, name: NodeName) -> Result<Outcome, MemberFailure> {
+        let newcomer = Newcomer::draw(name.clone())?;
+        let mut session = Session::open(&self.config).await?;
+        let login = newcomer.login.clone();
+        let known = session.members().register().newest().client.iter().find(|client| client.name == name);
+        let change = if known.is_some() {
+            // Whoever may ask still may, and belongs to the same groups.
+            let groups = known.map(|client| client.groups.clone()).unwrap_or_default();
+            Change::RekeyClient { client: newcomer.client(groups), login }
+        } else {
+            Change::RekeyAgent { name, identity: newcomer.identity(), sealing: newcomer.sealing(), login }
+        };
+        let charter = session.draft(change, self.lead.get())?;
+        let path = newcomer.write_next(&self.config)?;
+        println!("{}", session.propose(charter, self.wait.get()).await?);
+        println!(
+            "{} has the new keys: start the node with them instead of the old ones; until the change holds, it waits",
+            path.display()
+        );
+        session.close().await;
+        Ok(Outcome::Done)
+    }
+}
+
+impl Word {
+    async fn give(self, verb: Verb) -> Result<Outcome, MemberFailure> {
+        let mut session = Session::open(&self.config).await?;
+        println!("{}", session.order(verb, self.subject, self.reason).await?);
+        session.close().await;
+        Ok(Outcome::Done)
+    }
+}
+
+/// The first instant after `lead` at which a change may hold.
+fn effective(session: &Session, lead: Duration) -> smc_core::time::Timestamp {
+    let register = session.members().register();
+    let after = register.pending().last().map(|enacted| enacted.charter.effective);
+    let epoch = register.voters().timing().cohort_epoch;
+    next_boundary(session.now() + lead, epoch).max(after.unwrap_or_default())
+}
+
+/// A path beside the configuration file.
+fn beside(config: &Path, name: &str) -> PathBuf {
+    config.parent().unwrap_or(Path::new("")).join(name)
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as floor=1")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn reason(text: &str) -> Result<Reason, ReasonError> {
+    text.to_owned().try_into()
+}
