@@ -38,7 +38,7 @@ pub enum MembersError {
         error: Box<CharterError>,
     },
     /// The file can't be read or written.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}; check `state_dir`")]
     File {
         /// The file.
         path: PathBuf,
