@@ -29,7 +29,7 @@ pub(super) struct Try {
     /// The site
     #[arg(long, value_name = "FILE", default_value = "site.toml")]
     site: PathBuf,
-    /// A peer's file, whose [policy] and [budget] count
+    /// A peer's file, whose `policy` and `budget` tables count
     #[arg(long, value_name = "FILE")]
     peer: Option<PathBuf>,
     /// When it is judged; now if left out
