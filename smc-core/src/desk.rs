@@ -285,10 +285,10 @@ impl Desk {
         let Saved { request, decision } = saved;
         let query = decision.query.clone();
         if let Some(request) = request {
-            if decision.request.is_none() || decision.client.as_ref() != Some(&request.client) {
+            let Some(digest) = decision.request.filter(|_| decision.client.as_ref() == Some(&request.client))
+            else {
                 return;
-            }
-            let digest = decision.request.unwrap_or(Digest([0; 32]));
+            };
             let asked = Admissible { request, digest };
             let session = Session::asked(&self.roster, &asked).ok().map(Arc::new);
             self.entries.insert(query.clone(), Entry::asked(asked, session, decision.at));

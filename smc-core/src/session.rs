@@ -169,6 +169,13 @@ pub struct Known {
     pub computed: bool,
 }
 
+impl Known {
+    /// Whether it needs readings of `quantity` in `window`.
+    pub(crate) fn needs(&self, quantity: QuantityIndex, window: WindowIndex) -> bool {
+        self.session.concerns(quantity) && self.session.runs_in(window)
+    }
+}
+
 impl Sessions {
     /// All queries of the site file, computed.
     pub fn standing(roster: &Roster) -> Self {

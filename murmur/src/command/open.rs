@@ -5,16 +5,18 @@ mod waiting;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use smc_core::function::Query;
-use smc_core::name::{NameError, NodeName, QueryName};
+use smc_core::identity::SealingSecret;
+use smc_core::name::{NodeName, QueryName};
 use smc_core::roster::Span;
-use smc_mqtt::config::{ConfigError, KeyFile, KeyFileError, load_site};
+use smc_mqtt::client::{Access, AccessError};
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::process;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
+use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::Topics;
 
 pub(crate) use self::inbox::{Inbox, Opened};
@@ -65,23 +67,16 @@ pub(crate) enum OpenFailure {
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,
-    /// The key file is not called after a node.
-    #[error("--key {path}: a key file is called after its node, such as display.key ({error})")]
-    KeyName {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: NameError,
-    },
-    /// The key file can't be used.
-    #[error("--key: {0}")]
-    Keys(#[from] KeyFileError),
     /// Nobody takes the values.
     #[error("the values could not be printed: {0}")]
     Output(#[source] io::Error),
-    /// The site file can't be used.
-    #[error("--site: {0}")]
-    Site(#[from] ConfigError),
+    /// The site file or the key file can't be used.
+    #[error("{flag}: {error}", flag = flag(error))]
+    Access {
+        /// What is wrong.
+        #[from]
+        error: AccessError,
+    },
     /// The site has no key of this name, or another one.
     #[error("--key: `{node}` with this key is no [[client]] and no [[agent]] of the site")]
     Stranger {
@@ -96,26 +91,20 @@ impl Open {
     }
 
     async fn open(self) -> Result<Outcome, OpenFailure> {
-        let roster = load_site(&self.site)?;
-        let stem = self.key.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let node: NodeName =
-            stem.parse().map_err(|error| OpenFailure::KeyName { path: self.key.clone(), error })?;
-        let secrets = KeyFile::load(&self.key, &node)?;
-        if roster.recipient(&node) != Some(secrets.keys.sealing.public()) {
+        let access = Access::load(&self.site, &self.key)?;
+        let (roster, node) = (Arc::clone(access.roster()), access.node().clone());
+        if roster.recipient(&node) != Some(access.sealing().public()) {
             return Err(OpenFailure::Stranger { node });
         }
         let topics = Topics::new(roster.site().clone());
-        let login = Login { user: node.to_string(), password: secrets.password };
         // The node itself may be connected under its own name meanwhile.
-        let settings = ConnectionSettings {
-            login: Some(login),
-            ..ConnectionSettings::new(self.broker.clone(), format!("{node}.open"))
-        };
+        let settings = access.connection(self.broker.clone(), format!("{node}.open"));
+        let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
         let filter = topics.output_inbox(&node);
         let patience = self.patience.map_or(roster.timing().step, Span::get);
         let wanted = |query: &&Query| self.query.as_ref().is_none_or(|only| *only == query.name);
         let queries: Vec<_> = roster.queries().map(|(_, query)| query).filter(wanted).cloned().collect();
-        let mut inbox = Inbox::new(roster, topics, node, secrets.keys.sealing, queries, patience);
+        let mut inbox = Inbox::new(roster, topics, node, secret, queries, patience);
         let (publisher, mut incoming) = connect(settings, vec![filter]);
         let outcome = self.attend(&mut inbox, &mut incoming).await;
         publisher.close().await;
@@ -148,6 +137,14 @@ impl Open {
                 }
             }
         }
+    }
+}
+
+/// The flag that named the file.
+fn flag(error: &AccessError) -> &'static str {
+    match error {
+        AccessError::KeyName { .. } | AccessError::Keys(_) => "--key",
+        AccessError::Site(_) => "--site",
     }
 }
 

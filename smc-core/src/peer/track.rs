@@ -71,10 +71,7 @@ impl Track {
 
     /// Closes `window`: no more inputs. Says what is held, if anybody wants to compute on it.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
-        let quantity = self.quantity;
-        let wants = |known: &Known| {
-            known.computed && known.session.concerns(quantity) && known.session.runs_in(window)
-        };
+        let wants = |known: &Known| known.computed && known.needs(self.quantity, window);
         // Others would wait for whoever is there and says nothing.
         if node.sessions.iter().any(wants) || self.rounds.contains_key(&window) {
             self.begin(node, now, period, window);

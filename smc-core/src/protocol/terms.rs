@@ -143,17 +143,9 @@ impl Terms {
     /// Whether a result of `query` for a window that ends at `end` may cover the agent; of how many is another question.
     pub fn cover(&self, query: &Query, end: Timestamp) -> bool {
         let purpose = digest(&query.purpose);
-        let mut stances = self.purposes.iter().flatten();
-        let allowed = |stance: &Stance| *stance == Stance::Allowed(purpose);
-        let only = |stance: &Stance| matches!(stance, Stance::Allowed(_));
-        let purpose_fits = if self.purposes.iter().flatten().any(only) {
-            self.purposes.iter().flatten().any(allowed)
-        } else {
-            true
-        };
         number(query.function.entry().name).is_some_and(|number| self.functions & (1 << number) != 0)
-            && purpose_fits
-            && !stances.any(|stance| *stance == Stance::Refused(purpose))
+            && self.permits(&Stance::Allowed(purpose))
+            && !self.stances().any(|stance| stance == Stance::Refused(purpose))
             && (self.not_after == FOR_EVER || end.as_micros() / MINUTE <= u64::from(self.not_after))
     }
 
@@ -178,26 +170,32 @@ impl Terms {
 
     /// The purposes that both allow, and those that either refuses; none if they can't be written down.
     fn purposes_of(self, a: &Self, b: &Self) -> Option<Self> {
-        let stances = |terms: &Self| terms.purposes.iter().flatten().copied().collect::<Vec<_>>();
-        let limits =
-            |terms: &Self| terms.purposes.iter().flatten().any(|stance| matches!(stance, Stance::Allowed(_)));
-        let permits = |terms: &Self, stance: &Stance| !limits(terms) || stances(terms).contains(stance);
-        let mut all = stances(a);
-        all.extend(stances(b));
-        all.retain(|stance| match stance {
-            Stance::Allowed(_) => permits(a, stance) && permits(b, stance),
+        let counts = |stance: &Stance| match stance {
+            Stance::Allowed(_) => a.permits(stance) && b.permits(stance),
             Stance::Refused(_) => true,
-        });
-        let still_limits = all.iter().any(|stance| matches!(stance, Stance::Allowed(_)));
-        if (limits(a) || limits(b)) && !still_limits {
-            return None;
-        }
+        };
         let none = Self { purposes: [None; MAX_PURPOSES], ..self };
-        all.into_iter().try_fold(none, |terms, stance| terms.with(stance).ok())
+        let mut all = a.stances().chain(b.stances()).filter(counts);
+        let both = all.try_fold(none, |terms, stance| terms.with(stance).ok())?;
+        (both.limits() || !(a.limits() || b.limits())).then_some(both)
+    }
+
+    fn stances(&self) -> impl Iterator<Item = Stance> {
+        self.purposes.iter().flatten().copied()
+    }
+
+    /// Whether some purposes are allowed, and so no others.
+    fn limits(&self) -> bool {
+        self.stances().any(|stance| matches!(stance, Stance::Allowed(_)))
+    }
+
+    /// Whether the purpose that `allowed` names is not shut out by others that are allowed.
+    fn permits(&self, allowed: &Stance) -> bool {
+        !self.limits() || self.stances().any(|stance| stance == *allowed)
     }
 
     fn with(mut self, stance: Stance) -> Result<Self, TermsError> {
-        let mut stances: Vec<_> = self.purposes.iter().flatten().copied().collect();
+        let mut stances: Vec<_> = self.stances().collect();
         stances.push(stance);
         stances.sort_unstable();
         stances.dedup();

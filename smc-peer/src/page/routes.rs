@@ -152,16 +152,10 @@ async fn knock(
     Extension(browser): Extension<Browser>,
     form: Result<Form<Password>, FormRejection>,
 ) -> Response {
-    let Ok(Form(Password { token, password })) = form else {
-        return told(StatusCode::BAD_REQUEST, "That was no form of this page.");
+    let password = match own(&page, &browser, form, |form| &form.token) {
+        Ok(form) => Secret::from(form.password),
+        Err(refusal) => return refusal,
     };
-    let password = Secret::from(password);
-    if !page.door.is_own(&browser, &token) {
-        return told(
-            StatusCode::FORBIDDEN,
-            "That form was not made for this browser; go back and reload the page.",
-        );
-    }
     let Ok(_one) = page.knocking.acquire().await else {
         return told(StatusCode::SERVICE_UNAVAILABLE, "The page is closing.");
     };
@@ -196,19 +190,32 @@ async fn order(
     Extension(browser): Extension<Browser>,
     form: Result<Form<Ordered>, FormRejection>,
 ) -> Response {
-    let Ok(Form(ordered)) = form else {
-        return told(StatusCode::BAD_REQUEST, "That was no form of this page.");
+    let ordered = match own(&page, &browser, form, |form| &form.token) {
+        Ok(ordered) => ordered,
+        Err(refusal) => return refusal,
     };
-    if !page.door.is_own(&browser, &ordered.token) {
-        return told(
-            StatusCode::FORBIDDEN,
-            "That form was not made for this browser; go back and reload the page.",
-        );
-    }
     match carry_out(&page, ordered).await {
         Ok(()) => Redirect::to("/").into_response(),
         Err((status, words)) => told(status, &words),
     }
+}
+
+/// What was filled in, if the form is one that this page made for this browser; else what to answer.
+#[allow(clippy::result_large_err, reason = "an answer is made once, and sent")]
+fn own<T>(
+    page: &Page,
+    browser: &Browser,
+    form: Result<Form<T>, FormRejection>,
+    token: impl Fn(&T) -> &str,
+) -> Result<T, Response> {
+    let Ok(Form(filled)) = form else {
+        return Err(told(StatusCode::BAD_REQUEST, "That was no form of this page."));
+    };
+    if !page.door.is_own(browser, token(&filled)) {
+        let words = "That form was not made for this browser; go back and reload the page.";
+        return Err(told(StatusCode::FORBIDDEN, words));
+    }
+    Ok(filled)
 }
 
 /// Hands the order to the peer and waits for what comes of it.

@@ -210,12 +210,17 @@ impl Service {
         self.publish_to(topic, json.into(), retain);
     }
 
-    /// Lets what a session yields appear in Home Assistant. Nobody but one client has anything to show of some.
+    /// Lets what a session yields appear in Home Assistant.
     pub(super) fn introduce(&mut self, session: &Session) {
-        if self.discovery && session.query().audience.is_none() {
-            let (topic, payload) = discovery::announce(&self.roster, &self.topics, session);
+        if let Some((topic, payload)) = self.announcement(session) {
             self.publish_to(topic, payload.into(), true);
         }
+    }
+
+    /// Topic and payload of a session's discovery. Nobody but one client has anything to show of some.
+    fn announcement(&self, session: &Session) -> Option<(String, Vec<u8>)> {
+        let is_shown = self.discovery && session.query().audience.is_none();
+        is_shown.then(|| discovery::announce(&self.roster, &self.topics, session))
     }
 
     /// Nobody computes a session any more: its entity goes, and so does its last result.
@@ -223,8 +228,7 @@ impl Service {
         let known = self.peer.sessions().get(query).map(|known| known.session.clone());
         self.peer.withdraw(query);
         if let Some(session) = known {
-            if self.discovery && session.query().audience.is_none() {
-                let (topic, _) = discovery::announce(&self.roster, &self.topics, &session);
+            if let Some((topic, _)) = self.announcement(&session) {
                 self.publish_to(topic, Bytes::new(), true);
             }
             self.publish(&Topic::Result { query: query.clone() }, Bytes::new());

@@ -51,10 +51,7 @@ impl Round {
 
     /// The definitions of the queries on this quantity that this peer computes in this window, or only knows of.
     fn definitions(&self, node: &Node, computed: bool) -> Vec<Digest> {
-        let wanted = |known: &&Known| {
-            let session = &known.session;
-            known.computed == computed && session.concerns(self.quantity) && session.runs_in(self.window)
-        };
+        let wanted = |known: &&Known| known.computed == computed && known.needs(self.quantity, self.window);
         let mut queries: Vec<_> =
             node.sessions.iter().filter(wanted).map(|known| known.session.query().digest).collect();
         queries.sort_unstable();
