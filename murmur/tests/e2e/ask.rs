@@ -98,7 +98,9 @@ fn results_come_while_a_quorum_computes_and_whoever_asked_can_take_it_back() {
     operate(&site, "peer-2", "approve", "air").ends_with(0);
     let said = murmur(&site, &["watch", "air", "--for-windows", "1", "--json"]).ends_with(0);
     let value = said.with("result").into_iter().find(|result| result["status"] == "ok").unwrap();
-    assert_eq!((value["query"].as_str(), value["cohort"].as_u64()), (Some("air"), Some(6)), "{value}");
+    assert_eq!(value["query"], "air", "{value}");
+    // An agent that was not heard before the first epoch began stays out of its cohort.
+    assert!((5..=6).contains(&value["cohort"].as_u64().unwrap()), "{value}");
     let table = murmur(&site, &["results", "air", "--csv", "--for-windows", "2"]).ends_with(0);
     assert!(table.lines.len() >= 3 && table.lines[0].starts_with("query,window,"), "{:?}", table.lines);
 
