@@ -44,7 +44,9 @@ fn only_the_client_learns_the_output() {
     assert_eq!(told.result.audience, "display".parse().ok());
     let url = format!("mqtt://{broker}");
     let max = open(&site, &url, "keys/display.key", "max").unwrap();
-    assert_eq!((max["unit"].as_str(), max["readings"].as_u64()), (Some("ppm"), Some(6)), "{max}");
+    assert_eq!(max["unit"], "ppm", "{max}");
+    // An agent that was not heard before the first epoch began stays out of its cohort.
+    assert!((5..=6).contains(&max["readings"].as_u64().unwrap()), "{max}");
     assert!((400.0..=5_000.0).contains(&max["value"].as_f64().unwrap()), "{max}");
     let rank = open(&site, &url, "keys/room-3.key", "rank").unwrap();
     assert!((1..=6).contains(&rank["value"].as_u64().unwrap()), "{rank}");
