@@ -5,12 +5,16 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod entropy;
+pub mod files;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod joining;
 pub mod members;
+pub mod newcomer;
 pub mod outbox;
+pub mod pairing;
+pub mod password;
 pub mod process;
 pub mod settings;
 pub mod status;

@@ -37,6 +37,9 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
+        Topic::PairAnswer { .. } => "murmur/<site>/pair/answer/<member>",
+        Topic::PairAsk { .. } => "murmur/<site>/pair/ask/<member>",
+        Topic::PairOffer { .. } => "murmur/<site>/pair/offer/<member>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
@@ -55,7 +58,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 16] {
+fn all() -> [Topic; 19] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -70,6 +73,9 @@ fn all() -> [Topic; 16] {
         Topic::Discovery { component: Component::Sensor, query: query() },
         Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
+        Topic::PairAnswer { member: node() },
+        Topic::PairAsk { member: node() },
+        Topic::PairOffer { member: node() },
         Topic::Peer { to: node(), from: from() },
         Topic::Request { client: "display".parse().unwrap(), query: query() },
         Topic::Result { query: query() },

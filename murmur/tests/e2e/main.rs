@@ -15,6 +15,7 @@ mod long_sums;
 mod members;
 mod mqtt_source;
 mod owner;
+mod pairing;
 mod recovery;
 mod replay;
 mod sealed;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::channel::{Channel, Half, Side};
 use super::code::PairingCode;
@@ -14,6 +15,7 @@ use super::message::{
 use super::{Invitation, InvitedAs};
 use crate::document::Signed;
 use crate::name::{NodeName, SiteName};
+use crate::order::Reason;
 use crate::result::VERSION;
 use crate::time::Timestamp;
 
@@ -57,7 +59,9 @@ pub enum Heard {
     /// These are to be published, in this order.
     Answers(Vec<Answer>),
     /// A newcomer that knows the code wants in; [`Inviter::conclude`] tells it what came of that.
-    Application(Application),
+    Application(Box<Application>),
+    /// A newcomer that knows the code does not want in.
+    Declined(Reason),
 }
 
 /// Why a message counts for nothing.
@@ -124,9 +128,9 @@ impl Inviter {
         self.tries
     }
 
-    /// Whether nobody can use the code any more.
+    /// Whether nothing more is to come: nobody can use the code any more, or who used it went silent.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.guest.is_none() && (self.tries == 0 || now >= self.offer.until)
+        now >= self.offer.until || (self.guest.is_none() && self.tries == 0)
     }
 
     /// Takes a message in at `now`.
@@ -148,6 +152,10 @@ impl Inviter {
             AskStep::Hello(half) => self.greet(now, ask.attempt, &half, rng),
             AskStep::Proof(proof) => self.judge(now, ask.attempt, &proof),
             AskStep::Keys(sealed) => self.read(ask.attempt, &sealed),
+            AskStep::Declined(sealed) => {
+                let json = self.open(ask.attempt, &sealed)?;
+                serde_json::from_slice(&json).map(Heard::Declined).map_err(|_| AskError::Malformed)
+            }
         }
     }
 
@@ -203,18 +211,26 @@ impl Inviter {
     }
 
     fn read(&mut self, attempt: Id, sealed: &Sealed) -> Result<Heard, AskError> {
-        let guest = self.guest.as_mut().filter(|guest| guest.attempt == attempt);
-        let guest = guest.ok_or(AskError::OutOfOrder)?;
-        let GuestStep::Invited(channel) = &guest.step else { return Err(AskError::OutOfOrder) };
-        let json = channel.open(0, &sealed.0).ok_or(AskError::Forged)?;
+        let json = self.open(attempt, sealed)?;
         let signed: Signed<Application> = serde_json::from_slice(&json).map_err(|_| AskError::Malformed)?;
         let key = signed.document.identity;
         let application = signed.verified(&key).ok_or(AskError::Forged)?;
         if application.attempt != attempt || application.name != self.invited_as.0 {
             return Err(AskError::Forged);
         }
-        guest.step.advance();
-        Ok(Heard::Application(application))
+        if let Some(guest) = &mut self.guest {
+            guest.step.advance();
+        }
+        Ok(Heard::Application(Box::new(application)))
+    }
+
+    /// What whoever used the code says next, and says once.
+    fn open(&self, attempt: Id, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, AskError> {
+        let guest = self.guest.as_ref().filter(|guest| guest.attempt == attempt);
+        match guest.map(|guest| &guest.step) {
+            Some(GuestStep::Invited(channel)) => channel.open(0, &sealed.0).ok_or(AskError::Forged),
+            _ => Err(AskError::OutOfOrder),
+        }
     }
 
     /// Tells the newcomer, once, what became of its application; nothing if there is none.

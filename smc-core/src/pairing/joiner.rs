@@ -13,6 +13,7 @@ use crate::charter::LoginHash;
 use crate::document::Signed;
 use crate::identity::NodeKeys;
 use crate::name::NodeName;
+use crate::order::Reason;
 use crate::result::VERSION;
 
 /// One attempt to join by a code.
@@ -135,6 +136,13 @@ impl Joiner {
         serde_json::from_slice(&invitation)
             .map(|invitation| Told::Invited(Box::new(invitation)))
             .map_err(|_| AnswerError::Malformed)
+    }
+
+    /// Says, instead of [`Joiner::apply`], that it does not want to join, and why.
+    pub fn decline(&mut self, why: &Reason) -> Option<Ask> {
+        let Step::Applying(channel) = std::mem::replace(&mut self.step, Step::Done) else { return None };
+        let sealed = channel.seal(0, &serde_json::to_vec(why).ok()?)?;
+        Some(self.ask(AskStep::Declined(Sealed(sealed))))
     }
 
     /// Says, once, what the keys of `name` are, the name that it was invited by; nothing before there is an invitation.

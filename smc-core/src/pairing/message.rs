@@ -124,6 +124,8 @@ pub(super) enum AskStep {
     Proof(Proof),
     /// An [`Application`], signed and sealed.
     Keys(Sealed),
+    /// That it does not want to join after all, and why, as a [`Reason`](crate::order::Reason), sealed.
+    Declined(Sealed),
 }
 
 /// What the member says.
@@ -176,7 +178,7 @@ pub enum Refusal {
     )]
     Used,
     /// The newcomer does not know the code.
-    #[error("wrong code")]
+    #[error("wrong code; {left} more may be tried")]
     WrongCode {
         /// How many more guesses there are.
         left: u8,
@@ -210,19 +212,13 @@ pub enum InvitedAs {
 }
 
 impl InvitedAs {
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
+    /// With its article, for people.
+    pub const fn described(self) -> &'static str {
         match self {
-            Self::Agent => "agent",
-            Self::Client => "client",
-            Self::Peer => "peer",
+            Self::Agent => "an agent",
+            Self::Client => "a client",
+            Self::Peer => "a peer",
         }
-    }
-}
-
-impl fmt::Display for InvitedAs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::charter::{Chain, LoginHash};
 use crate::identity::NodeKeys;
 use crate::name::{NodeName, SiteName};
+use crate::order::Reason;
 use crate::result::VERSION;
 use crate::testing::rng;
 use crate::time::Timestamp;
@@ -90,6 +91,18 @@ fn whoever_knows_the_code_gets_the_site_and_is_heard() {
     let answer = inviter.conclude(&outcome).unwrap();
     assert!(inviter.conclude(&outcome).is_none(), "said once");
     assert_eq!(joiner.handle(&json(&answer)), Ok(Told::Outcome(outcome)));
+}
+
+#[test]
+fn a_newcomer_that_does_not_want_in_says_why_to_the_member_alone() {
+    let mut inviter = inviter("", 1);
+    let code = inviter.code().clone();
+    let (mut joiner, _) = attempt(&mut inviter, &code, 2);
+    let why: Reason = "it is a sensor".to_owned().try_into().unwrap();
+    let ask = joiner.decline(&why).unwrap();
+    assert!(!String::from_utf8(json(&ask)).unwrap().contains("sensor"));
+    assert_eq!(inviter.handle(NOON, &json(&ask), &mut rng(3)), Ok(Heard::Declined(why)));
+    assert!(joiner.apply(name(), &NodeKeys::generate(&mut rng(4)), login()).is_none());
 }
 
 #[test]
@@ -207,4 +220,38 @@ fn a_site_that_is_too_long_to_send_is_told_before_there_is_a_code() {
     let (hq, member) = ("hq".parse().unwrap(), "tenant".parse().unwrap());
     let long = invitation(&"x".repeat(17 << 20));
     assert!(Inviter::new(hq, member, &long, NOON, &mut rng(1)).is_none());
+}
+
+#[test]
+fn print_examples() {
+    let mut rng = rng(77);
+    let demo: SiteName = "demo".parse().unwrap();
+    let chain = Chain { v: VERSION, site: demo.clone(), charters: vec![] };
+    let inv = Invitation {
+        name: "room-104".parse().unwrap(),
+        invited_as: InvitedAs::Agent,
+        site: "[site]\n".into(),
+        chain,
+    };
+    let now = Timestamp::from_secs(1_795_665_600);
+    let mut i = Inviter::new(demo, "peer-1".parse().unwrap(), &inv, now, &mut rng).unwrap();
+    println!("{}", String::from_utf8(json(i.offer())).unwrap());
+    let (mut j, hello) = Joiner::begin(i.offer().clone(), &i.code().clone(), &mut rng);
+    let mut ask = hello;
+    for _ in 0..2 {
+        println!("ASK {}", String::from_utf8(json(&ask)).unwrap());
+        let Ok(Heard::Answers(a)) = i.handle(now, &json(&ask), &mut rng) else { panic!() };
+        println!("ANSWER {}", String::from_utf8(json(&a[0])).unwrap());
+        if let Ok(Told::Ask(next)) = j.handle(&json(&a[0])) {
+            ask = next;
+        }
+    }
+    let keys = NodeKeys::generate(&mut rng);
+    let ask = j.apply("room-104".parse().unwrap(), &keys, login()).unwrap();
+    println!("ASK {}", String::from_utf8(json(&ask)).unwrap());
+    let Ok(Heard::Application(_)) = i.handle(now, &json(&ask), &mut rng) else { panic!() };
+    println!(
+        "ANSWER {}",
+        String::from_utf8(json(&i.conclude(&Outcome::Member { effective: now }).unwrap())).unwrap()
+    );
 }
