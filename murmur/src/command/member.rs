@@ -175,6 +175,9 @@ pub(crate) enum MemberFailure {
         /// Why.
         error: std::io::Error,
     },
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] smc_mqtt::discovery::DiscoveryError),
     /// A password can't be hashed.
     #[error(transparent)]
     Hash(#[from] broker::PasswordHashError),
