@@ -57,7 +57,7 @@ fn everything_that_was_written_reads_back() {
     for agent in roster.agents() {
         let options = AgentConfig::load(&site.join(format!("{}.toml", agent.node.name))).unwrap();
         assert_eq!(options.secrets.keys.signing.verifying_key(), agent.node.identity);
-        assert_eq!(options.broker.to_string(), "127.0.0.1:1884");
+        assert_eq!(options.broker.unwrap().to_string(), "127.0.0.1:1884");
         let streams: Vec<_> =
             roster.bundle(agent.bundles[0]).streams.iter().map(|s| s.name.to_string()).collect();
         assert_eq!(streams, ["co2", "temperature"]);

@@ -36,8 +36,9 @@ pub struct AgentConfig {
     pub site: PathBuf,
     /// The agent's key file, mode 0600.
     pub keys: PathBuf,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    #[serde(default)]
+    pub broker: Option<BrokerAddress>,
     /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
     #[serde(default)]
     pub state_dir: Option<PathBuf>,

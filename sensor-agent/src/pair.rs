@@ -19,9 +19,9 @@ use smc_mqtt::settings::BrokerAddress;
 pub(crate) struct Pair {
     /// The code
     code: PairingCode,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces itself is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// The folder for the agent's files
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     into: PathBuf,

@@ -20,6 +20,7 @@ use smc_core::time::WindowIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::joining::{self, Joined};
 use smc_mqtt::members::{Members, MembersError};
@@ -46,8 +47,8 @@ pub struct AgentOptions {
     pub members: Option<Members>,
     /// The agent's keys and password.
     pub secrets: KeyFile,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    pub broker: Option<BrokerAddress>,
     /// The file in which the owner says what not to share, if there is to be one.
     pub control: Option<PathBuf>,
     /// What the owner calls the place; for this machine's log alone.
@@ -84,6 +85,9 @@ pub struct Witness {
 /// Why an agent can't run.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -140,8 +144,10 @@ pub async fn run(
     if let Some(display_name) = &options.display_name {
         info!(%node, display_name, "starting");
     }
-    let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     tokio::pin!(shutdown);
+    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let Some(broker) = broker else { return Ok(()) };
+    let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let Some((roster, members)) = membership(&mut options, &settings, &clock, shutdown.as_mut()).await?
     else {
         return Ok(());

@@ -4,6 +4,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod discovery;
 pub mod entropy;
 pub mod files;
 pub mod filter;

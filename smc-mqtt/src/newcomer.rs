@@ -101,14 +101,14 @@ impl Newcomer {
         }
     }
 
-    /// Writes its key file, and its configuration if what it will be has one.
+    /// Writes its key file, and its configuration if what it will be has one. Without `broker` it will look for one.
     ///
     /// # Errors
     /// If a file is there already or can't be written.
     pub fn write(
         &self,
         files: &mut Unfinished,
-        broker: &BrokerAddress,
+        broker: Option<&BrokerAddress>,
         invited_as: InvitedAs,
         sources: Option<&str>,
     ) -> Result<(), NewcomerError> {
@@ -162,7 +162,7 @@ fn login(password: &Secret) -> Result<LoginHash, NewcomerError> {
 /// The configuration of an agent or a peer; a client has none.
 fn configuration(
     name: &NodeName,
-    broker: &BrokerAddress,
+    broker: Option<&BrokerAddress>,
     invited_as: InvitedAs,
     sources: Option<&str>,
 ) -> Option<String> {
@@ -171,13 +171,20 @@ fn configuration(
         InvitedAs::Client => return None,
         InvitedAs::Peer => "consent = \"ask\"\n",
     };
+    let broker = broker.map_or_else(
+        || {
+            "# One that announces the site is looked for. If it is not found: broker = \"mqtt://10.0.0.2\""
+                .to_owned()
+        },
+        |broker| format!("broker = \"mqtt://{broker}\""),
+    );
     Some(format!(
         "# Paths count from this file.
 node = \"{name}\"
 site = \"site.toml\"
 # Its secrets. Only its owner may read them (mode 0600).
 keys = \"{}\"
-broker = \"mqtt://{broker}\"
+{broker}
 state_dir = \"state/{name}\"
 {rest}",
         key_path(name)
@@ -197,10 +204,11 @@ mod tests {
     #[test]
     fn a_newcomer_that_comes_again_has_the_same_keys() {
         let folder = tempfile::tempdir().unwrap();
-        let (name, broker) = ("room-7".parse::<NodeName>().unwrap(), "10.0.0.2".parse().unwrap());
+        let (name, broker) =
+            ("room-7".parse::<NodeName>().unwrap(), "10.0.0.2".parse::<BrokerAddress>().unwrap());
         let first = Newcomer::draw(name.clone()).unwrap();
         let mut files = Unfinished::begin(folder.path()).unwrap();
-        first.write(&mut files, &broker, InvitedAs::Agent, None).unwrap();
+        first.write(&mut files, Some(&broker), InvitedAs::Agent, None).unwrap();
         files.finish();
         let again =
             Newcomer::of(KeyFile::load(&folder.path().join(key_path(&name)), &name).unwrap()).unwrap();
@@ -219,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let newcomer = Newcomer::draw("display".parse().unwrap()).unwrap();
         let mut files = Unfinished::begin(folder.path()).unwrap();
-        newcomer.write(&mut files, &"localhost".parse().unwrap(), InvitedAs::Client, None).unwrap();
+        newcomer.write(&mut files, None, InvitedAs::Client, None).unwrap();
         assert!(
             folder.path().join("keys/display.key").exists() && !folder.path().join("display.toml").exists()
         );

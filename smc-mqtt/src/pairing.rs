@@ -16,6 +16,7 @@ use tracing::info;
 
 use crate::config::{ConfigError, KeyFile, KeyFileError, parse};
 use crate::connection::{Happening, Incoming, PublishRefused, Publisher, connect};
+use crate::discovery::{DiscoveryError, PATIENCE, find_any_broker};
 use crate::entropy::{self, NoEntropy};
 use crate::files::{FilesError, Unfinished};
 use crate::members;
@@ -33,8 +34,8 @@ const MAX_OFFERS: usize = 64;
 pub struct Join {
     /// What its owner was told.
     pub code: PairingCode,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces itself is looked for.
+    pub broker: Option<BrokerAddress>,
     /// Whose code it is; may be left out if one member alone has one.
     pub member: Option<NodeName>,
     /// What it can be; anything if left out.
@@ -76,6 +77,9 @@ pub enum JoinError {
         /// Why not.
         why: String,
     },
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// There is no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -163,14 +167,18 @@ pub async fn join(join: &Join) -> Result<Paired, JoinError> {
     let mut rng = entropy::rng()?;
     // Ids are per broker, and a newcomer has no name yet.
     let client_id = format!("newcomer-{:016x}", rng.next_u64());
-    let settings = ConnectionSettings::new(join.broker.clone(), client_id);
+    let broker = match &join.broker {
+        Some(broker) => broker.clone(),
+        None => find_any_broker(PATIENCE).await?,
+    };
+    let settings = ConnectionSettings::new(broker.clone(), client_id);
     let filters = vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()];
     let (publisher, mut incoming) = connect(settings, filters);
     let outcome = async {
-        let offer = find_offer(join, &mut incoming).await?;
+        let offer = find_offer(join, &broker, &mut incoming).await?;
         info!(site = %offer.site, member = %offer.member, "joining");
         let (joiner, hello) = Joiner::begin(offer.clone(), &join.code, &mut rng);
-        let mut talk = Talk::new(join, offer, joiner, &publisher);
+        let mut talk = Talk::new(join, &broker, offer, joiner, &publisher);
         talk.say(&hello)?;
         talk.hold(&mut incoming).await
     }
@@ -180,7 +188,11 @@ pub async fn join(join: &Join) -> Result<Paired, JoinError> {
 }
 
 /// Who lets in: the one who does, of the members that are wanted.
-async fn find_offer(join: &Join, incoming: &mut Incoming) -> Result<Offer, JoinError> {
+async fn find_offer(
+    join: &Join,
+    broker: &BrokerAddress,
+    incoming: &mut Incoming,
+) -> Result<Offer, JoinError> {
     let deadline = Instant::now() + join.wait;
     let (mut offers, mut quiet, mut fault) = (BTreeMap::new(), None, None);
     while quiet.is_none_or(|quiet| Instant::now() < quiet) || offers.is_empty() {
@@ -193,25 +205,27 @@ async fn find_offer(join: &Join, incoming: &mut Incoming) -> Result<Offer, JoinE
                 note(&mut offers, join.member.as_ref(), &topic, &payload);
             }
             Ok(Some(Happening::Disconnected { reason })) => fault = Some(reason.to_string()),
-            Ok(Some(Happening::Refused { reason })) => return Err(unreachable(join, reason.to_string())),
-            Ok(None) => return Err(unreachable(join, "the connection ended".to_owned())),
+            Ok(Some(Happening::Refused { reason })) => return Err(unreachable(broker, reason.to_string())),
+            Ok(None) => return Err(unreachable(broker, "the connection ended".to_owned())),
             Err(_) if !offers.is_empty() => break,
-            Err(_) => return Err(fault.map_or_else(|| no_offer(join), |reason| unreachable(join, reason))),
+            Err(_) => {
+                return Err(fault.map_or_else(|| no_offer(broker), |reason| unreachable(broker, reason)));
+            }
         }
     }
     if offers.len() > 1 {
         let members = offers.keys().map(|(site, member)| format!("{member} of {site}"));
         return Err(JoinError::SeveralOffers { members: members.collect::<Vec<_>>().join(", ") });
     }
-    offers.into_values().next().ok_or_else(|| no_offer(join))
+    offers.into_values().next().ok_or_else(|| no_offer(broker))
 }
 
-fn no_offer(join: &Join) -> JoinError {
-    JoinError::NoOffer { broker: join.broker.clone() }
+fn no_offer(broker: &BrokerAddress) -> JoinError {
+    JoinError::NoOffer { broker: broker.clone() }
 }
 
-fn unreachable(join: &Join, reason: String) -> JoinError {
-    JoinError::Unreachable { broker: join.broker.clone(), reason }
+fn unreachable(broker: &BrokerAddress, reason: String) -> JoinError {
+    JoinError::Unreachable { broker: broker.clone(), reason }
 }
 
 /// Keeps an offer that is what its topic says; an empty one ends it.
@@ -239,6 +253,7 @@ fn note(
 /// A talk with one member.
 struct Talk<'a> {
     join: &'a Join,
+    broker: &'a BrokerAddress,
     offer: Offer,
     topics: Topics,
     joiner: Joiner,
@@ -263,9 +278,15 @@ impl Drop for Invited {
 }
 
 impl<'a> Talk<'a> {
-    fn new(join: &'a Join, offer: Offer, joiner: Joiner, publisher: &'a Publisher) -> Self {
+    fn new(
+        join: &'a Join,
+        broker: &'a BrokerAddress,
+        offer: Offer,
+        joiner: Joiner,
+        publisher: &'a Publisher,
+    ) -> Self {
         let topics = Topics::new(offer.site.clone());
-        Self { join, offer, topics, joiner, publisher, invited: None }
+        Self { join, broker, offer, topics, joiner, publisher, invited: None }
     }
 
     fn say(&self, ask: &Ask) -> Result<(), JoinError> {
@@ -281,7 +302,7 @@ impl<'a> Talk<'a> {
             let payload = match timeout_at(deadline, incoming.next()).await {
                 Ok(Some(Happening::Message { topic, payload, .. })) if topic == answers => payload,
                 Ok(Some(_)) => continue,
-                Ok(None) => return Err(unreachable(self.join, "the connection ended".to_owned())),
+                Ok(None) => return Err(unreachable(self.broker, "the connection ended".to_owned())),
                 Err(_) => {
                     return Err(JoinError::NoAnswer {
                         member: self.offer.member.clone(),
@@ -381,7 +402,7 @@ impl<'a> Talk<'a> {
         if at(&config_path(name)).exists() {
             return Err(FilesError::Exists { path: at(&config_path(name)) }.into());
         }
-        newcomer.write(files, &self.join.broker, *invited_as, self.join.sources.as_deref())?;
+        newcomer.write(files, self.join.broker.as_ref(), *invited_as, self.join.sources.as_deref())?;
         Ok(newcomer)
     }
 

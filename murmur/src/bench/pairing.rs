@@ -52,13 +52,15 @@ pub(crate) async fn pairing(newcomers: u32) -> Result<PairingReport, BenchError>
     let file = |name: &str| folder.path().join(format!("{name}.toml"));
     let settings = Settings::load(&file("broker")).map_err(|error| BenchError::Setup(error.to_string()))?;
     let broker = Broker::bind(settings).await.map_err(|error| BenchError::Setup(error.to_string()))?;
-    let address = BrokerAddress::from(broker.local_addr());
+    let address = broker.local_addr().to_string().parse::<BrokerAddress>();
+    let address = address.map_err(|error| BenchError::Setup(error.to_string()))?;
     // They end with this value.
     let mut roles = JoinSet::new();
     roles.spawn(async move { drop(broker.run(std::future::pending()).await) });
     for peer in PEERS {
-        let mut options = PeerConfig::load(&file(peer)).map_err(|error| BenchError::Setup(error.to_string()))?;
-        options.broker = address.clone();
+        let mut options =
+            PeerConfig::load(&file(peer)).map_err(|error| BenchError::Setup(error.to_string()))?;
+        options.broker = Some(address.clone());
         roles.spawn(async move {
             drop(smc_peer::run(options, Clock::system(), None, std::future::pending()).await);
         });
@@ -115,7 +117,7 @@ async fn one(folder: &Path, broker: &BrokerAddress, number: u32) -> Result<f64, 
         .ok_or_else(|| BenchError::Setup("`murmur pair` shows no code".to_owned()))?;
     let joining = Join {
         code,
-        broker: broker.clone(),
+        broker: Some(broker.clone()),
         member: None,
         only: Some(InvitedAs::Agent),
         folder: folder.join(format!("machine-{number}")),
@@ -138,7 +140,8 @@ async fn plain(folder: &Path, broker: &BrokerAddress, count: u32) -> Result<Vec<
     let secrets = KeyFile::load(&folder.join(key_path(&peer)), &peer);
     let KeyFile { password, .. } = secrets.map_err(|error| BenchError::Setup(error.to_string()))?;
     let login = Some(Login { user: peer.to_string(), password });
-    let sender = ConnectionSettings { login, ..ConnectionSettings::new(broker.clone(), format!("{peer}.open")) };
+    let sender =
+        ConnectionSettings { login, ..ConnectionSettings::new(broker.clone(), format!("{peer}.open")) };
     let (publisher, mut told) = connect(sender, vec![]);
     let receiver = ConnectionSettings::new(broker.clone(), "plain");
     let (_keep, mut incoming) = connect(receiver, vec![PAIR_ANSWERS.to_owned()]);

@@ -15,7 +15,7 @@ use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
 Examples:
-  murmur join 4821-7730                                       the broker is on this machine
+  murmur join 4821-7730                                       looks for a broker that announces itself
   murmur join 4821-7730 --broker mqtt://10.0.0.2 --into hq    the files go to hq/
 
 A member's operator has the code made with `murmur pair`. The keys are made here and stay here; what comes
@@ -29,9 +29,9 @@ Exit codes: 0 joined, 1 an error or refused, 2 wrong usage.";
 pub(crate) struct Join {
     /// The code
     code: PairingCode,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces itself is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// The folder for its files
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     into: PathBuf,

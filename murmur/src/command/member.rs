@@ -159,6 +159,9 @@ pub(crate) enum MemberFailure {
         /// Why.
         error: std::io::Error,
     },
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] smc_mqtt::discovery::DiscoveryError),
     /// The files of a node can't be written.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -240,7 +243,7 @@ impl How {
         let mut session = Session::open(&self.config).await?;
         let charter = session.draft(entry.change(&Keys::of(&newcomer)), self.lead.get())?;
         let mut files = Unfinished::begin(folder(&self.config))?;
-        newcomer.write(&mut files, session.broker(), entry.invites_as(), None)?;
+        newcomer.write(&mut files, Some(session.broker()), entry.invites_as(), None)?;
         let proposed = session.propose(charter, self.wait.get()).await?;
         files.finish();
         println!("{proposed}");

@@ -15,6 +15,7 @@ use smc_core::name::{NodeName, QueryName};
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError};
 use smc_mqtt::connection::{Happening, Incoming, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate};
 use smc_mqtt::process;
 use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::Topics;
@@ -44,9 +45,9 @@ pub(crate) struct Open {
     /// The key file of the client or agent, called after it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces the site is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// Only this query
     #[arg(long, value_name = "NAME")]
     query: Option<QueryName>,
@@ -64,6 +65,9 @@ pub(crate) struct Open {
 /// Why nothing (more) could be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenFailure {
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,
@@ -97,8 +101,9 @@ impl Open {
             return Err(OpenFailure::Stranger { node });
         }
         let topics = Topics::new(roster.site().clone());
+        let broker = locate(self.broker.clone(), roster.site()).await?;
         // The node itself may be connected under its own name meanwhile.
-        let settings = access.connection(self.broker.clone(), format!("{node}.open"));
+        let settings = access.connection(broker, format!("{node}.open"));
         let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
         let filter = topics.output_inbox(&node);
         let patience = self.patience.map_or(roster.timing().step, Span::get);

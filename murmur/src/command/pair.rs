@@ -149,7 +149,7 @@ impl Door {
             return Ok(say(&json!({ "code": *code, "name": name, "until": offer.until }).to_string())?);
         }
         Ok(say(&format!(
-            "code {}, good for one node, {TRIES} tries, until {}\non the new machine:  {command} {} --broker mqtt://{}\nwaiting for {name} ...",
+            "code {}, good for one node, {TRIES} tries, until {}\non the new machine:  {command} {}    (broker: mqtt://{})\nwaiting for {name} ...",
             *code,
             offer.until,
             *code,

@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod clocks;
 mod demo;
+mod discovery;
 mod home_assistant;
 mod long_sums;
 mod members;

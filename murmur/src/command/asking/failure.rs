@@ -8,6 +8,7 @@ use smc_core::roster::Span;
 use smc_core::session::SessionError;
 use smc_mqtt::client::{AccessError, ClientError};
 use smc_mqtt::connection::PublishRefused;
+use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::entropy::NoEntropy;
 
 /// Why a command could not do its work.
@@ -27,6 +28,9 @@ pub(crate) enum AskFailure {
     /// It can't be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
+use smc_mqtt::discovery::locate;
 use smc_mqtt::settings::BrokerAddress;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -23,9 +24,9 @@ pub(crate) struct Who {
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces the site is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// How long to wait for the broker, and for the peers' answers
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
@@ -42,7 +43,8 @@ impl Who {
 
     /// Connects, and hears what the broker has kept.
     pub(super) async fn connect(&self, access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
-        connected(Client::connect(access, self.broker.clone())?, self.wait()).await
+        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        connected(Client::connect(access, broker)?, self.wait()).await
     }
 }
 

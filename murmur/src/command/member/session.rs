@@ -15,6 +15,7 @@ use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
+use smc_mqtt::discovery::locate;
 use smc_mqtt::members::Members;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret, Will};
 use smc_mqtt::topic::{Topic, Topics};
@@ -90,6 +91,7 @@ impl Session {
     async fn connect(config: &Path, pairs: bool) -> Result<Self, MemberFailure> {
         let options = PeerConfig::load(config)?;
         let (secrets, broker, roster) = (options.secrets, options.broker, options.roster);
+        let broker = locate(broker, roster.site()).await?;
         let members = options.members.map(Members::detached);
         let Some(members) = members else { return Err(MemberFailure::NoSuchChange) };
         let topics = Topics::new(roster.site().clone());
