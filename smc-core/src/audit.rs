@@ -14,9 +14,10 @@ mod proof;
 mod record;
 mod rules;
 mod tail;
+mod unfit;
 mod watch;
 
-pub use self::check::{Audited, Auditor, Examined, Finding, Misfit, Row, Unfit, Written, examine};
+pub use self::check::{Audited, Auditor, Examined, Finding, Row, Written, examine};
 pub use self::content::Content;
 pub use self::entry::{Body, BodyError, Entry, Kind, MAX_BODY, UnknownKind, genesis};
 pub use self::head::{Before, Forked, Growth, Head, HeadError, MAX_HEAD};
@@ -25,4 +26,5 @@ pub use self::merkle::{Frontier, Node, leaf, parent, peaks, root_of};
 pub use self::proof::{InclusionProof, ProofError, consistency, inclusion, is_consistent, is_included};
 pub use self::record::{Started, StartedQuery, Voted, cohort_digest};
 pub use self::tail::Tail;
+pub use self::unfit::{Misfit, Unfit};
 pub use self::watch::{Heads, NotTaken, Taken};

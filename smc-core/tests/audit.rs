@@ -5,6 +5,7 @@ mod audit {
     mod heads;
     mod log;
     mod rules;
+    mod signatures;
     pub(crate) mod site;
     mod tampering;
 }
