@@ -17,7 +17,7 @@ mod tail;
 mod unfit;
 mod watch;
 
-pub use self::check::{Audited, Auditor, Examined, Finding, Row, Written, examine};
+pub use self::check::{Audited, Auditor, Examined, Finding, Row, Written, examine, examine_many};
 pub use self::content::Content;
 pub use self::entry::{Body, BodyError, Entry, Kind, MAX_BODY, UnknownKind, genesis};
 pub use self::head::{Before, Forked, Growth, Head, HeadError, MAX_HEAD};

@@ -14,6 +14,7 @@ use super::unfit::{Misfit, Unfit};
 use super::{Before, instant};
 use crate::digest::Digest;
 use crate::document::Signed;
+use crate::identity::Claims;
 use crate::name::NodeName;
 use crate::roster::Roster;
 
@@ -91,12 +92,22 @@ pub struct Finding {
 
 /// Examines one entry by itself.
 pub fn examine(row: Row, roster: &Roster) -> Examined {
-    Examined { seq: row.seq, outcome: read(row, roster) }
+    Examined { seq: row.seq, outcome: read(row, roster, None) }
 }
 
-fn read(row: Row, roster: &Roster) -> Result<(Written, Content), Unfit> {
+/// Examines many entries, each by itself, but for the signatures of results, which are verified together.
+pub fn examine_many(rows: Vec<Row>, roster: &Roster) -> Vec<Examined> {
+    let mut claims = Claims::default();
+    let examined = rows
+        .iter()
+        .map(|row| Examined { seq: row.seq, outcome: read(row.clone(), roster, Some(&mut claims)) })
+        .collect();
+    if claims.hold() { examined } else { rows.into_iter().map(|row| examine(row, roster)).collect() }
+}
+
+fn read(row: Row, roster: &Roster, claims: Option<&mut Claims>) -> Result<(Written, Content), Unfit> {
     let (written, value) = row.read_with_value()?;
-    let content = Content::read(written.entry.kind, value, roster)?;
+    let content = Content::read(written.entry.kind, value, roster, claims)?;
     Ok((written, content))
 }
 

@@ -8,6 +8,7 @@ use super::head::Head;
 use super::record::{Started, Voted};
 use super::unfit::Unfit;
 use crate::document::{Signable, Signed};
+use crate::identity::Claims;
 use crate::name::{NodeName, SiteName};
 use crate::order::Order;
 use crate::request::{Asked, Decision};
@@ -37,10 +38,16 @@ pub enum Content {
 
 impl Content {
     /// Reads the body of an entry and checks what can be checked of it alone: its form, and whose signatures it bears.
+    /// Signatures of results, most of all that there are, are believed if there are `claims` that they go into.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(kind: Kind, body: Value, roster: &Roster) -> Result<Self, Unfit> {
+    pub(super) fn read(
+        kind: Kind,
+        body: Value,
+        roster: &Roster,
+        claims: Option<&mut Claims>,
+    ) -> Result<Self, Unfit> {
         match kind {
             Kind::Decision => {
                 let named = |decision: &Decision| (decision.v, decision.site.clone(), decision.peer.clone());
@@ -55,7 +62,11 @@ impl Content {
             Kind::Request => asked(body, roster),
             Kind::Result => {
                 let result: SignedResult = parse(kind, body)?;
-                result.verify(roster).map_err(Unfit::Signatures)?;
+                let vouched = match claims {
+                    Some(claims) => result.claim(roster, claims),
+                    None => result.verify(roster),
+                };
+                vouched.map_err(Unfit::Signatures)?;
                 Ok(Self::Result(Box::new(result)))
             }
             Kind::Start => parse(kind, body).map(Self::Start),

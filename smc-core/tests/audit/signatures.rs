@@ -1,8 +1,9 @@
 //! What clients, operators and the peer itself said must be signed by them, however well the log is chained.
 
 use serde_json::{Value as Json, json};
-use smc_core::audit::{Kind, Unfit};
+use smc_core::audit::{Kind, Unfit, examine, examine_many};
 use smc_core::request::{RequestError, Verdict};
+use smc_core::result::SignedResult;
 
 use super::site::{Log, NOON, Site, WINDOW};
 
@@ -111,4 +112,21 @@ fn a_decision_about_another_request_of_the_same_name_neither_allows_nor_stops_th
     assert_eq!(audit(&[allowed, taken]), Ok(()), "the name was taken, and that was told");
     let allows_another = site.decision_about(1, "asked", another, Verdict::Allowed);
     assert_eq!(audit(&[allows_another]), Err(Unfit::NotAllowed { query: "asked".parse().unwrap() }));
+}
+
+#[test]
+fn entries_that_are_examined_together_are_found_as_they_are_one_by_one() {
+    let site = Site::new();
+    let SignedResult { mut result, signatures } = site.result("co2-mean", WINDOW, &[1, 2, 3]);
+    result.fresh -= 1;
+    let forged = SignedResult { result, signatures };
+    let mut log = Log::of_all_kinds(&site, 1);
+    let untouched = log.rows.clone();
+    log.add(Kind::Result, &json!(forged));
+    log.add(Kind::Result, &json!(site.result("co2-mean", WINDOW + 1, &[1, 2])));
+    log.add(Kind::Result, &json!(site.result("co2-mean", WINDOW + 2, &[1])));
+    for rows in [untouched, log.rows] {
+        let one_by_one: Vec<_> = rows.iter().map(|row| examine(row.clone(), &site.roster)).collect();
+        assert_eq!(examine_many(rows, &site.roster), one_by_one);
+    }
 }

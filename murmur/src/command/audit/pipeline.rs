@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
-use smc_core::audit::{Examined, Row, examine};
+use smc_core::audit::{Examined, Row, examine_many};
 use smc_core::roster::Roster;
 use smc_peer::{AuditError, LogFile};
 
@@ -63,8 +63,7 @@ impl Lane {
         let (sender, done) = sync_channel(WAITING);
         scope.spawn(move || {
             for chunk in queue {
-                let examined: Done = chunk.into_iter().map(|row| examine(row, roster)).collect();
-                if sender.send(examined).is_err() {
+                if sender.send(examine_many(chunk, roster)).is_err() {
                     return;
                 }
             }
