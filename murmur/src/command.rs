@@ -12,6 +12,7 @@ pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod site;
 pub(crate) mod soak;
+pub(crate) mod told;
 pub(crate) mod verify;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 
 mod audit {
     mod heads;
+    mod lists;
     mod log;
     mod rules;
     mod signatures;

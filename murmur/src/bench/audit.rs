@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use smc_core::audit::{Auditor, Body, Kind, Started, Voted};
+use smc_core::audit::{Auditor, Body, Kind, Lists, Started, Voted};
+use smc_core::charter::Register;
 use smc_core::decimal::Decimal;
 use smc_core::digest::Digest;
 use smc_core::document::Signable;
@@ -210,12 +211,17 @@ impl<'a> Writing<'a> {
 /// As `murmur audit verify` does.
 fn verify(cast: &Cast, me: &NodeName, path: &std::path::Path, entries: u64) -> Result<Duration, BenchError> {
     let began = Instant::now();
+    let site = |error| BenchError::Site(Box::new(error));
     let log = LogFile::open(path)?;
-    let mut auditor = Auditor::new(&cast.roster, me);
+    let register = Register::new(cast.document.clone()).map_err(site)?;
+    let node =
+        register.eras().peer(me).cloned().ok_or_else(|| BenchError::Setup("no such peer".to_owned()))?;
+    let mut lists = Lists::new(cast.document.clone(), register).map_err(site)?;
+    let mut auditor = Auditor::new(cast.roster.site(), me);
     let misfit = |misfit: smc_core::audit::Misfit| BenchError::Setup(misfit.to_string());
-    auditor.want_own(log.heads()?, &cast.roster, me).map_err(misfit)?;
+    auditor.want_own(log.heads()?, cast.roster.site(), &node).map_err(misfit)?;
     let mut first = None;
-    examine_all(&log, &cast.roster, |entry| match auditor.take(entry) {
+    examine_all(&log, &mut lists, |entry| match auditor.take(entry) {
         Ok(_) => ControlFlow::Continue(()),
         Err(misfit) => {
             first = Some(misfit);

@@ -15,8 +15,8 @@ use super::{Before, instant};
 use crate::digest::Digest;
 use crate::document::Signed;
 use crate::identity::Claims;
-use crate::name::NodeName;
-use crate::roster::Roster;
+use crate::name::{NodeName, SiteName};
+use crate::roster::{Node, Roster};
 
 /// An entry as a file has it, before any of it is believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,6 +90,14 @@ pub struct Finding {
     pub entries: (u64, u64),
 }
 
+impl Examined {
+    /// The entry with what is found wrong with it beside the others, unless something is wrong with it itself.
+    #[must_use]
+    pub fn spoiled(self, unfit: Unfit) -> Self {
+        Self { outcome: self.outcome.and(Err(unfit)), ..self }
+    }
+}
+
 /// Examines one entry by itself.
 pub fn examine(row: Row, roster: &Roster) -> Examined {
     Examined { seq: row.seq, outcome: read(row, roster, None) }
@@ -132,9 +140,9 @@ pub struct Auditor {
 
 impl Auditor {
     /// Begins with the log of `peer`.
-    pub fn new(roster: &Roster, peer: &NodeName) -> Self {
+    pub fn new(site: &SiteName, peer: &NodeName) -> Self {
         Self {
-            tail: Tail::new(roster.site(), peer),
+            tail: Tail::new(site, peer),
             rules: Rules::new(peer.clone()),
             wanted: Vec::new(),
             vouched: 0,
@@ -157,18 +165,15 @@ impl Auditor {
     pub fn want_own(
         &mut self,
         heads: impl IntoIterator<Item = (u64, Vec<u8>)>,
-        roster: &Roster,
-        peer: &NodeName,
+        site: &SiteName,
+        peer: &Node,
     ) -> Result<(), Misfit> {
-        let node = roster.peer_named(peer.as_str()).and_then(|peer| roster.peer(peer));
         let mut before: Option<Head> = None;
         let mut own = Vec::new();
         for (size, json) in heads {
             let misfit = |unfit| Misfit { seq: size.saturating_sub(1), unfit };
             let broken = |error| misfit(Unfit::Head { size, error });
-            let read =
-                node.ok_or(HeadError::Malformed).and_then(|node| Head::read(&json, roster.site(), node));
-            let Signed { document: head, sig } = read.map_err(broken)?;
+            let Signed { document: head, sig } = Head::read(&json, site, peer).map_err(broken)?;
             // One text: whoever changes a space changes the file.
             let form = Body::of(&Signed { document: head.clone(), sig });
             if head.size != size || form.as_ref().map(|form| form.as_str().as_bytes()) != Ok(&json) {

@@ -7,6 +7,7 @@ use super::entry::Kind;
 use super::head::Head;
 use super::record::{Started, Voted};
 use super::unfit::Unfit;
+use crate::charter::Enacted;
 use crate::document::{Signable, Signed};
 use crate::identity::Claims;
 use crate::name::{NodeName, SiteName};
@@ -20,12 +21,12 @@ use crate::roster::{Node, Roster};
 pub enum Content {
     /// What a client asks, or asks no longer.
     Asked(Asked),
+    /// A change of the member list; it counts or not by those before, see [`Lists`](super::Lists).
+    Charter,
     /// What became of a request.
     Decision(Box<Decision>),
     /// Another peer's head.
     Head(Box<Signed<Head>>),
-    /// Something that no rule is about.
-    Other,
     /// What the peer's operator ordered.
     Order(Box<Order>),
     /// A result.
@@ -58,7 +59,7 @@ impl Content {
                 let named = |order: &Order| (order.v, order.site.clone(), order.peer.clone());
                 signed(kind, body, roster, named).map(|order| Self::Order(Box::new(order)))
             }
-            Kind::Membership => Ok(Self::Other),
+            Kind::Membership => parse::<Enacted>(kind, body).map(|_| Self::Charter),
             Kind::Request => asked(body, roster),
             Kind::Result => {
                 let result: SignedResult = parse(kind, body)?;

@@ -84,9 +84,11 @@ impl Rules {
                     started.queries.into_iter().map(|query| (query.name.clone(), query)).collect();
                 self.votes.values_mut().for_each(|votes| votes.cohort = None);
             }
+            // A peer logs what led to its list before it starts with that.
+            Content::Charter => {}
             _ if !self.started => return Err(Unfit::NoStart),
             // That a client needs it no longer is for the peer to decide.
-            Content::Asked(Asked::Cancellation(_)) | Content::Other => {}
+            Content::Asked(Asked::Cancellation(_)) => {}
             Content::Asked(Asked::Request(asked)) => self.ask(*asked),
             Content::Decision(decision) => {
                 self.is_own(Kind::Decision, &decision.peer)?;

@@ -2,6 +2,7 @@
 
 use super::entry::{BodyError, Kind};
 use super::head::HeadError;
+use crate::charter::CharterError;
 use crate::name::{NodeName, QuantityName, QueryName};
 use crate::request::RequestError;
 use crate::result::VerifyError;
@@ -33,6 +34,9 @@ pub enum Unfit {
         /// The first entry that no earlier head vouches for.
         from: u64,
     },
+    /// A change of the member list that nobody could make.
+    #[error("a change of the member list that does not count: {0}")]
+    Charter(CharterError),
     /// The cohort is not the one that it is said to be.
     #[error("a vote on {quantity} for a cohort that is not written down")]
     Cohort {
@@ -178,6 +182,9 @@ impl Unfit {
         match self {
             Self::Body(_) | Self::Field(_) | Self::Hash | Self::Tree => {
                 "the entry was changed after it was written, or the file is damaged"
+            }
+            Self::Charter(_) => {
+                "the peers did not sign this change, or it is of another site file or chain than the ones given"
             }
             Self::Link => {
                 "this entry or the one before it was changed, put in or taken out after it was written"

@@ -12,10 +12,11 @@ use smc_core::audit::{
     Audited, Auditor, Before, Body, Finding, Head, Kind, Misfit, Node, Row, Started, Tail, Unfit, Voted,
     consistency, examine,
 };
+use smc_core::charter::{Change, Enacted, Register};
 use smc_core::decimal::Decimal;
 use smc_core::digest::Digest;
 use smc_core::document::{Signable, Signed, canonical};
-use smc_core::identity::NodeKeys;
+use smc_core::identity::{NodeKeys, SigningKey};
 use smc_core::name::NodeName;
 use smc_core::order::{Order, Verb};
 use smc_core::protocol::standing::{Members, Standing};
@@ -32,8 +33,11 @@ pub(crate) const WINDOW: u64 = 1_767_268_800 / 60;
 
 /// Whose keys the client `display` has, and everybody that is no peer of the log.
 pub(crate) const CLIENT: usize = 6;
+/// Whose keys a peer has that comes later.
+pub(crate) const NEWCOMER: usize = 7;
 
 pub(crate) struct Site {
+    pub(crate) document: SiteDocument,
     pub(crate) roster: Arc<Roster>,
     keys: Vec<NodeKeys>,
 }
@@ -41,7 +45,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(6962);
-        let keys: Vec<_> = (0..7).map(|_| NodeKeys::generate(&mut rng)).collect();
+        let keys: Vec<_> = (0..8).map(|_| NodeKeys::generate(&mut rng)).collect();
         let public = |at: usize| (keys[at].signing.verifying_key(), *keys[at].sealing.public());
         let peer = |at: usize| {
             let (identity, sealing) = public(at);
@@ -69,7 +73,29 @@ impl Site {
             quantity: vec![],
             query: vec![query],
         };
-        Self { roster: Arc::new(document.try_into().unwrap()), keys }
+        Self { roster: Arc::new(document.clone().try_into().unwrap()), document, keys }
+    }
+
+    pub(crate) fn key(&self, at: usize) -> &SigningKey {
+        &self.keys[at].signing
+    }
+
+    /// The next charter after those of `register`, signed by the peers with the numbers `signers`.
+    pub(crate) fn enacted(&self, register: &Register, change: Change, signers: &[u8]) -> Enacted {
+        let effective = NOON + Duration::from_secs(3_600);
+        let charter = register.propose(change, effective, NOON).unwrap();
+        let sign = |&at: &u8| (self.name(at), charter.sign(self.key(usize::from(at) - 1)));
+        Enacted { signatures: signers.iter().map(sign).collect(), charter }
+    }
+
+    pub(crate) fn replace_peer_3(&self) -> Change {
+        let keys = &self.keys[NEWCOMER];
+        let (identity, sealing) = (keys.signing.verifying_key(), *keys.sealing.public());
+        Change::ReplacePeer {
+            gone: "peer-3".parse().unwrap(),
+            peer: PeerTable { name: "peer-4".parse().unwrap(), identity, sealing },
+            login: "$argon2id$x".to_owned().try_into().unwrap(),
+        }
     }
 
     pub(crate) fn peer(&self, at: u8) -> PeerIndex {
@@ -218,7 +244,8 @@ impl<'a> Log<'a> {
         log.add(Kind::Result, &json!(site.result("co2-mean", WINDOW, &[1, 2, 3])));
         log.add(Kind::Head, &json!(Log::begun(site, at % 3 + 1).sign()));
         log.add(Kind::Intervention, &site.order(at, ""));
-        log.add(Kind::Membership, &json!({"joined": "room-9"}));
+        let register = Register::new(site.document.clone()).unwrap();
+        log.add(Kind::Membership, &json!(site.enacted(&register, site.replace_peer_3(), &[1, 2])));
         log.sign();
         log
     }
@@ -292,9 +319,9 @@ pub(crate) fn audit(
     heads: &[Signed<Head>],
     seen: &[Signed<Head>],
 ) -> Result<(Audited, Vec<Finding>), Misfit> {
-    let mut auditor = Auditor::new(&site.roster, &site.name(at));
+    let mut auditor = Auditor::new(site.roster.site(), &site.name(at));
     let own = heads.iter().map(|head| (head.document.size, canonical(head)));
-    auditor.want_own(own, &site.roster, &site.name(at))?;
+    auditor.want_own(own, site.roster.site(), site.roster.peer(site.peer(at)).unwrap())?;
     auditor.want(seen.iter().map(|head| head.document.clone()), "peer-2 has");
     let (mut found, mut misfit) = (Vec::new(), None);
     let _ = rows.iter().try_for_each(|row| {

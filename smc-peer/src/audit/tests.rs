@@ -93,8 +93,10 @@ impl Site {
         let Ok(peer) = peer.parse::<NodeName>() else {
             return Ok(Err(Misfit { seq: 0, unfit: Unfit::Link }));
         };
-        let mut auditor = Auditor::new(&self.roster, &peer);
-        if let Err(misfit) = auditor.want_own(heads, &self.roster, &peer) {
+        let node = self.roster.peer_named(peer.as_str()).and_then(|peer| self.roster.peer(peer));
+        let Some(node) = node else { return Ok(Err(Misfit { seq: 0, unfit: Unfit::Link })) };
+        let mut auditor = Auditor::new(self.roster.site(), &peer);
+        if let Err(misfit) = auditor.want_own(heads, self.roster.site(), node) {
             return Ok(Err(misfit));
         }
         let mut first = None;
