@@ -26,7 +26,7 @@ pub use self::instant::parse as instant_of;
 pub use self::lists::Lists;
 pub use self::merkle::{Frontier, Node, leaf, parent, peaks, root_of};
 pub use self::proof::{InclusionProof, ProofError, consistency, inclusion, is_consistent, is_included};
-pub use self::record::{Started, StartedQuery, Voted, cohort_digest};
+pub use self::record::{PolicyRead, Started, StartedQuery, Voted, cohort_digest};
 pub use self::tail::Tail;
 pub use self::unfit::{Misfit, Unfit};
 pub use self::watch::{Heads, NotTaken, Taken};

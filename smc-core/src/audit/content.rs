@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::entry::Kind;
 use super::head::Head;
-use super::record::{Started, Voted};
+use super::record::{PolicyRead, Started, Voted};
 use super::unfit::Unfit;
 use crate::charter::Enacted;
 use crate::document::{Signable, Signed};
@@ -29,6 +29,8 @@ pub enum Content {
     Head(Box<Signed<Head>>),
     /// What the peer's operator ordered.
     Order(Box<Order>),
+    /// A policy that was read. Which one is in force is the peer's own business.
+    Policy,
     /// A result.
     Result(Box<SignedResult>),
     /// A start.
@@ -60,6 +62,7 @@ impl Content {
                 signed(kind, body, roster, named).map(|order| Self::Order(Box::new(order)))
             }
             Kind::Membership => parse::<Enacted>(kind, body).map(|_| Self::Charter),
+            Kind::Policy => parse::<PolicyRead>(kind, body).map(|_| Self::Policy),
             Kind::Request => asked(body, roster),
             Kind::Result => {
                 let result: SignedResult = parse(kind, body)?;

@@ -88,7 +88,7 @@ impl Rules {
             Content::Charter => {}
             _ if !self.started => return Err(Unfit::NoStart),
             // That a client needs it no longer is for the peer to decide.
-            Content::Asked(Asked::Cancellation(_)) => {}
+            Content::Asked(Asked::Cancellation(_)) | Content::Policy => {}
             Content::Asked(Asked::Request(asked)) => self.ask(*asked),
             Content::Decision(decision) => {
                 self.is_own(Kind::Decision, &decision.peer)?;

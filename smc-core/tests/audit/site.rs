@@ -9,8 +9,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::{Value as Json, json};
 use smc_core::audit::{
-    Audited, Auditor, Before, Body, Finding, Head, Kind, Misfit, Node, Row, Started, Tail, Unfit, Voted,
-    consistency, examine,
+    Audited, Auditor, Before, Body, Finding, Head, Kind, Misfit, Node, PolicyRead, Row, Started, Tail, Unfit,
+    Voted, consistency, examine,
 };
 use smc_core::charter::{Change, Enacted, Register};
 use smc_core::decimal::Decimal;
@@ -245,6 +245,8 @@ impl<'a> Log<'a> {
         log.add(Kind::Head, &json!(Log::begun(site, at % 3 + 1).sign()));
         log.add(Kind::Intervention, &site.order(at, ""));
         let register = Register::new(site.document.clone()).unwrap();
+        let digest = Digest([7; 32]);
+        log.add(Kind::Policy, &json!(PolicyRead { v: 1, taken: true, digest, rules: 3, mistake: None }));
         log.add(Kind::Membership, &json!(site.enacted(&register, site.replace_peer_3(), &[1, 2])));
         log.sign();
         log
