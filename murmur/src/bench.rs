@@ -54,6 +54,8 @@ pub(crate) enum BenchError {
     Stage(#[from] StageError),
     #[error("{have} of {need} nodes connected within {LIMIT:?}; try fewer agents")]
     Start { have: usize, need: usize },
+    #[error("the plain table: {0}")]
+    Table(rusqlite::Error),
     #[error("no result came within {0:?} of its window's end")]
     Stalled(Duration),
 }

@@ -14,6 +14,7 @@ pub(crate) mod pair;
 pub(crate) mod policy;
 pub(crate) mod site;
 pub(crate) mod soak;
+pub(crate) mod told;
 pub(crate) mod verify;
 
 use std::process::ExitCode;

@@ -128,23 +128,23 @@ fn a_client_joins_with_the_consent_of_the_peers_operators() {
     let observer = site.subscribe("observer-1", &[RESULTS]);
     await_outcome(&observer, "co2-sum", "a value", |signed| signed.result.value.is_some());
 
-    let pairing = Pairing::start(&site, &["desk", "--client", "--wait", "1s", "--lead", "20s"]);
+    let pairing = Pairing::start(&site, &["desk", "--client", "--wait", "1s", "--lead", "8s"]);
     let agent = newcomer(&site, Program::Agent, "pair", &pairing.code, "desk");
     assert_ends(&agent, false, "use `murmur join`");
     assert_eq!(pairing.end().0, Some(1), "the newcomer has said that it can't");
 
-    let mut pairing = Pairing::start(&site, &["desk", "--client", "--wait", "1s", "--lead", "20s"]);
+    let mut pairing = Pairing::start(&site, &["desk", "--client", "--wait", "1s", "--lead", "8s"]);
     let joined = newcomer(&site, Program::Murmur, "join", &pairing.code, "desk");
     assert_ends(&joined, true, "more peers have to sign first");
     assert!(pairing.next()["outcome"]["proposed"]["subject"].is_string());
     assert_eq!(pairing.end().0, Some(0));
     site.murmur(&["member", "consent", "--config", "peer-2.toml"]);
-    // The broker knows its login as soon as enough peers have signed.
     let listed = site.murmur(&["member", "list", "--config", "peer-3.toml"]);
     assert!(listed.contains("desk"), "{listed}");
     let (url, folder) = (site.url(), site.path("desk"));
     let (file, key) = (folder.join("site.toml"), folder.join("keys/desk.key"));
     let paths = [file.to_str().unwrap(), key.to_str().unwrap()];
+    // It has its login as soon as enough peers have signed, and may ask when the list names it.
     site.murmur(&["queries", "--site", paths[0], "--key", paths[1], "--broker", &url]);
     site.assert_nobody_panicked();
 }

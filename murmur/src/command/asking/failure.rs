@@ -10,12 +10,13 @@ use smc_mqtt::client::{AccessError, ClientError};
 use smc_mqtt::connection::PublishRefused;
 use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::members::MembersError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskFailure {
     /// A site or key file can't be used.
-    #[error("--site, --key: {0}")]
+    #[error("--site, --members, --key: {0}")]
     Access(#[from] AccessError),
     /// What is asked for is for somebody else's eyes.
     #[error(
@@ -34,6 +35,9 @@ pub(crate) enum AskFailure {
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,
+    /// The member list can't be taken in.
+    #[error(transparent)]
+    Members(#[from] MembersError),
     /// A function or an audience is called like nothing can be.
     #[error("no function, client or agent is called like this: {0}")]
     Name(#[from] NameError),
