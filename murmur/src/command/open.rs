@@ -102,13 +102,13 @@ impl Open {
     async fn open(self) -> Result<Outcome, OpenFailure> {
         let Told { site, members } = &self.told;
         let mut access = Access::load_told(site, members.as_deref(), &self.key)?;
-        access.join(self.broker.clone(), process::asked_to_end()).await?;
+        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        access.join(broker.clone(), process::asked_to_end()).await?;
         let (roster, node) = (Arc::clone(access.roster()), access.node().clone());
         if roster.recipient(&node) != Some(access.sealing().public()) {
             return Err(OpenFailure::Stranger { node });
         }
         let topics = Topics::new(roster.site().clone());
-        let broker = locate(self.broker.clone(), roster.site()).await?;
         // The node itself may be connected under its own name meanwhile.
         let settings = access.connection(broker, format!("{node}.open"));
         let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
