@@ -9,6 +9,7 @@ pub mod entropy;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod home_assistant;
 pub mod joining;
 pub mod members;
 pub mod outbox;

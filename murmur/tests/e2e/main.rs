@@ -21,5 +21,6 @@ mod replay;
 mod sealed;
 mod site;
 mod support;
+mod switches;
 mod traffic;
 mod vectors;
