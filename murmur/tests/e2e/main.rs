@@ -16,6 +16,7 @@ mod long_sums;
 mod members;
 mod mqtt_source;
 mod owner;
+mod page;
 mod recovery;
 mod replay;
 mod sealed;
