@@ -177,6 +177,7 @@ impl Stage {
                 secrets,
                 broker: Some(self.broker()),
                 control: None,
+                switches: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,

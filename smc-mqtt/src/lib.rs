@@ -10,6 +10,7 @@ pub mod files;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod home_assistant;
 pub mod joining;
 pub mod members;
 pub mod newcomer;

@@ -168,6 +168,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             secrets,
             broker: Some(broker.clone()),
             control: None,
+            switches: None,
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),

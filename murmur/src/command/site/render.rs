@@ -180,6 +180,15 @@ consent = \"ask\"
 [home_assistant]
 # Announces every result to Home Assistant, which then shows it by itself.
 discovery = true
+
+# A page in the browser: what is computed, and what waits for you to approve or deny it. On this machine it takes no password;
+# two peers on one machine need two ports.
+#[page]
+#listen = \"127.0.0.1:8088\"
+
+# How often the peer signs and publishes what its log came to, so that the others can hold it to that.
+#[audit]
+#head_every = \"5m\"
 ",
         node = node(plan, peer),
     )
