@@ -6,6 +6,7 @@ use smc_core::order::Verb;
 use crate::command::agent::AgentCommand;
 use crate::command::asking::ask::Ask;
 use crate::command::asking::cancel::Cancel;
+use crate::command::asking::mine::Mine;
 use crate::command::asking::queries::Queries;
 use crate::command::asking::results::Results;
 use crate::command::asking::watch::Watch;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Functions(Functions),
     /// See and change who takes part in a running site
     Member(Member),
+    /// Tell what is asked about an agent of yours, by whom, what for, and what came of it
+    Mine(Mine),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
     /// Tell a peer to interrupt a query
@@ -94,6 +97,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),
             Self::Member(member) => member.run(),
+            Self::Mine(mine) => mine.run(),
             Self::Open(open) => open.run(),
             Self::Pause(order) => order.run(Verb::Pause),
             Self::Peers(peers) => peers.run(),
