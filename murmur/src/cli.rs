@@ -6,6 +6,7 @@ use smc_core::order::Verb;
 use crate::command::agent::AgentCommand;
 use crate::command::asking::ask::Ask;
 use crate::command::asking::cancel::Cancel;
+use crate::command::asking::mine::Mine;
 use crate::command::asking::queries::Queries;
 use crate::command::asking::results::Results;
 use crate::command::asking::watch::Watch;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Join(Join),
     /// See and change who takes part in a running site
     Member(Member),
+    /// Tell what is asked about an agent of yours, by whom, what for, and what came of it
+    Mine(Mine),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
     /// Let a new node in by a short code
@@ -101,6 +104,7 @@ impl Command {
             Self::Functions(functions) => Ok(functions.run()?),
             Self::Join(join) => join.run(),
             Self::Member(member) => member.run(),
+            Self::Mine(mine) => mine.run(),
             Self::Open(open) => open.run(),
             Self::Pair(pair) => pair.run(),
             Self::Pause(order) => order.run(Verb::Pause),

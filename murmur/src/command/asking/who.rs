@@ -21,10 +21,10 @@ const QUIET: Duration = Duration::from_millis(400);
 #[derive(Debug, Args)]
 pub(crate) struct Who {
     #[command(flatten)]
-    told: Told,
+    pub(super) told: Told,
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub(super) key: Option<PathBuf>,
     /// Where the broker is; if not given, one that announces the site is looked for
     #[arg(long, value_name = "ADDRESS")]
     broker: Option<BrokerAddress>,
@@ -36,7 +36,8 @@ pub(crate) struct Who {
 impl Who {
     pub(super) fn access(&self) -> Result<Access, AskFailure> {
         let Told { site, members } = &self.told;
-        Ok(Access::load_told(site, members.as_deref(), &self.key)?)
+        let key = self.key.as_deref().ok_or(AskFailure::NoKey)?;
+        Ok(Access::load_told(site, members.as_deref(), key)?)
     }
 
     pub(super) fn wait(&self) -> Duration {
