@@ -16,6 +16,7 @@ use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::order::Order;
 use smc_core::output::SealedOutput;
+use smc_core::pairing::{Answer, Ask, Offer};
 use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
@@ -144,6 +145,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<node>", "peer-1"),
             ("<to>", "peer-1"),
             ("<peer>", "peer-1"),
+            ("<member>", "peer-1"),
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
             ("<client>", "display"),
@@ -222,6 +224,21 @@ fn charters_read_back_as_they_stand() {
     let chain: Chain = serde_json::from_str(&enacted[0]).unwrap();
     assert_eq!(serde_json::to_value(&chain).unwrap(), json(&enacted[0]));
     assert_eq!(chain.charters[0].charter, proposal.document);
+}
+
+#[test]
+fn what_is_said_when_a_node_pairs_reads_back_as_it_stands() {
+    fn reads_back<T: serde::de::DeserializeOwned + serde::Serialize>(topic: &str, count: usize) {
+        let examples = examples(sections()[topic], "```json");
+        assert_eq!(examples.len(), count);
+        for example in &examples {
+            let said: T = serde_json::from_str(example).unwrap();
+            assert_eq!(serde_json::to_value(&said).unwrap(), json(example));
+        }
+    }
+    reads_back::<Offer>("murmur/<site>/pair/offer/<member>", 1);
+    reads_back::<Ask>("murmur/<site>/pair/ask/<member>", 3);
+    reads_back::<Answer>("murmur/<site>/pair/answer/<member>", 3);
 }
 
 #[test]

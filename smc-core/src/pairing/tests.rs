@@ -221,37 +221,3 @@ fn a_site_that_is_too_long_to_send_is_told_before_there_is_a_code() {
     let long = invitation(&"x".repeat(17 << 20));
     assert!(Inviter::new(hq, member, &long, NOON, &mut rng(1)).is_none());
 }
-
-#[test]
-fn print_examples() {
-    let mut rng = rng(77);
-    let demo: SiteName = "demo".parse().unwrap();
-    let chain = Chain { v: VERSION, site: demo.clone(), charters: vec![] };
-    let inv = Invitation {
-        name: "room-104".parse().unwrap(),
-        invited_as: InvitedAs::Agent,
-        site: "[site]\n".into(),
-        chain,
-    };
-    let now = Timestamp::from_secs(1_795_665_600);
-    let mut i = Inviter::new(demo, "peer-1".parse().unwrap(), &inv, now, &mut rng).unwrap();
-    println!("{}", String::from_utf8(json(i.offer())).unwrap());
-    let (mut j, hello) = Joiner::begin(i.offer().clone(), &i.code().clone(), &mut rng);
-    let mut ask = hello;
-    for _ in 0..2 {
-        println!("ASK {}", String::from_utf8(json(&ask)).unwrap());
-        let Ok(Heard::Answers(a)) = i.handle(now, &json(&ask), &mut rng) else { panic!() };
-        println!("ANSWER {}", String::from_utf8(json(&a[0])).unwrap());
-        if let Ok(Told::Ask(next)) = j.handle(&json(&a[0])) {
-            ask = next;
-        }
-    }
-    let keys = NodeKeys::generate(&mut rng);
-    let ask = j.apply("room-104".parse().unwrap(), &keys, login()).unwrap();
-    println!("ASK {}", String::from_utf8(json(&ask)).unwrap());
-    let Ok(Heard::Application(_)) = i.handle(now, &json(&ask), &mut rng) else { panic!() };
-    println!(
-        "ANSWER {}",
-        String::from_utf8(json(&i.conclude(&Outcome::Member { effective: now }).unwrap())).unwrap()
-    );
-}
