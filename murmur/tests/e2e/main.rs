@@ -13,6 +13,7 @@ mod demo;
 mod home_assistant;
 mod long_sums;
 mod members;
+mod mine;
 mod mqtt_source;
 mod owner;
 mod recovery;
