@@ -130,3 +130,60 @@ impl Judge for Policy {
         Judgement { outcome, reason: judged.reason, rule: judged.rule }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+    use smc_core::identity::NodeKeys;
+    use smc_core::roster::SiteDocument;
+
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
+    const RULE: &str = "@id(\"all\") permit (principal, action, resource);";
+
+    fn roster() -> Arc<Roster> {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let peer = |number: usize| {
+            let keys = NodeKeys::generate(&mut rng);
+            let (identity, sealing) = (keys.signing.verifying_key(), *keys.sealing.public());
+            format!(r#"{{"name":"peer-{number}","identity":"{identity}","sealing":"{sealing}"}}"#)
+        };
+        let peers = (1..=3).map(peer).collect::<Vec<_>>().join(",");
+        let site = format!(r#"{{"site":{{"name":"hq","threshold":1}},"peer":[{peers}]}}"#);
+        Arc::new(serde_json::from_str::<SiteDocument>(&site).unwrap().try_into().unwrap())
+    }
+
+    #[test]
+    fn the_log_is_told_what_was_read_and_what_is_in_force_and_not_where_the_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.cedar");
+        std::fs::write(&path, RULE).unwrap();
+        let settings = PolicySettings { file: Some(path.clone()), ..PolicySettings::default() };
+        let options = PolicyOptions { settings, budgets: Budgets::default() };
+        let mut policy = Policy::new(roster(), options, &[], NOON).unwrap();
+        let first = policy.record().unwrap();
+        assert_eq!((first.taken, first.rules, &first.mistake), (true, 1, &None));
+
+        std::fs::write(&path, "permit (").unwrap();
+        let told = (1..=3_u32).filter_map(|time| policy.look(NOON + time * LOOK)).next();
+        assert!(matches!(told, Some(Err(_))), "{told:?}");
+        let kept = policy.record().unwrap();
+        assert_eq!((kept.taken, kept.digest, kept.rules), (false, first.digest, 1), "the last good one");
+        let mistake = kept.mistake.unwrap();
+        assert!(!mistake.is_empty() && !mistake.contains("policy.cedar"), "{mistake}");
+
+        std::fs::write(&path, format!("{RULE}\n// mended")).unwrap();
+        let told = (4..=6_u32).filter_map(|time| policy.look(NOON + time * LOOK)).next();
+        assert!(matches!(told, Some(Ok(1))), "{told:?}");
+        let mended = policy.record().unwrap();
+        assert!(mended.taken && mended.digest != first.digest, "another text");
+    }
+
+    #[test]
+    fn without_a_policy_file_there_is_nothing_to_log() {
+        let policy = Policy::new(roster(), PolicyOptions::default(), &[], NOON).unwrap();
+        assert_eq!(policy.record(), None);
+    }
+}

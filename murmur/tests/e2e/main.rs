@@ -14,6 +14,7 @@ mod discovery;
 mod home_assistant;
 mod long_sums;
 mod members;
+mod mine;
 mod mqtt_source;
 mod owner;
 mod page;

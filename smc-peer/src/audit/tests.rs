@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use serde_json::{Value as Json, json};
 use smc_core::audit::{Auditor, Misfit, Row, examine};
+use smc_core::charter::Enacted;
 use smc_core::document::canonical;
 use smc_core::identity::NodeKeys;
 use smc_core::roster::document::{PeerTable, SiteTable};
@@ -306,6 +307,26 @@ fn the_others_heads_are_remembered() {
     ledger.append(&[draft(1), note(1), draft(2)]).unwrap();
     let texts = [1, 2].map(|at| String::from_utf8(canonical(&other(at))).unwrap());
     assert_eq!(ledger.others_heads().unwrap(), texts);
+}
+
+#[test]
+fn the_newest_charter_in_the_log_is_known_whatever_came_after_it() {
+    let site = Site::new();
+    let mut ledger = site.open().unwrap();
+    let charter = |revision| {
+        let mut body = json!({ "v": 1, "site": "hq", "revision": revision, "effective": NOON.to_string() });
+        body["before"] = json!(Digest([1; 32]));
+        body["after"] = json!(Digest([2; 32]));
+        body["change"] = json!({ "remove": { "name": "room-1" } });
+        body["signatures"] = json!({});
+        body
+    };
+    let enacted: Enacted = serde_json::from_value(charter(7)).unwrap();
+    let known = std::slice::from_ref(&enacted);
+    assert_eq!(ledger.revision(known).unwrap(), 0, "none is logged");
+    let draft = |at| Draft { time: NOON, kind: Kind::Membership, body: Body::of(&charter(at)).unwrap() };
+    ledger.append(&[draft(6), draft(7), note(1)]).unwrap();
+    assert_eq!(ledger.revision(known).unwrap(), 7);
 }
 
 impl Ledger {

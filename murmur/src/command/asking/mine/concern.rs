@@ -148,7 +148,9 @@ impl Windows {
                 (0, maybe) => format!("your agent may have been in {maybe} of them"),
                 (used, maybe) => format!("your agent was in {used} of them and may have been in {maybe}"),
             };
-            parts.push(format!("{} values over {sizes} agents: {use_of}", self.values));
+            let values =
+                if self.values == 1 { "1 value".to_owned() } else { format!("{} values", self.values) };
+            parts.push(format!("{values} over {sizes} agents: {use_of}"));
         }
         if self.declined > 0 {
             parts.push(format!("up to {} agents left out by their terms", self.declined));
@@ -189,10 +191,14 @@ impl Concerns {
                 continue;
             }
             let function = query.function.entry().name;
+            let purpose = match query.purpose.as_str() {
+                "" => String::new(),
+                purpose => format!(", for \"{purpose}\""),
+            };
             concerns.add(Concern {
                 query: query.name.clone(),
                 client: None,
-                asked: format!("{function} of {quantity}, standing in the site file"),
+                asked: format!("{function} of {quantity}, standing in the site file{purpose}"),
                 purpose: query.purpose.clone(),
                 cancelled: false,
                 decisions: BTreeMap::new(),
