@@ -80,7 +80,8 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
         topics.decisions(),
         topics.results(),
     ];
-    (vec![topics.share_outbox(own), status, control], subscribe)
+    let introduction = topics.spell(&Topic::Introduction { node: own.clone() });
+    (vec![topics.share_outbox(own), status, control, introduction], subscribe)
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
@@ -92,7 +93,8 @@ fn client(topics: &Topics, own: &NodeName) -> Filters {
         topics.results_and_parts(),
         topics.statuses(),
     ];
-    (vec![topics.request_outbox(own)], subscribe)
+    let introduction = topics.spell(&Topic::Introduction { node: own.clone() });
+    (vec![topics.request_outbox(own), introduction], subscribe)
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
@@ -119,6 +121,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.decisions(),
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.cards(),
+        topics.introductions(),
         topics.spell(&Topic::Charter),
         topics.charters_proposed(),
         topics.statuses(),
@@ -183,6 +186,19 @@ mod tests {
                 && subscribes(&agent, "murmur/hq/control/room-101")
         );
         assert!(!agent.may_publish("murmur/hq/control/room-102"));
+    }
+
+    #[test]
+    fn agents_and_clients_introduce_themselves_alone_and_peers_look_at_it() {
+        for (role, own) in [(Role::Agent, "room-101"), (Role::Client, "display")] {
+            let rules = rules(role, own);
+            assert!(rules.may_publish(&format!("murmur/hq/introduction/{own}")));
+            assert!(!rules.may_publish("murmur/hq/introduction/room-102"));
+            assert!(!subscribes(&rules, "murmur/hq/introduction/+"));
+        }
+        let peer = rules(Role::Peer, "tenant");
+        assert!(subscribes(&peer, "murmur/hq/introduction/+"));
+        assert!(!peer.may_publish("murmur/hq/introduction/room-101"));
     }
 
     #[test]

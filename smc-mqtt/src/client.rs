@@ -51,6 +51,7 @@ pub use self::ledger::{Entry, MAX_DECISION, MAX_ENTRIES};
 pub use self::proposal::Proposal;
 use self::results::Checker;
 pub use self::standing::{Outlook, Standing};
+use crate::clock::Clock;
 use crate::connection::{Fault, Happening, Incoming, Publisher, Refusal, connect};
 use crate::entropy::{self, NoEntropy};
 use crate::settings::BrokerAddress;
@@ -269,7 +270,10 @@ impl Client {
     async fn fresh(&mut self) -> Option<Notice> {
         loop {
             let (topic, payload) = match self.incoming.next().await? {
-                Happening::Connected => return Some(Notice::Connected),
+                Happening::Connected => {
+                    self.introduce();
+                    return Some(Notice::Connected);
+                }
                 Happening::Disconnected { reason } => return Some(Notice::Disconnected(reason)),
                 Happening::Message { topic, payload, .. } => (topic, payload),
                 Happening::Refused { reason } => return Some(Notice::Refused(reason)),
@@ -283,6 +287,15 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Says which client this is. Nothing depends on it, so nobody has to know if it can't be said.
+    fn introduce(&mut self) {
+        let Some(introduction) = self.access.introduction(Clock::system().now()) else { return };
+        let topic = self.topics.spell(&Topic::Introduction { node: self.access.node().clone() });
+        if self.publisher.publish(topic, introduction, true).is_err() {
+            self.refused.count("outgoing_queue_full");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use smc_core::charter::{Change, Charter, Open, Poll};
 use smc_core::document::Signed;
+use smc_core::introduction::{Introduction, Introductions};
 use smc_core::name::{NodeName, SubjectName};
 use smc_core::order::{self, Order, Reason, Verb};
 use smc_core::result::VERSION;
@@ -31,6 +32,7 @@ const LISTEN: Duration = Duration::from_millis(500);
 pub(super) struct Session {
     members: Members,
     poll: Poll,
+    introductions: Introductions,
     secrets: KeyFile,
     topics: Topics,
     broker: BrokerAddress,
@@ -56,10 +58,12 @@ impl Session {
             login: Some(Login { user: secrets.node.to_string(), password }),
             ..ConnectionSettings::new(broker.clone(), format!("{}.open", secrets.node))
         };
-        let filters = vec![topics.spell(&Topic::Charter), topics.charters_proposed()];
+        let filters = vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
         let (publisher, incoming) = connect(settings, filters);
         let (poll, clock) = (Poll::default(), Clock::system());
-        let mut session = Self { members, poll, secrets, topics, broker, clock, publisher, incoming };
+        let introductions = Introductions::new(roster);
+        let mut session =
+            Self { members, poll, introductions, secrets, topics, broker, clock, publisher, incoming };
         session.settle().await?;
         Ok(session)
     }
@@ -168,6 +172,9 @@ impl Session {
         let clients = names(site.client.iter().map(|client| &client.name).collect());
         // A string takes what is written to it.
         let _ = write!(text, "peers    {peers}\nagents   {agents}\nclients  {clients}\n");
+        for Introduction { node, program, since, .. } in self.introductions.iter() {
+            let _ = writeln!(text, "{node} runs {program} since {since}");
+        }
         for enacted in register.pending() {
             let Charter { revision, effective, change, .. } = &enacted.charter;
             let _ = writeln!(text, "revision {revision} holds from {effective} on: {}", json_of(change));
@@ -239,7 +246,13 @@ impl Session {
             Ok(Topic::Charter) => {
                 let now = self.now();
                 let _ = self.members.take(payload);
-                let _ = self.members.advance(now);
+                if let Ok(Some(roster)) = self.members.advance(now) {
+                    self.introductions = self.introductions.moved_to(roster);
+                }
+            }
+            Ok(Topic::Introduction { node }) => {
+                let now = self.now();
+                let _ = self.introductions.take(now, &node, payload);
             }
             Ok(Topic::CharterProposed { peer }) => {
                 let now = self.now();
