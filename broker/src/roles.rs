@@ -87,7 +87,8 @@ fn agent(topics: &Topics, own: &NodeName) -> Filters {
         topics.decisions(),
         topics.results(),
     ];
-    (vec![topics.share_outbox(own), status, control], subscribe)
+    let introduction = topics.spell(&Topic::Introduction { node: own.clone() });
+    (vec![topics.share_outbox(own), status, control, introduction], subscribe)
 }
 
 fn client(topics: &Topics, own: &NodeName) -> Filters {
@@ -99,7 +100,8 @@ fn client(topics: &Topics, own: &NodeName) -> Filters {
         topics.results_and_parts(),
         topics.statuses(),
     ];
-    (vec![topics.request_outbox(own)], subscribe)
+    let introduction = topics.spell(&Topic::Introduction { node: own.clone() });
+    (vec![topics.request_outbox(own), introduction], subscribe)
 }
 
 fn peer(topics: &Topics, own: &NodeName) -> Filters {
@@ -129,6 +131,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.spell(&Topic::Operator { peer: own.clone() }),
         topics.spell(&Topic::PairAsk { member: own.clone() }),
         topics.cards(),
+        topics.introductions(),
         topics.spell(&Topic::Charter),
         topics.charters_proposed(),
         topics.statuses(),
@@ -218,6 +221,19 @@ mod tests {
         assert!(
             !peer.may_publish("murmur/hq/pair/answer/landlord") && !subscribes(&peer, "murmur/hq/pair/ask/+")
         );
+    }
+
+    #[test]
+    fn agents_and_clients_introduce_themselves_alone_and_peers_look_at_it() {
+        for (role, own) in [(Role::Agent, "room-101"), (Role::Client, "display")] {
+            let rules = rules(role, own);
+            assert!(rules.may_publish(&format!("murmur/hq/introduction/{own}")));
+            assert!(!rules.may_publish("murmur/hq/introduction/room-102"));
+            assert!(!subscribes(&rules, "murmur/hq/introduction/+"));
+        }
+        let peer = rules(Role::Peer, "tenant");
+        assert!(subscribes(&peer, "murmur/hq/introduction/+"));
+        assert!(!peer.may_publish("murmur/hq/introduction/room-101"));
     }
 
     #[test]

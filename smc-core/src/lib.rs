@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod field;
 pub mod function;
 pub mod identity;
+pub mod introduction;
 pub mod message;
 pub mod mutation;
 pub mod name;

@@ -272,7 +272,10 @@ impl Client {
     async fn fresh(&mut self) -> Option<Notice> {
         loop {
             let (topic, payload) = match self.incoming.next().await? {
-                Happening::Connected => return Some(Notice::Connected),
+                Happening::Connected => {
+                    self.introduce();
+                    return Some(Notice::Connected);
+                }
                 Happening::Disconnected { reason } => return Some(Notice::Disconnected(reason)),
                 Happening::Message { topic, payload, .. } => (topic, payload),
                 Happening::Refused { reason } => return Some(Notice::Refused(reason)),
@@ -286,6 +289,15 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Says which client this is. Nothing depends on it, so nobody has to know if it can't be said.
+    fn introduce(&mut self) {
+        let Some(introduction) = self.access.introduction(Clock::system().now()) else { return };
+        let topic = self.topics.spell(&Topic::Introduction { node: self.access.node().clone() });
+        if self.publisher.publish(topic, introduction, true).is_err() {
+            self.refused.count("outgoing_queue_full");
         }
     }
 

@@ -59,6 +59,11 @@ pub enum Topic {
         /// Whose entity is described.
         query: QueryName,
     },
+    /// `murmur/<site>/introduction/<node>`: which program an agent or a client runs, signed.
+    Introduction {
+        /// Who introduces itself.
+        node: NodeName,
+    },
     /// `murmur/<site>/operator/<peer>`: the newest order of a peer's operator to it.
     Operator {
         /// Whom it is for.
@@ -180,6 +185,7 @@ impl Topics {
             Topic::Discovery { component, query } => {
                 format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
             }
+            Topic::Introduction { node } => format!("{ROOT}/{site}/introduction/{node}"),
             Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
             Topic::PairAnswer { member } => format!("{ROOT}/{site}/pair/answer/{member}"),
@@ -212,6 +218,7 @@ impl Topics {
                     "charter" => return charter(levels),
                     "control" => Topic::Control { agent: name(level()?)? },
                     "decision" => Topic::Decision { peer: name(level()?)?, query: name(level()?)? },
+                    "introduction" => Topic::Introduction { node: name(level()?)? },
                     "operator" => Topic::Operator { peer: name(level()?)? },
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
@@ -276,6 +283,11 @@ impl Topics {
     /// What all peers' logs came to.
     pub fn heads(&self) -> String {
         format!("{ROOT}/{}/audit/+", self.site)
+    }
+
+    /// How all agents and clients introduce themselves.
+    pub fn introductions(&self) -> String {
+        format!("{ROOT}/{}/introduction/+", self.site)
     }
 
     /// Outputs that peers sealed for `to`.
@@ -412,6 +424,7 @@ mod tests {
             Topic::Decision { peer: node.clone(), query: query.clone() },
             Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
             Topic::Discovery { component: Component::Sensor, query: query.clone() },
+            Topic::Introduction { node: node.clone() },
             Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
             Topic::PairAnswer { member: node.clone() },

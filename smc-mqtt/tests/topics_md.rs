@@ -12,6 +12,7 @@ use smc_core::charter::{Chain, Proposal};
 use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
+use smc_core::introduction::Introduction;
 use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::order::Order;
@@ -36,6 +37,7 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Control { .. } => "murmur/<site>/control/<agent>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
         Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Introduction { .. } => "murmur/<site>/introduction/<node>",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
         Topic::PairAnswer { .. } => "murmur/<site>/pair/answer/<member>",
@@ -59,7 +61,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 19] {
+fn all() -> [Topic; 20] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -72,6 +74,7 @@ fn all() -> [Topic; 19] {
         Topic::Decision { peer: node(), query: query() },
         Topic::Discovery { component: Component::BinarySensor, query: query() },
         Topic::Discovery { component: Component::Sensor, query: query() },
+        Topic::Introduction { node: node() },
         Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
         Topic::PairAnswer { member: node() },
@@ -213,6 +216,14 @@ fn a_card_reads_back_as_it_stands() {
     assert_eq!(examples.len(), 1);
     let card: Signed<Card> = serde_json::from_str(&examples[0]).unwrap();
     assert_eq!(serde_json::to_value(&card).unwrap(), json(&examples[0]));
+}
+
+#[test]
+fn an_introduction_reads_back_as_it_stands() {
+    let examples = examples(sections()["murmur/<site>/introduction/<node>"], "```json");
+    assert_eq!(examples.len(), 1);
+    let introduction: Signed<Introduction> = serde_json::from_str(&examples[0]).unwrap();
+    assert_eq!(serde_json::to_value(&introduction).unwrap(), json(&examples[0]));
 }
 
 #[test]

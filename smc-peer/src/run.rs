@@ -201,6 +201,7 @@ pub async fn run(
         topics.charters_proposed(),
         topics.decisions(),
         topics.heads(),
+        topics.introductions(),
         topics.peer_inbox(&node),
         topics.requests(),
         topics.share_inbox(&node),

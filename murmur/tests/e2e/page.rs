@@ -59,7 +59,20 @@ fn a_click_on_approve_sets_a_request_going_and_the_page_shows_its_results() {
     browser.await_true(&format!("/^[0-9.]+ ppm$/.test({value}) && {value} !== {first}"));
     // Heads of all three: its own every second, the others' as they started.
     browser.await_true("document.querySelectorAll('.logs .good').length === 3");
-    browser.await_true("document.querySelectorAll('.members .good').length === 9");
+    // All peers and agents, and the client that asked.
+    browser.await_true("document.querySelectorAll('.members .good').length === 10");
+    let members = browser.evaluate("document.querySelector('.members').innerText");
+    let members = members.as_str().unwrap();
+    assert!(members.contains(concat!("client ", env!("CARGO_PKG_VERSION"), ", since 20")), "{members}");
+    assert!(members.contains(concat!("agent ", env!("CARGO_PKG_VERSION"), ", since 20")), "{members}");
+    let list = Program::Murmur
+        .command()
+        .args(["member", "list", "--config"])
+        .arg(&peer)
+        .env("MURMUR_BROKER", site.url())
+        .output();
+    let list = String::from_utf8(list.unwrap().stdout).unwrap();
+    assert!(list.contains("display runs ") && list.contains("room-6 runs "), "{list}");
     browser.await_true("document.documentElement.scrollWidth <= 390");
     site.assert_nobody_panicked();
 }

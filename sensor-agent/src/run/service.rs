@@ -11,7 +11,8 @@ use smc_core::agent::{Agent, Dealt, Event};
 use smc_core::card::Recipients;
 use smc_core::control::Controls;
 use smc_core::envelope::Binding;
-use smc_core::identity::SealingSecret;
+use smc_core::identity::{NodeKeys, SealingSecret};
+use smc_core::introduction::{self, IntroducedRole};
 use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::input::plaintext_len;
 use smc_core::protocol::terms::Terms;
@@ -62,6 +63,8 @@ pub(super) struct Service {
     witness: Option<mpsc::Sender<Witness>>,
     refused: Tally,
     since: Timestamp,
+    /// How it introduces itself, signed.
+    introduction: Bytes,
     housekeeping: Timestamp,
     pub(super) moving: Moving,
 }
@@ -86,6 +89,7 @@ impl Service {
         let key = secrets.keys.signing.verifying_key();
         let signed = Controls::new(roster.site().clone(), name.clone(), key);
         let control = Control::new(control, signed, now);
+        let introduction = introduction(&roster, &name, &secrets.keys, now);
         let mut agent = Agent::new(me, Arc::clone(&roster), control.terms(terms), maximum_age, now);
         agent.pause(|stream| control.is_paused(stream));
         Ok(Self {
@@ -104,6 +108,7 @@ impl Service {
             witness,
             refused: Tally::default(),
             since: now,
+            introduction,
             housekeeping: now + HOUSEKEEPING,
             roster,
         })
@@ -139,6 +144,7 @@ impl Service {
 
     /// Introduces itself.
     pub(super) fn handle_connected(&mut self) {
+        self.publish(&Topic::Introduction { node: self.name.clone() }, self.introduction.clone());
         self.publish_status();
     }
 
@@ -276,7 +282,7 @@ impl Service {
 
     /// Tells everybody that it goes.
     pub(super) fn leave(&mut self) {
-        self.publish(status::offline(&self.name));
+        self.publish(&Topic::Status { node: self.name.clone() }, status::offline(&self.name));
     }
 
     fn send(&mut self, now: Timestamp, dealt: &Dealt) {
@@ -325,13 +331,14 @@ impl Service {
 
     fn publish_status(&mut self) {
         let status = status::online(&self.name, self.since, &Report::default());
-        self.publish(status);
+        self.publish(&Topic::Status { node: self.name.clone() }, status);
     }
 
-    fn publish(&mut self, status: Bytes) {
-        let topic = self.topics.spell(&Topic::Status { node: self.name.clone() });
+    /// For whoever comes later, too.
+    fn publish(&mut self, topic: &Topic, payload: Bytes) {
+        let topic = self.topics.spell(topic);
         if let Some(publisher) = &self.publisher
-            && publisher.publish(topic, status, true).is_err()
+            && publisher.publish(topic, payload, true).is_err()
         {
             self.refuse("outgoing_queue_full");
         }
@@ -342,6 +349,13 @@ impl Service {
             info!(node = %self.name, reason, count = self.refused.of(reason), "gap, or refused");
         }
     }
+}
+
+/// Says which program runs under which keys.
+fn introduction(roster: &Roster, name: &NodeName, keys: &NodeKeys, now: Timestamp) -> Bytes {
+    let (site, node) = (roster.site().clone(), name.clone());
+    let (role, version) = (IntroducedRole::Agent, env!("CARGO_PKG_VERSION"));
+    introduction::of(site, node, role, version, keys, now).into()
 }
 
 /// What the shares of one window take, for all peers and in base64, within bounds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use smc_core::charter::Eras;
 use smc_core::identity::{SealingSecret, SigningKey, VerifyingKey};
+use smc_core::introduction::{self, IntroducedRole};
 use smc_core::name::{NameError, NodeName};
 use smc_core::request::{Admissible, Asked, Request};
 use smc_core::roster::{Roster, SiteDocument};
@@ -177,6 +178,14 @@ impl Access {
             // What `signed` writes has no `cancel`.
             Asked::Cancellation(_) => Err(ClientError::NotAsked { query }),
         }
+    }
+
+    /// How it introduces itself at `now`, if it is a client of the site.
+    pub(super) fn introduction(&self, now: Timestamp) -> Option<Vec<u8>> {
+        self.roster.client(self.node())?;
+        let (site, node) = (self.roster.site().clone(), self.node().clone());
+        let (role, version) = (IntroducedRole::Client, env!("CARGO_PKG_VERSION"));
+        Some(introduction::of(site, node, role, version, &self.secrets.keys, now))
     }
 
     /// How it connects to `broker` under the client id `client_id`, with its login.

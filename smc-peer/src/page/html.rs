@@ -9,7 +9,7 @@ use smc_core::roster::Span;
 
 use super::order::MAX_REASON;
 use super::plot::plot;
-use super::view::{Health, Log, Member, Role, Session, State, Story, Subject, View, Waiting, Window};
+use super::view::{Health, Log, Member, Role, Says, Session, State, Story, Subject, View, Waiting, Window};
 
 /// How many windows the overview draws of each session.
 const DRAWN: usize = 60;
@@ -204,11 +204,14 @@ fn order(subject: &Subject, token: &str, acts: &[(Verb, &str)]) -> Markup {
 fn members(members: &[Member]) -> Markup {
     html! {
         ul.members {
-            @for Member { name, role, health } in members {
+            @for Member { name, role, health, says } in members {
                 @let (class, words) = fares(*health);
                 li {
                     span class=(class) { (words) } " " (name) " "
-                    small { (match role { Role::Agent => "agent", Role::Peer => "peer" }) }
+                    small {
+                        (match role { Role::Agent => "agent", Role::Client => "client", Role::Peer => "peer" })
+                        @if let Some(Says { program, since }) = says { " " (program) ", since " (since) }
+                    }
                 }
             }
         }
@@ -240,6 +243,7 @@ fn fares(health: Health) -> (&'static str, &'static str) {
     match health {
         Health::Gone => ("bad", "gone"),
         Health::Good => ("good", "well"),
+        Health::Known => ("good", "known"),
         Health::Silent => ("bad", "silent"),
         Health::Slow => ("bad", "slow"),
         Health::Unknown => ("fine", "not heard of yet"),

@@ -121,6 +121,17 @@ pub struct Member {
     pub role: Role,
     /// How it fares, as far as this peer can see.
     pub health: Health,
+    /// What it says of itself, if it has introduced itself.
+    pub says: Option<Says>,
+}
+
+/// What an agent or a client says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Says {
+    /// The version of its program.
+    pub program: String,
+    /// Since when it runs.
+    pub since: Timestamp,
 }
 
 /// What a member does.
@@ -130,6 +141,8 @@ pub enum Role {
     Peer,
     /// Measures.
     Agent,
+    /// Asks.
+    Client,
 }
 
 /// How a member fares.
@@ -139,6 +152,8 @@ pub enum Health {
     Gone,
     /// All is well.
     Good,
+    /// It has introduced itself; whether it is there nobody says.
+    Known,
     /// Its last readings stand in for it.
     Silent,
     /// It answers late.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smc_core::desk::{Desk, Entry};
-use smc_core::name::QueryName;
+use smc_core::introduction::Introduction;
+use smc_core::name::{NodeName, QueryName};
 use smc_core::protocol::plan::Plan;
 use smc_core::request::{Decision, Verdict};
 use smc_core::result::ResultDocument;
@@ -18,7 +19,7 @@ use smc_mqtt::status::Fare;
 use tokio::sync::watch;
 
 use super::service::{Known, Service};
-use crate::page::{self, Health, Log, Member, Role, State, Story, Subject, View, Waiting, Window};
+use crate::page::{self, Health, Log, Member, Role, Says, State, Story, Subject, View, Waiting, Window};
 
 /// How many windows of each session are remembered.
 const WINDOWS: usize = 120;
@@ -160,13 +161,27 @@ impl Service {
                 Some(Fare::Slow) => Health::Slow,
                 None => Health::Unknown,
             },
+            says: None,
         });
         let agents = self.roster.agents().iter().enumerate().map(|(at, agent)| Member {
             name: agent.node.name.clone(),
             role: Role::Agent,
             health: board.agents.get(&at).copied().unwrap_or(Health::Unknown),
+            says: self.says(&agent.node.name),
         });
-        peers.chain(agents).take(MEMBERS).collect()
+        let clients = self.roster.clients().map(|(name, _)| Member {
+            name: name.clone(),
+            role: Role::Client,
+            health: self.says(name).map_or(Health::Unknown, |_| Health::Known),
+            says: self.says(name),
+        });
+        // Clients are few, agents may be many.
+        peers.chain(clients).chain(agents).take(MEMBERS).collect()
+    }
+
+    fn says(&self, node: &NodeName) -> Option<Says> {
+        let Introduction { program, since, .. } = self.introductions.get(node)?;
+        Some(Says { program: program.to_string(), since: *since })
     }
 
     /// Whether the logs of the peers are what they were, as far as their heads tell.

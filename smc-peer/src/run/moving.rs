@@ -159,6 +159,7 @@ impl Service {
         self.reporter = Reporter::default();
         self.disk = Disk::new(store, &roster)?;
         self.account.begin_anew(&roster, now);
+        self.introductions = self.introductions.moved_to(Arc::clone(&roster));
         self.policy.move_to(Arc::clone(&roster));
         self.desk.move_to(Arc::clone(&roster), now);
         if let Some(board) = &mut self.board {

@@ -1,6 +1,7 @@
 //! A peer's state machine with its surroundings: post, store, log, keys, publisher.
 
 mod account;
+mod introductions;
 mod sending;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use smc_core::card::Recipients;
 use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
+use smc_core::introduction::Introductions;
 use smc_core::name::NodeName;
 use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
@@ -69,6 +71,7 @@ pub(super) struct Service {
     keys: EpochKeys,
     pub(super) disk: Disk,
     pub(super) account: Account,
+    pub(super) introductions: Introductions,
     /// Whether it takes no part, since it could not write down what it does.
     pub(super) abstains: bool,
     outbox: Outbox,
@@ -120,6 +123,7 @@ impl Service {
         let key = secrets.keys.signing.verifying_key();
         let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
         let mut service = Self {
+            introductions: Introductions::new(Arc::clone(&roster)),
             roster,
             topics,
             clock,
@@ -193,6 +197,7 @@ impl Service {
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
+            Ok(Topic::Introduction { node }) => self.handle_introduction(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             Ok(Topic::Charter) => self.handle_charter(payload)?,
             Ok(Topic::CharterProposed { peer }) => self.handle_proposal(&peer, payload)?,

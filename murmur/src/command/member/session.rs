@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use smc_core::charter::{Change, Charter, Open, Poll};
 use smc_core::document::Signed;
+use smc_core::introduction::{Introduction, Introductions};
 use smc_core::name::{NodeName, SubjectName};
 use smc_core::order::{self, Order, Reason, Verb};
 use smc_core::result::VERSION;
@@ -61,6 +62,7 @@ impl fmt::Display for Proposed {
 pub(crate) struct Session {
     members: Members,
     poll: Poll,
+    introductions: Introductions,
     secrets: KeyFile,
     topics: Topics,
     broker: BrokerAddress,
@@ -102,12 +104,22 @@ impl Session {
             login: Some(Login { user: secrets.node.to_string(), password }),
             ..ConnectionSettings::new(broker.clone(), format!("{}.open", secrets.node))
         };
-        let mut filters = vec![topics.spell(&Topic::Charter), topics.charters_proposed()];
+        let mut filters =
+            vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
         filters.extend(pairs.then(|| topics.spell(&Topic::PairAsk { member: secrets.node.clone() })));
         let (publisher, incoming) = connect(settings, filters);
-        let (poll, clock) = (Poll::default(), Clock::system());
-        let asks = VecDeque::new();
-        let mut session = Self { members, poll, secrets, topics, broker, clock, publisher, incoming, asks };
+        let mut session = Self {
+            members,
+            poll: Poll::default(),
+            introductions: Introductions::new(roster),
+            secrets,
+            topics,
+            broker,
+            clock: Clock::system(),
+            publisher,
+            incoming,
+            asks: VecDeque::new(),
+        };
         session.settle().await?;
         Ok(session)
     }
@@ -209,6 +221,9 @@ impl Session {
         let clients = names(site.client.iter().map(|client| &client.name).collect());
         // A string takes what is written to it.
         let _ = write!(text, "peers    {peers}\nagents   {agents}\nclients  {clients}\n");
+        for Introduction { node, program, since, .. } in self.introductions.iter() {
+            let _ = writeln!(text, "{node} runs {program} since {since}");
+        }
         for enacted in register.pending() {
             let Charter { revision, effective, change, .. } = &enacted.charter;
             let _ = writeln!(text, "revision {revision} holds from {effective} on: {}", json_of(change));
@@ -307,7 +322,13 @@ impl Session {
             Ok(Topic::Charter) => {
                 let now = self.now();
                 let _ = self.members.take(payload);
-                let _ = self.members.advance(now);
+                if let Ok(Some(roster)) = self.members.advance(now) {
+                    self.introductions = self.introductions.moved_to(roster);
+                }
+            }
+            Ok(Topic::Introduction { node }) => {
+                let now = self.now();
+                let _ = self.introductions.take(now, &node, payload);
             }
             Ok(Topic::CharterProposed { peer }) => {
                 let now = self.now();

@@ -15,6 +15,7 @@ use smc_core::card::Card;
 use smc_core::control::Control;
 use smc_core::document::{Signed, canonical};
 use smc_core::envelope::Envelope;
+use smc_core::introduction::Introduction;
 use smc_core::message::PeerMessage;
 use smc_core::order::Order;
 use smc_core::output::SealedOutput;
@@ -161,6 +162,7 @@ impl Recording {
                 Topic::Discovery { query, .. } => {
                     assert!(json(event)["unique_id"].as_str().unwrap().ends_with(query.as_str()))
                 }
+                Topic::Introduction { .. } => assert_is::<Signed<Introduction>>(event),
                 Topic::Operator { .. } => assert_is::<Signed<Order>>(event),
                 Topic::Output { .. } => {
                     assert!(SealedOutput::from_bytes(&ciphertext(event)).is_err(), "{topic} is not sealed");

@@ -1,0 +1,21 @@
+//! Who agents and clients say that they are: for the operator to see, nothing depends on it.
+
+use super::*;
+
+impl Service {
+    /// Takes in how `node` introduces itself, as often as it may say anything.
+    pub(super) fn handle_introduction(&mut self, node: &NodeName, payload: &Bytes) {
+        let now = self.clock.now();
+        let within = match self.roster.agent_named(node.as_str()) {
+            Some(agent) => self.quotas.agent(now, agent, payload.len()),
+            None => self.quotas.client(now, node),
+        };
+        if let Err(excess) = within {
+            return self.refuse_excess(excess, node);
+        }
+        // The page shows it with what comes next: where agents are many, all of them introduce themselves at once.
+        if self.introductions.take(now, node, payload).is_err() {
+            self.refuse("bad_introduction", node.as_str());
+        }
+    }
+}
