@@ -54,6 +54,8 @@ counters! {
     protocol_errors,
     /// CONNECT packets refused: login, client id, will or version.
     refused_logins,
+    /// Retained PUBLISH packets refused because their account keeps as many topics as it may; counted below, too.
+    refused_over_quota,
     /// PUBLISH packets refused by the rules, wills included.
     refused_publishes,
     /// Filters of SUBSCRIBE packets refused by the rules.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
+use bytes::Bytes;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::counters::Counters;
@@ -16,7 +17,7 @@ use crate::error::BrokerError;
 use crate::filter::Filter;
 use crate::hub::{Hub, Subscriber, Subscription};
 use crate::limits::Limits;
-use crate::pump::{Open, serve};
+use crate::pump::{Open, inlet, serve};
 use crate::router::Router;
 
 /// What only the broker itself may publish and subscribe.
@@ -45,6 +46,7 @@ struct Table {
 #[derive(Debug)]
 struct Slot {
     filter: Filter,
+    inlet: Bytes,
     hub: OnceCell<Arc<Hub>>,
 }
 
@@ -52,8 +54,15 @@ struct Slot {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Route {
     pub(crate) generation: u32,
-    /// Indices of the hubs that are charged, ascending.
-    pub(crate) hubs: Box<[usize]>,
+    /// The hubs that are charged, ascending.
+    pub(crate) hubs: Box<[Lead]>,
+}
+
+/// The way to one hub.
+#[derive(Debug, Clone)]
+pub(crate) struct Lead {
+    pub(crate) index: usize,
+    pub(crate) inlet: Bytes,
 }
 
 impl Fanout {
@@ -120,8 +129,9 @@ impl Fanout {
             slot.hub.get().is_some_and(|hub| hub.is_charged(generation)) && slot.filter.matches(topic)
         };
         let table = self.table();
-        let indices = table.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
-        Route { generation, hubs: indices.map(|(index, _)| index).collect() }
+        let hubs = table.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
+        let lead = |(index, slot): (_, &Arc<Slot>)| Lead { index, inlet: slot.inlet.clone() };
+        Route { generation, hubs: hubs.map(lead).collect() }
     }
 
     /// Charges the hub at `index` for `bytes` on their way into the router.
@@ -162,8 +172,9 @@ impl Table {
                 left_out += 1;
                 continue;
             }
-            self.exact.insert(filter.clone(), self.slots.len());
-            self.slots.push(Arc::new(Slot { filter, hub: OnceCell::new() }));
+            let (index, hub) = (self.slots.len(), OnceCell::new());
+            self.exact.insert(filter.clone(), index);
+            self.slots.push(Arc::new(Slot { filter, inlet: inlet(index).into(), hub }));
         }
         left_out
     }

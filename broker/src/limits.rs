@@ -30,7 +30,7 @@ pub struct Limits {
     pub publish_burst: u32,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
-    /// Distinct topics that one account may ever publish to while the broker runs.
+    /// Topics on which one account may have a retained message at a time.
     pub topics_per_account: usize,
     /// Messages waiting for one connection; further ones are dropped and counted.
     pub queue_messages: usize,

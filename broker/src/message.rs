@@ -9,6 +9,9 @@ const AT_LEAST_ONCE: u8 = 0x01;
 /// Flags, origin, generation, topic length, properties length.
 const HEADER: usize = 1 + 4 + 4 + 2 + 4;
 
+/// Bytes of the name of a filter's inlet at the router, at most: a number.
+pub(crate) const LONGEST_INLET: usize = 20;
+
 /// Who published a message: the connection's number, or [`Origin::BROKER`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin(pub(crate) u32);
@@ -127,9 +130,9 @@ impl Message {
         Self(bytes.freeze())
     }
 
-    /// Bytes that the router counts for the message in a filter's log.
+    /// Bytes that the router counts for the message in a filter's log, or a few more.
     pub(crate) fn routed_len(&self) -> usize {
-        4 + self.lengths().map_or(0, |(topic, _)| topic) + self.0.len()
+        4 + LONGEST_INLET + self.0.len()
     }
 
     /// Bytes that the message occupies.

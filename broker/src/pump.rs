@@ -29,7 +29,7 @@ pub(crate) struct Open {
 /// Opens filters on request and reads them, until there can be no more requests.
 pub(crate) async fn serve(mut requests: mpsc::Receiver<Open>, router: Arc<Router>, counters: Arc<Counters>) {
     while let Some(Open { filter, index, max_unread, reply }) = requests.recv().await {
-        let opened = subscribe(&router, &filter, index).map(|rx| {
+        let opened = subscribe(&router, index).map(|rx| {
             let hub = Arc::new(Hub::new(filter, max_unread));
             tokio::spawn(pump(hub.clone(), rx, counters.clone()));
             hub
@@ -39,10 +39,15 @@ pub(crate) async fn serve(mut requests: mpsc::Receiver<Open>, router: Arc<Router
     }
 }
 
-/// Subscribes a filter at the router and waits until the router has it.
-fn subscribe(router: &Router, filter: &Filter, index: usize) -> Result<LinkRx, BrokerError> {
+/// What the messages for the filter at `index` are called at the router.
+pub(crate) fn inlet(index: usize) -> String {
+    index.to_string()
+}
+
+/// Subscribes a filter's inlet at the router and waits until the router has it.
+fn subscribe(router: &Router, index: usize) -> Result<LinkRx, BrokerError> {
     let (mut tx, mut rx) = router.link(&format!("filter-{index}"))?;
-    tx.subscribe(filter.as_str()).map_err(|_| BrokerError::Router)?;
+    tx.subscribe(inlet(index)).map_err(|_| BrokerError::Router)?;
     while !matches!(rx.recv().map_err(|_| BrokerError::Router)?, Some(Notification::DeviceAck(_))) {}
     Ok(rx)
 }

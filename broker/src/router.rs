@@ -1,14 +1,18 @@
 //! rumqttd's router and the only ways into it.
 //!
-//! The router matches topics to filters and keeps a bounded log per filter. Clients never reach it: everything
-//! published goes in through one link, and every subscribed filter comes out of a link of its own (see
-//! [`crate::fanout`]). So nothing that a client does (its id, its disconnecting, its acknowledgements) can
-//! touch the parts of the router that end its thread, and nothing that it keeps per client can grow.
+//! The router keeps a bounded log per filter. Clients never reach it: everything published goes in through one link, and
+//! every subscribed filter comes out of a link of its own (see [`crate::fanout`]). So nothing that a client does (its id, its
+//! disconnecting, its acknowledgements) can touch the parts of the router that end its thread, and nothing that it keeps
+//! per client can grow.
+//!
+//! Nor does it learn what clients call their topics. It remembers every topic that it ever saw, and forgets none: so each
+//! filter has one topic there, its inlet, and a message goes into the inlets of all filters that match it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
 use rumqttd::protocol::{Packet, Publish};
 use rumqttd::{Router as Rumqttd, RouterConfig};
@@ -28,6 +32,13 @@ const OWN_LINKS: usize = 4;
 /// Messages and bytes that may wait for the router; publishers wait beyond that.
 const WAITING_MESSAGES: usize = 2_048;
 const WAITING_BYTES: usize = 8 << 20;
+
+/// A message, and the inlet of a filter that it is for.
+#[derive(Debug, Clone)]
+pub(crate) struct Routed {
+    pub(crate) inlet: Bytes,
+    pub(crate) message: Message,
+}
 
 type Connect = dyn Fn(&str) -> Option<(LinkTx, LinkRx)> + Send + Sync;
 
@@ -68,7 +79,7 @@ impl Router {
     ///
     /// # Errors
     /// The router's thread has ended.
-    pub(crate) async fn publish(&self, batch: &mut Vec<Message>) -> Result<(), BrokerError> {
+    pub(crate) async fn publish(&self, batch: &mut Vec<Routed>) -> Result<(), BrokerError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -84,8 +95,8 @@ impl Router {
         messages > WAITING_MESSAGES || (messages > 0 && self.waiting.load(Ordering::Relaxed) > WAITING_BYTES)
     }
 
-    fn push(&self, batch: &mut Vec<Message>) -> Result<(), BrokerError> {
-        let bytes: usize = batch.iter().map(Message::len).sum();
+    fn push(&self, batch: &mut Vec<Routed>) -> Result<(), BrokerError> {
+        let bytes: usize = batch.iter().map(|routed| routed.message.len()).sum();
         let mut ingress = self.ingress.lock().unwrap_or_else(PoisonError::into_inner);
         let last = {
             let mut buffer = ingress.buffer();
@@ -100,15 +111,15 @@ impl Router {
             buffer.extend(batch.drain(..).map(packet));
             last
         };
-        if let Some(message) = last {
-            ingress.publish(message.topic_bytes(), message.into_bytes()).map_err(|_| BrokerError::Router)?;
+        if let Some(Routed { inlet, message }) = last {
+            ingress.publish(inlet, message.into_bytes()).map_err(|_| BrokerError::Router)?;
         }
         Ok(())
     }
 }
 
-fn packet(message: Message) -> Packet {
-    Packet::Publish(Publish::new(message.topic_bytes(), message.into_bytes(), false), None)
+fn packet(Routed { inlet, message }: Routed) -> Packet {
+    Packet::Publish(Publish::new(inlet, message.into_bytes(), false), None)
 }
 
 impl std::fmt::Debug for Router {

@@ -163,7 +163,6 @@ fn start(
         retained,
         router,
         tap,
-        topics: Default::default(),
     })
 }
 
@@ -274,6 +273,7 @@ mod tests {
     use super::*;
     use crate::codec::QoS;
     use crate::message::{Message, Origin};
+    use crate::router::Routed;
 
     #[tokio::test]
     async fn a_broker_whose_router_died_ends() {
@@ -290,9 +290,10 @@ mod tests {
         let broker = broker.await.unwrap();
         let router = broker.shared.router.clone();
         let running = tokio::spawn(broker.run(std::future::pending()));
-        // What no client can send ends rumqttd's thread, once it has a filter to compare it with: a topic that
+        // What the broker never sends ends rumqttd's thread, once it has a filter to compare it with: a topic that
         // begins with a character of two bytes.
-        let deadly = Message::build("\u{e9}/co2", QoS::AtMostOnce, false, &[], b"x", Origin(1));
+        let message = Message::build("co2", QoS::AtMostOnce, false, &[], b"x", Origin(1));
+        let deadly = Routed { inlet: "\u{e9}/co2".into(), message };
         let poison = async {
             while !running.is_finished() {
                 // Nobody takes it once the router is dead.

@@ -1,8 +1,7 @@
 //! What all connections of a broker have in common.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::admission::Admission;
 use crate::auth::Authenticator;
@@ -15,9 +14,6 @@ use crate::registry::Registry;
 use crate::retained::Retained;
 use crate::router::Router;
 use crate::tap::Tap;
-
-/// Topics that all accounts together may publish to while the broker runs: the router remembers each.
-const TOPICS: usize = 1 << 18;
 
 /// The broker's parts, shared by its connections.
 #[derive(Debug)]
@@ -33,7 +29,6 @@ pub(crate) struct Shared {
     pub(crate) retained: Retained,
     pub(crate) router: Arc<Router>,
     pub(crate) tap: Option<Tap>,
-    pub(crate) topics: Topics,
 }
 
 /// One gate per kind of line that clients can provoke.
@@ -44,6 +39,7 @@ pub(crate) struct Gates {
     pub(crate) crowded: Gate,
     pub(crate) login: Gate,
     pub(crate) publish: Gate,
+    pub(crate) quota: Gate,
     pub(crate) subscribe: Gate,
 }
 
@@ -55,44 +51,5 @@ impl Origins {
     /// A number that is not the broker's own. Comes round after four thousand million connections.
     pub(crate) fn next(&self) -> Origin {
         Origin(self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1))
-    }
-}
-
-/// The topics that were ever published to.
-#[derive(Debug, Default)]
-pub(crate) struct Topics {
-    by_account: Mutex<HashMap<String, HashSet<Box<str>>>>,
-    count: AtomicUsize,
-}
-
-impl Topics {
-    /// Whether `account` may publish to `topic` without exceeding `max` distinct topics.
-    pub(crate) fn admit(&self, account: &str, topic: &str, max: usize) -> bool {
-        let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
-        if !by_account.contains_key(account) {
-            by_account.insert(account.to_owned(), HashSet::new());
-        }
-        let Some(topics) = by_account.get_mut(account) else { return false };
-        if topics.contains(topic) {
-            return true;
-        }
-        if topics.len() >= max || self.count.load(Ordering::Relaxed) >= TOPICS {
-            return false;
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        topics.insert(topic.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_cannot_fill_the_router_with_topics() {
-        let topics = Topics::default();
-        assert!(topics.admit("a", "1", 2) && topics.admit("a", "2", 2));
-        assert!(!topics.admit("a", "3", 2));
-        assert!(topics.admit("a", "2", 2) && topics.admit("b", "3", 2));
     }
 }

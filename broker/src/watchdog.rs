@@ -7,10 +7,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::codec::QoS;
 use crate::error::BrokerError;
+use crate::fanout::Lead;
 use crate::filter::Filter;
 use crate::hub::Subscriber;
 use crate::message::{Message, Origin};
 use crate::outbox::Outbox;
+use crate::router::Routed;
 use crate::shared::Shared;
 
 /// Where the watchdog's messages go; below [`crate::fanout::RESERVED_ROOT`].
@@ -47,7 +49,9 @@ pub(crate) async fn watch(shared: &Shared) -> BrokerError {
 async fn round_trip(shared: &Shared, outbox: &Outbox, number: u64) -> Result<(), BrokerError> {
     let payload = number.to_be_bytes();
     let message = Message::build(TOPIC, QoS::AtMostOnce, false, &[], &payload, Origin::BROKER);
-    shared.router.publish(&mut vec![message]).await?;
+    let route = shared.fanout.route(TOPIC);
+    let routed = |lead: &Lead| Routed { inlet: lead.inlet.clone(), message: message.clone() };
+    shared.router.publish(&mut route.hubs.iter().map(routed).collect()).await?;
     let mut returned = false;
     while !returned {
         outbox.filled().await;

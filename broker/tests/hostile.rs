@@ -310,20 +310,39 @@ async fn connections_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_and_topics_are_bounded() {
-    let limits = Limits { subscriptions: 2, topics_per_account: 3, ..Limits::default() };
+async fn subscriptions_are_bounded() {
+    let limits = Limits { subscriptions: 2, ..Limits::default() };
     let broker = TestBroker::with_limits(limits).await;
     let mut device = broker.client("device").await;
     for (filter, granted) in [("device/#", true), ("device/b", true), ("device/c", false), ("device/b", true)]
     {
         assert_eq!(device.subscribe(filter).await, granted, "{filter}");
     }
-    for number in 0..5 {
-        device.publish(&format!("device/{number}"), false, "x").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_keeps_so_many_topics_at_a_time_however_many_it_has_ever_had() {
+    let limits = Limits { topics_per_account: 3, ..Limits::default() };
+    let broker = TestBroker::with_limits(limits).await;
+    let mut device = broker.client("device").await;
+    assert!(device.subscribe("device/#").await);
+    let topic = |round: usize, number: usize| format!("device/{round}-{number}");
+    for round in 0..20 {
+        for number in 0..5 {
+            device.publish(&topic(round, number), true, "kept").await;
+        }
+        for number in 0..5 {
+            device.publish(&topic(round, number), true, "").await;
+        }
+        device.publish("device/unkept", false, &round.to_string()).await;
+        let mut arrived = Vec::new();
+        while arrived.last().is_none_or(|last| *last != round.to_string()) {
+            arrived.push(device.next().await.payload);
+        }
+        assert_eq!(arrived.iter().filter(|payload| **payload == "kept").count(), 3, "in round {round}");
     }
-    device.publish("device/0", false, "last").await;
-    while device.next().await.payload != "last" {}
-    assert_eq!(broker.counters.snapshot().refused_publishes, 2);
+    let counters = broker.counters.snapshot();
+    assert_eq!((counters.refused_publishes, counters.refused_over_quota, counters.retained), (40, 40, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,7 +52,18 @@ pub fn run(bytes: &[u8]) {
 
 fn shape() -> Shape {
     let function = "any_above".to_owned();
-    Shape { peers: 4, threshold: 1, malicious: true, agents: 6, minimum: 3, epoch: 3, step: 200, function }
+    Shape {
+        peers: 4,
+        threshold: 1,
+        malicious: true,
+        agents: 6,
+        minimum: 3,
+        epoch: 3,
+        step: 200,
+        function,
+        sums: true,
+        lone: false,
+    }
 }
 
 fn read(mut bytes: &[u8]) -> Vec<Sent<'_>> {

@@ -2,6 +2,8 @@
 //! hold. `fuzz_targets/` hands `run` to libFuzzer; `tests/corpus.rs` hands it what lies in `corpus/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target says no by panicking")]
 
+pub mod asked;
+pub mod audited;
 pub mod broker_packets;
 pub mod client_packets;
 pub mod config;
@@ -23,11 +25,13 @@ pub mod topic;
 pub type Target = fn(&[u8]);
 
 /// All targets by name: first what reads what comes by network, then what reads files, then the peers' machines.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("envelope", envelope::run),
     ("broker_packets", broker_packets::run),
     ("peer_message", peer_message::run),
     ("signed", signed::run),
+    ("asked", asked::run),
+    ("audited", audited::run),
     ("client_packets", client_packets::run),
     ("sensor", sensor::run),
     ("sealed_output", sealed_output::run),

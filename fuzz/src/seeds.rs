@@ -11,7 +11,7 @@ use smc_sim::Schedule;
 use smc_sim::world::{Content, NOON, Packet, Sender, World};
 
 use crate::site::{KEYS, ROSTER, site};
-use crate::{envelope, liar};
+use crate::{asked, audited, envelope, liar};
 
 /// No seed is longer: large inputs are slow and say no more.
 const LONGEST: usize = 4096;
@@ -23,6 +23,8 @@ pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let world = played();
     let peer_messages = distinct(messages(&world).map(|(_, message)| message.to_bytes().to_vec()));
     let all = [
+        ("asked", asked::seeds()),
+        ("audited", audited::seeds()),
         ("broker_packets", texts(BROKER_PACKETS)),
         ("client_packets", texts(CLIENT_PACKETS).into_iter().chain(oversized()).collect()),
         ("config", files(CONFIGS)),

@@ -60,7 +60,7 @@ fn card(bytes: &[u8]) {
 }
 
 /// A document with a signature, which no key of the site verifies unless it made it.
-fn signed<D: Signable + DeserializeOwned + Clone + PartialEq + Debug>(bytes: &[u8]) -> Option<()> {
+pub(crate) fn signed<D: Signable + DeserializeOwned + Clone + PartialEq + Debug>(bytes: &[u8]) -> Option<()> {
     let signed = read::<Signed<D>>(bytes)?;
     for keys in KEYS.iter() {
         let _ = signed.clone().verified(&keys.signing.verifying_key());
@@ -72,7 +72,7 @@ fn signed<D: Signable + DeserializeOwned + Clone + PartialEq + Debug>(bytes: &[u
 }
 
 /// What can be read has a text to sign, and that text reads as the same.
-fn read<D: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) -> Option<D> {
+pub(crate) fn read<D: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) -> Option<D> {
     let document: D = serde_json::from_slice(bytes).ok()?;
     let text = canonical(&document);
     assert!(!text.is_empty(), "{document:?} has no form to sign");

@@ -1,6 +1,8 @@
-//! `murmur bench`. `functions`: what each function takes from the vote to the result. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
+//! `murmur bench`. `functions`: what each function takes from the vote to the result. `requests`: from a request to the peers'
+//! decisions. `sessions`: what many queries cost a peer. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
+mod asking;
 mod audit;
 mod child;
 mod figures;
@@ -8,13 +10,18 @@ mod functions;
 mod pairing;
 mod phase;
 mod plain;
+mod requests;
 mod role;
+mod sessions;
 mod setup;
 mod timeline;
 
 use std::time::Duration;
 
+use smc_core::name::{NodeName, QueryName};
+use smc_core::request::Verdict;
 use smc_core::roster::RosterError;
+use smc_mqtt::client::ClientError;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::process;
 use smc_peer::AuditError;
@@ -29,7 +36,9 @@ use self::figures::{Machine, Ratios};
 pub(crate) use self::functions::{USUAL, functions};
 pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
+pub(crate) use self::requests::requests;
 pub(crate) use self::role::{Role, play};
+pub(crate) use self::sessions::sessions;
 pub(crate) use self::setup::Setup;
 use crate::stage::StageError;
 
@@ -37,7 +46,11 @@ use crate::stage::StageError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     #[error(transparent)]
+    Ask(#[from] ClientError),
+    #[error(transparent)]
     Child(#[from] ChildError),
+    #[error("`{query}` is {verdict} at {peer}: {reason}")]
+    Denied { query: QueryName, verdict: Verdict, peer: NodeName, reason: String },
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
     #[error("stopped before the end")]

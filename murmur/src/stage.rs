@@ -283,7 +283,11 @@ pub(crate) fn accounts(
         })
     };
     for (name, secret) in secrets {
-        let role = if roster.peer_named(name.as_str()).is_some() { Role::Peer } else { Role::Agent };
+        let role = match name {
+            name if roster.peer_named(name.as_str()).is_some() => Role::Peer,
+            name if roster.client(name).is_some() => Role::Client,
+            _ => Role::Agent,
+        };
         accounts.push(account(name.as_str(), role, secret.password.reveal().as_bytes())?);
     }
     accounts.push(account(OBSERVER, Role::Reader, observer.reveal().as_bytes())?);

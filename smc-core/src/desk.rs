@@ -85,6 +85,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Tells a client that more came from it at once than is read, on the topic of what was not.
+    pub fn handle_excess(&mut self, now: Timestamp, (client, query): (&NodeName, &QueryName)) {
+        let reason =
+            format!("more requests of `{client}` came at once than are read; send it again in a minute");
+        self.answer(now, client, query, None, reason);
+    }
+
     /// Does what the operator says about a query.
     ///
     /// # Errors

@@ -22,14 +22,24 @@ pub enum Rule {
     MatchingVotes,
     /// 4.3, 4.7: the strictest minimum cohort.
     MinimumCohort,
+    /// 4.7: what others compute counts when results may not stand beside each other.
+    OthersCount,
     /// 4.2: a window that has no plan when the next one closes is given up.
     Overtaking,
+    /// 4.2: a peer takes part late only in a window that it has closed in this life.
+    OwnClose,
+    /// 4.7: a peer computes what itself allows, and nothing else.
+    OwnConsent,
     /// 1: two quorums share a peer that follows the protocol.
     Quorum,
     /// 4.7: results that would single somebody out together are withheld.
     ReleaseRule,
+    /// 4.3: a query is computed where a quorum allows it.
+    SessionQuorum,
     /// 4.6: a restarted peer keeps its votes.
     SingleVote,
+    /// 4.7: agents whose terms don't cover a query are left out.
+    Terms,
     /// 4.6: the vote is on disk before it is sent.
     VoteOnDisk,
     /// 4.1: what is about a time far off is refused.
@@ -38,7 +48,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::AgreedKeys,
         Self::AllVotes,
         Self::CheckedInputs,
@@ -48,10 +58,15 @@ impl Rule {
         Self::LabelUniqueness,
         Self::MatchingVotes,
         Self::MinimumCohort,
+        Self::OthersCount,
         Self::Overtaking,
+        Self::OwnClose,
+        Self::OwnConsent,
         Self::Quorum,
         Self::ReleaseRule,
+        Self::SessionQuorum,
         Self::SingleVote,
+        Self::Terms,
         Self::VoteOnDisk,
         Self::Windows,
     ];

@@ -272,7 +272,7 @@ fn is_part(world: &World, part: u32, w: u64) -> impl Fn(&Packet) -> bool + use<>
         Content::Input { bundle, window: of, .. } => {
             (packet.from, of) == (Sender::Agent(0), window) && roster.bundle(bundle).part == part
         }
-        Content::Peer(_) => false,
+        Content::Asked { .. } | Content::Peer(_) => false,
     }
 }
 

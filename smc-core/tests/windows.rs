@@ -201,7 +201,7 @@ fn an_agents_messages_have_one_size_and_one_rhythm_whatever_it_reads() {
         world.run(6);
         let size = |content: &Content| match content {
             Content::Input { plaintext, .. } => plaintext.len(),
-            Content::Peer(_) => 0,
+            Content::Asked { .. } | Content::Peer(_) => 0,
         };
         let agents = world.log.sent.iter().filter(|(_, packet)| matches!(packet.from, Sender::Agent(_)));
         agents.map(|(at, packet)| (*at, packet.from, packet.to, size(&packet.content))).collect::<Vec<_>>()

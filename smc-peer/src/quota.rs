@@ -36,6 +36,8 @@ pub(crate) struct Quotas {
 pub(crate) enum Excess {
     /// Too many messages.
     Flood,
+    /// The first one too many: whoever may be told is told once.
+    FloodBegins,
     /// More bytes than any message of this sender has.
     TooLarge,
 }
@@ -47,6 +49,8 @@ struct Bucket {
     burst: f64,
     left: f64,
     filled: Timestamp,
+    /// Whether the last message was one too many.
+    floods: bool,
 }
 
 impl Quotas {
@@ -93,21 +97,27 @@ impl Quotas {
     /// # Errors
     /// If it is to be refused unread.
     pub(crate) fn client(&mut self, now: Timestamp, from: &NodeName) -> Result<(), Excess> {
-        self.clients.get_mut(from).unwrap_or(&mut self.strangers).take(now)
+        match self.clients.get_mut(from) {
+            Some(client) => client.take(now),
+            // Of strangers there may be any number, and nobody to tell.
+            None => self.strangers.take(now).map_err(|_| Excess::Flood),
+        }
     }
 }
 
 impl Bucket {
     fn new(rate: f64, burst: f64, now: Timestamp) -> Self {
-        Self { rate, burst, left: burst, filled: now }
+        Self { rate, burst, left: burst, filled: now, floods: false }
     }
 
     fn take(&mut self, now: Timestamp) -> Result<(), Excess> {
         let since: Duration = now.since(self.filled);
         self.filled = self.filled.max(now);
         self.left = (self.left + since.as_secs_f64() * self.rate).min(self.burst);
-        if self.left < 1.0 {
-            return Err(Excess::Flood);
+        let floods = self.left < 1.0;
+        let goes_on = std::mem::replace(&mut self.floods, floods);
+        if floods {
+            return Err(if goes_on { Excess::Flood } else { Excess::FloodBegins });
         }
         self.left -= 1.0;
         Ok(())
@@ -128,5 +138,15 @@ mod tests {
         assert_eq!(taken(&mut bucket, NOON + Duration::from_secs(2)), 20);
         assert_eq!(taken(&mut bucket, NOON), 0, "a clock that is set back refills nothing");
         assert_eq!(taken(&mut bucket, NOON + Duration::from_secs(3_600)), 50);
+        assert_eq!(
+            bucket.take(NOON + Duration::from_secs(3_600)),
+            Err(Excess::Flood),
+            "that it floods is known"
+        );
+        let later = NOON + Duration::from_secs(3_601);
+        assert_eq!(taken(&mut bucket, later), 10);
+        let mut fresh = Bucket::new(1.0, 1.0, NOON);
+        let said = [fresh.take(NOON), fresh.take(NOON), fresh.take(NOON)];
+        assert_eq!(said, [Ok(()), Err(Excess::FloodBegins), Err(Excess::Flood)]);
     }
 }

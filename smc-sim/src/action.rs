@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::{Loss, Step};
+use crate::world::{Loss, Step, Wish};
+use smc_core::order::Verb;
 
 /// One history. It is replayed exactly, for everything else follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,8 +39,12 @@ pub struct Shape {
     pub epoch: u64,
     /// How long peers wait for each other, in milliseconds.
     pub step: u64,
-    /// The function that is asked for beside two sums.
+    /// The function that is asked for in the site file.
     pub function: String,
+    /// Whether the site file asks for the sums of all and of floor 1 besides.
+    pub sums: bool,
+    /// Whether the last agent is alone on its floor.
+    pub lone: bool,
 }
 
 /// Something that happens.
@@ -64,6 +69,13 @@ pub enum Action {
         agent: u8,
         /// How.
         lie: AgentLie,
+    },
+    /// The client asks for something until this ends.
+    Ask(Ask),
+    /// The client needs a query no longer.
+    Cancel {
+        /// The query's number.
+        query: u8,
     },
     /// A peer's clock is off by so many milliseconds.
     Clock {
@@ -92,6 +104,15 @@ pub enum Action {
         peer: Option<u8>,
         /// How many messages.
         messages: u32,
+    },
+    /// A peer's operator says what to do about a query.
+    Order {
+        /// Whose.
+        peer: u8,
+        /// The query's number.
+        query: u8,
+        /// What.
+        verb: Verb,
     },
     /// Peers on one side don't hear those on the other.
     Partition {
@@ -132,6 +153,13 @@ pub enum Action {
         /// Twice.
         twice: u64,
     },
+    /// An agent's owner wants something.
+    Wish {
+        /// Whose.
+        agent: u8,
+        /// What.
+        wish: Wish,
+    },
     /// The broker withholds from one peer what belongs to one step, from all or from one sender: others see it.
     Withhold {
         /// Whose messages; everybody's if none.
@@ -141,6 +169,30 @@ pub enum Action {
         /// From whom.
         to: u8,
     },
+}
+
+/// What the client asks for, and what each peer's policy says to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The query's number. Of two with one number each peer takes the first.
+    pub query: u8,
+    /// A function that takes no parameters.
+    pub function: String,
+    /// The floor that it is about; all of them if none.
+    pub floor: Option<u8>,
+    /// The fewest agents.
+    pub minimum: u32,
+    /// Every how many windows.
+    pub every: u64,
+    /// Whether one value is enough.
+    pub once: bool,
+    /// What for.
+    pub purpose: String,
+    /// The peers that allow it.
+    pub allow: Vec<u8>,
+    /// The peers that leave it to their operators; all others deny it.
+    pub leave: Vec<u8>,
 }
 
 /// How agents lie.

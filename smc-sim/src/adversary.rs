@@ -85,7 +85,7 @@ impl Adversary {
             Action::Partition { side } => {
                 let here = |sender: Sender| match sender {
                     Sender::Peer(peer) => Some(side.contains(&peer.get())),
-                    Sender::Agent(_) => None,
+                    Sender::Agent(_) | Sender::Client => None,
                 };
                 let apart = here(packet.from).is_some_and(|from| from != side.contains(&packet.to.get()));
                 ("a partition", apart.then_some(Fate::Drop))
@@ -112,6 +112,7 @@ impl Adversary {
     fn identity(&self, packet: &Packet) -> u64 {
         let from = match packet.from {
             Sender::Agent(agent) => 100 + agent as u64,
+            Sender::Client => 99,
             Sender::Peer(peer) => peer.get().into(),
         };
         let of = match &packet.content {
@@ -121,6 +122,7 @@ impl Adversary {
             Content::Peer(PeerMessage::Endorsement(endorsement)) => endorsement.query.to_string(),
             Content::Peer(PeerMessage::Inventory(inventory)) => inventory.document.quantity.to_string(),
             Content::Peer(PeerMessage::Vote(vote)) => vote.document.quantity.to_string(),
+            Content::Asked { json, .. } => String::from_utf8_lossy(json).into_owned(),
             Content::Input { bundle, .. } => bundle.at().to_string(),
             Content::Peer(PeerMessage::Seeds(_)) => String::new(),
         };
@@ -282,7 +284,7 @@ pub fn astray(packet: &Packet, whim: u64) -> Packet {
             elsewhere(&mut partial.window);
             partial.round = (whim >> 32) as u32 % 4;
         }
-        Content::Peer(_) => {}
+        Content::Asked { .. } | Content::Peer(_) => {}
     }
     packet
 }

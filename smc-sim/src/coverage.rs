@@ -17,10 +17,16 @@ pub struct Coverage {
     pub schedules: u64,
     /// Values that were published.
     pub published: u64,
+    /// Those of queries that were asked for while the site ran.
+    pub asked: u64,
+    /// Those that agents were left out of by their terms.
+    pub declined: u64,
     /// How many histories each kind of site, function and action was in.
     pub drawn: BTreeMap<String, u64>,
     /// How many messages met with what.
     pub messages: BTreeMap<String, u64>,
+    /// What peers decided about what was asked.
+    pub decisions: BTreeMap<String, u64>,
     /// What windows came to, at each honest peer.
     pub outcomes: BTreeMap<String, u64>,
     /// Why messages were refused.
@@ -46,9 +52,15 @@ impl Coverage {
         coverage.messages = met.filter(|(met, _)| met != "nothing").collect();
         for told in world.log.results.iter().filter(|told| !world.liars.contains(told.peer)) {
             let result = &told.signed.result;
-            coverage.published += u64::from(told.publish && result.status == Status::Ok);
+            let published = told.publish && result.status == Status::Ok;
+            coverage.published += u64::from(published);
+            coverage.asked += u64::from(published && world.roster.query_named(&result.query).is_none());
+            coverage.declined += u64::from(published && result.declined > 0);
             let reason = result.reason.as_deref().unwrap_or(if result.validated { "validated" } else { "" });
             count(&mut coverage.outcomes, format!("{}: {}", result.status, without_numbers(reason)));
+        }
+        for (_, _, decision) in &world.log.decided {
+            count(&mut coverage.decisions, decision.verdict.to_string());
         }
         for (_, refusal) in &world.log.refused {
             count(&mut coverage.refusals, refusal.to_string());
@@ -63,9 +75,12 @@ impl Coverage {
     pub fn add(&mut self, other: &Self) {
         self.schedules += other.schedules;
         self.published += other.published;
+        self.asked += other.asked;
+        self.declined += other.declined;
         for (sum, add) in [
             (&mut self.drawn, &other.drawn),
             (&mut self.messages, &other.messages),
+            (&mut self.decisions, &other.decisions),
             (&mut self.outcomes, &other.outcomes),
             (&mut self.refusals, &other.refusals),
             (&mut self.blame, &other.blame),
@@ -82,6 +97,7 @@ impl std::fmt::Display for Coverage {
         let parts = [
             ("histories with", &self.drawn),
             ("messages that met with", &self.messages),
+            ("decisions", &self.decisions),
             ("windows that came to", &self.outcomes),
             ("messages refused as", &self.refusals),
             ("nodes named for", &self.blame),
@@ -113,14 +129,19 @@ fn kind(action: &Action) -> String {
         }
         Action::Peer { lie, .. } => return format!("peer lies: {lie:?}"),
         Action::Withhold { step, .. } => return format!("broker withholds: {step:?}"),
+        Action::Ask(ask) if ask.once => "request for one value",
+        Action::Ask(_) => "request",
+        Action::Cancel { .. } => "cancellation",
         Action::Clock { .. } => "clock off",
         Action::Flood { peer: None, .. } => "flood of an agent",
         Action::Flood { peer: Some(_), .. } => "flood of a peer",
         Action::Gaps { .. } => "gaps",
+        Action::Order { verb, .. } => return format!("order to {verb}"),
         Action::Partition { .. } => "partition",
         Action::Replay { .. } => "replay",
         Action::Rumour { .. } => "rumour",
         Action::Weather { .. } => "weather",
+        Action::Wish { .. } => "an agent's terms",
     };
     name.to_owned()
 }

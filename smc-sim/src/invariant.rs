@@ -3,6 +3,8 @@
 //! They look at what honest peers send and tell, never at what a peer thinks. Liars are held to nothing.
 
 mod blame;
+mod consent;
+mod declined;
 mod first_input;
 mod labels;
 mod liveness;
@@ -18,10 +20,11 @@ mod values;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use smc_core::function::Query;
+use smc_core::name::QueryName;
 use smc_core::protocol::plan::{Member, Plan};
 use smc_core::result::Status;
-use smc_core::roster::{AgentIndex, QuantityIndex, QueryIndex};
+use smc_core::roster::{AgentIndex, QuantityIndex};
+use smc_core::session::Session;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::WindowIndex;
 
@@ -63,6 +66,8 @@ pub trait Invariant {
 pub fn all() -> Vec<Box<dyn Invariant>> {
     vec![
         Box::<blame::Blame>::default(),
+        Box::<consent::Consent>::default(),
+        Box::<declined::Declined>::default(),
         Box::<first_input::FirstInput>::default(),
         Box::<labels::Labels>::default(),
         Box::<liveness::Liveness>::default(),
@@ -97,6 +102,10 @@ struct Lane {
 }
 
 impl Lane {
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.member).chain(&self.with)
+    }
+
     fn is_fresh(&self, window: WindowIndex) -> bool {
         self.member.window == window && self.with.is_none_or(|with| with.window == window)
     }
@@ -107,9 +116,21 @@ impl<'a> View<'a> {
         !self.world.liars.contains(peer)
     }
 
-    fn query(&self, told: &Told) -> (QueryIndex, &'a Query) {
-        let index = self.world.roster.query_named(&told.signed.result.query).expect("a result of no query");
-        (index, self.world.roster.query(index))
+    /// What a peer means by the name of a query: of the site file, or what it decided about last.
+    fn session(&self, at: PeerIndex, name: &QueryName) -> Option<Arc<Session>> {
+        if let Some(standing) = self.world.roster.query_named(name) {
+            return Some(Arc::new(Session::standing(&self.world.roster, standing)));
+        }
+        let mut decided = self.world.log.decided.iter().rev();
+        let (_, _, decision) = decided.find(|(_, peer, decision)| *peer == at && decision.query == *name)?;
+        self.world.asked.get(&decision.request?).cloned()
+    }
+
+    /// What a result is of.
+    fn told_of(&self, told: &Told) -> Result<Arc<Session>, String> {
+        let query = &told.signed.result.query;
+        self.session(told.peer, query)
+            .ok_or_else(|| format!("{} told a result of {query}, which it does not know", told.peer))
     }
 
     /// The plan that a peer agreed to.
@@ -121,13 +142,32 @@ impl<'a> View<'a> {
 
     /// What a value covers, by the plans that its teller agreed to.
     fn lanes(&self, told: &Told) -> Result<Vec<Lane>, String> {
-        let ((index, query), window) = (self.query(told), told.signed.result.window.index);
-        let missing = || format!("{} told a value of {} without an agreement", told.peer, query.name);
+        Ok(self.lanes_and_declined(told)?.0)
+    }
+
+    /// The same, and what is left out of it because of what the peers agreed that agents demand.
+    fn lanes_and_declined(&self, told: &Told) -> Result<(Vec<Lane>, Vec<Lane>), String> {
+        let (session, window) = (self.told_of(told)?, told.signed.result.window.index);
+        let lanes = self.scoped_lanes(told.peer, &session, window)?;
+        let (query, end) = (session.query(), self.world.period().end(window));
+        let covers = |lane: &Lane| lane.members().all(|member| member.terms.cover(query, end));
+        Ok(lanes.into_iter().partition(covers))
+    }
+
+    /// The readings of the agreed cohort within the scope of a query.
+    fn scoped_lanes(
+        &self,
+        at: PeerIndex,
+        session: &Session,
+        window: WindowIndex,
+    ) -> Result<Vec<Lane>, String> {
+        let query = session.query();
+        let missing = || format!("{at} told a value of {} without an agreement", query.name);
         let readings = |quantity| -> Result<Vec<(AgentIndex, Member)>, String> {
-            let plan = self.plan(told.peer, quantity, window).ok_or_else(missing)?;
+            let plan = self.plan(at, quantity, window).ok_or_else(missing)?;
             Ok(plan.cohort.iter().map(|&member| (self.agent_of(quantity, member.stream), member)).collect())
         };
-        let covered = |agent: &AgentIndex| self.world.roster.covers(index, *agent);
+        let covered = |agent: &AgentIndex| query.covers(&self.world.roster.agent(*agent).labels);
         let own = readings(query.quantity)?.into_iter().filter(|(agent, _)| covered(agent));
         let Some(with) = query.with else {
             return Ok(own.map(|(agent, member)| Lane { agent, member, with: None }).collect());

@@ -44,9 +44,9 @@ struct Options {
     #[arg(long)]
     json: bool,
 
-    /// Switches off one safety rule after the other and tells which seed notices it.
-    #[arg(long)]
-    mutations: bool,
+    /// Switches off one safety rule after the other, or those that are named, and tells which seed notices it.
+    #[arg(long, value_name = "RULE", num_args = 0..)]
+    mutations: Option<Vec<String>>,
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -58,8 +58,8 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let ok = if options.mutations {
-        mutations(&options)
+    let ok = if let Some(rules) = &options.mutations {
+        mutations(&options, rules)
     } else if let Some(path) = &options.schedule {
         match read(path) {
             Ok(schedule) => one(&options, &schedule),
@@ -116,8 +116,9 @@ fn many(options: &Options) -> bool {
         println!("{report}");
     } else {
         println!("{coverage}");
-        let Coverage { schedules, published, .. } = coverage;
+        let Coverage { schedules, published, asked, declined, .. } = coverage;
         println!("{schedules} histories in {seconds:.1} s, {per_second:.1}/s; {published} values published");
+        println!("{asked} of queries asked for while the site ran, {declined} without agents that declined");
     }
     let Some((seed, violation)) = failure else { return true };
     failed(options, &Schedule::from_seed(seed), &violation);
@@ -200,7 +201,7 @@ fn search(
 }
 
 #[cfg(not(mutation))]
-fn mutations(_: &Options) -> bool {
+fn mutations(_: &Options, _: &[String]) -> bool {
     eprintln!(
         "error: this build has all its safety rules; one whose rules can be switched off is built and run with"
     );
@@ -212,12 +213,13 @@ fn mutations(_: &Options) -> bool {
 
 /// Whether every rule is missed by some seed; a rule that Ctrl-C cut short is not told.
 #[cfg(mutation)]
-fn mutations(options: &Options) -> bool {
+fn mutations(options: &Options, rules: &[String]) -> bool {
     use smc_core::mutation::{Rule, disable};
     let stop = stopped_by_ctrl_c();
     let mut all = true;
     println!("{:<22} {:>6}  {:<16} what was noticed", "without", "seed", "by");
-    for rule in Rule::ALL {
+    let is_meant = |rule: &Rule| rules.is_empty() || rules.contains(&format!("{rule:?}"));
+    for rule in Rule::ALL.into_iter().filter(is_meant) {
         disable(Some(rule));
         let progress = |done| eprintln!("without {rule:?}: {done} histories");
         let (_, found) = search(options.seeds.clone(), jobs(options), stop, progress);

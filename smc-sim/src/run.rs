@@ -1,5 +1,6 @@
 //! Plays a history and holds the invariants against every step of it.
 
+mod asked;
 mod guard;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use crate::invariant::{self, Invariant, View};
 use crate::noise::noise;
 use crate::schedule::BITS;
 use crate::world::{NOON, Packet, Sender, Skew, Step, World, peer};
+use smc_core::order::Verb;
 
 /// What must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,7 @@ impl<'a> Play<'a> {
             let speaks = noise(seed, &[1, agent as u64, window]) % 1000 >= gaps.of_1000(window);
             speaks.then_some((noise(seed, &[2, agent as u64, window]) % (1 << BITS)) as f64)
         });
+        world.judge(asked::policies(schedule, &world.roster));
         Self { schedule, world, adversary, invariants: invariant::all(), says, told: 0 }
     }
 
@@ -184,9 +187,13 @@ impl<'a> Play<'a> {
                 }
                 after => self.world.host(peer(*of)).breath = *after,
             },
+            Action::Ask(ask) => self.world.ask(ask.request(&self.world.roster, timed)),
+            Action::Cancel { query } => self.world.cancel(&asked::name(*query)),
             Action::Flood { peer, messages } => self.flood(*peer, *messages, timed.at),
+            Action::Order { peer: at, query, verb } => self.order(*at, *query, *verb),
             Action::Replay { back, messages } => self.replay(*back, *messages, timed.at),
             Action::Rumour { at, about, up } => self.world.presence_at(peer(*at), peer(*about), *up),
+            Action::Wish { agent, wish } => self.world.wish((*agent).into(), Some(wish.clone())),
             Action::Agent { .. }
             | Action::Gaps { .. }
             | Action::Partition { .. }
@@ -209,7 +216,15 @@ impl<'a> Play<'a> {
                     self.come_back(of, loss);
                 }
             }
+            Action::Wish { agent, .. } => self.world.wish(agent.into(), None),
             _ => {}
+        }
+    }
+
+    /// An order that makes no sense now is not followed, and said so.
+    fn order(&mut self, at: u8, query: u8, verb: Verb) {
+        if let Err(refused) = self.world.order(peer(at), verb, &asked::name(query)) {
+            self.say(|| format!("peer {at} does not {verb}: {refused}"));
         }
     }
 

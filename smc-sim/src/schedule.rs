@@ -1,5 +1,7 @@
 //! Histories drawn from a seed.
 
+mod asked;
+
 use std::time::Duration;
 
 use smc_core::function::catalogue;
@@ -87,7 +89,7 @@ impl Schedule {
     }
 
     fn drawn(seed: u64, dice: &mut Dice<'_>) -> Self {
-        let site = shape(dice);
+        let mut site = shape(dice);
         let trouble = 2 + dice.below(5);
         let liars = liars(dice, &site);
         let count = dice.below(MOST_ACTIONS + 1);
@@ -97,6 +99,12 @@ impl Schedule {
         }
         if dice.one_in(3) {
             actions.extend(storm(dice, &site, trouble));
+        }
+        if dice.one_in(8) {
+            site = made_for_conspiracy(site);
+            actions.extend(asked::conspiracy(dice, &site, trouble));
+        } else if dice.one_in(2) {
+            actions.extend(asked::asked(dice, &site, trouble));
         }
         let ends = actions.iter().map(|timed| (timed.at + timed.lasts).div_ceil(1000));
         let trouble = ends.fold(trouble, u64::max);
@@ -129,7 +137,15 @@ fn shape(dice: &mut Dice<'_>) -> Shape {
         // With long steps a window may not be done when the next one closes.
         step: dice.of(&[200, 200, 200, LONG_STEP]),
         function: functions[dice.below(functions.len() as u64) as usize].name.to_owned(),
+        sums: !dice.one_in(3),
+        lone: false,
     }
+}
+
+/// Nothing on the quantity but what is asked for, and two whole floors beside one agent.
+fn made_for_conspiracy(site: Shape) -> Shape {
+    let function = "vector_sum".to_owned();
+    Shape { agents: site.agents.max(2 * site.minimum as u8 + 1), sums: false, lone: true, function, ..site }
 }
 
 /// Up to t peers, where peers may lie.
@@ -276,7 +292,7 @@ fn agent_lie(dice: &mut Dice<'_>, site: &Shape) -> AgentLie {
 }
 
 impl Shape {
-    /// The site, with keys drawn from `seed`: a sum, the sum of one floor, and the function.
+    /// The site, with keys drawn from `seed`: the function, and as a rule a sum and the sum of one floor.
     pub fn site(&self, seed: u64) -> Site {
         let site = Site::seeded(self.peers, self.threshold, seed);
         let site = if self.malicious { site.malicious() } else { site };
@@ -287,15 +303,20 @@ impl Shape {
         });
         let site = site.numbers("level", BITS).numbers("load", BITS).vector("shape", 2, ELEMENTS);
         let site = (0..self.agents).fold(site, |site, agent| {
-            let floor = if agent % 2 == 0 { "1" } else { "2" };
+            let floor = match agent {
+                agent if self.lone && agent + 1 == self.agents => "3",
+                agent if agent % 2 == 0 => "1",
+                _ => "2",
+            };
             site.agent(&[("floor", floor)], self.streams())
         });
         let floor = |floor: &str| QueryTable {
             scope: [("floor".to_owned(), floor.to_owned())].into(),
             ..query(&format!("floor-{floor}"), "sum", "level")
         };
-        let site = site.asking(query("all", "sum", "level")).asking(floor("1"));
-        site.asking(self.function())
+        let site =
+            if self.sums { site.asking(query("all", "sum", "level")).asking(floor("1")) } else { site };
+        site.asking(self.function()).client()
     }
 
     fn streams(&self) -> &'static [&'static str] {

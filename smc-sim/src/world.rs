@@ -1,38 +1,47 @@
 //! Peers and agents of one site in one process, under one clock that only the test moves. No envelopes: each
 //! message arrives as what its sender would have been proven to have sent.
 
+mod desk;
 pub mod host;
 pub mod log;
 pub mod network;
 pub mod plain;
 pub mod site;
+mod told;
+pub mod wish;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use smc_core::agent::{Agent, GapReason};
+use smc_core::desk::Outcome;
+use smc_core::digest::Digest;
 use smc_core::identity::SigningKey;
 use smc_core::message::PeerMessage;
+use smc_core::name::QueryName;
 use smc_core::peer::{Event, Message, Peer, Recovered, Refusal, Taken};
 use smc_core::peers::PeerSet;
 use smc_core::protocol::input::Input;
 use smc_core::protocol::terms::Terms;
 use smc_core::quantity::Quantity;
-use smc_core::result::SignedResult;
 use smc_core::roster::{AgentIndex, Roster};
+use smc_core::session::Session;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
-use smc_core::value::Value;
 use zeroize::Zeroizing;
 
+pub use self::desk::client_key;
+use self::desk::{Policy, open_desk};
 pub use self::host::{Disk, Host, InputKey, Loss, Skew};
 pub use self::log::{Log, Told};
 use self::network::Flights;
 pub use self::network::{Content, Fate, LATENCY, Packet, Sender, Step};
 use self::site::PERIOD;
 pub use self::site::Site;
+pub use self::wish::Wish;
 
 /// Noon, the first instant of a cohort epoch and of the worlds' window 0.
 pub const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
@@ -63,6 +72,13 @@ pub struct World {
     pub liars: PeerSet,
     /// What agents draw from.
     pub rng: ChaCha20Rng,
+    /// What was asked for at run time, by the digest of the request.
+    pub asked: BTreeMap<Digest, Arc<Session>>,
+    /// What the client's topics hold, for peers that come later.
+    retained: BTreeMap<QueryName, (Digest, Vec<u8>)>,
+    policy: Policy,
+    /// What each agent's owner wants.
+    wishes: Vec<Option<Wish>>,
     hook: Hook,
     flights: Flights,
     /// How far the agents' clocks are off.
@@ -88,6 +104,7 @@ impl World {
         let hosts = roster.sharing().indices().zip(&site.keys).map(|(index, keys)| Host {
             index,
             peer: None,
+            desk: None,
             disk: Disk::default(),
             skew: Skew::None,
             breath: None,
@@ -106,6 +123,10 @@ impl World {
             flights: Flights::default(),
             agent_skews: vec![Skew::None; roster.agents().len()],
             liars: PeerSet::EMPTY,
+            asked: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            policy: Box::new(|_, _| Outcome::Allow),
+            wishes: vec![None; roster.agents().len()],
             rng: ChaCha20Rng::seed_from_u64(site.seed.wrapping_add(1)),
             roster,
         };
@@ -162,6 +183,7 @@ impl World {
                 let (index, roster) = (AgentIndex(agent as u32), Arc::clone(&self.roster));
                 self.agents[agent] = Agent::new(index, roster, Terms::default(), None, self.clock(node));
             }
+            Sender::Client => {}
             Sender::Peer(index) => self.host(index).skew = skew,
         }
     }
@@ -170,6 +192,7 @@ impl World {
     fn clock(&self, node: Sender) -> Timestamp {
         let skew = match node {
             Sender::Agent(agent) => self.agent_skews[agent],
+            Sender::Client => Skew::None,
             Sender::Peer(index) => self.peers[index.offset()].skew,
         };
         skew.shown(self.now)
@@ -177,7 +200,8 @@ impl World {
 
     /// A peer stops, and all others are told.
     pub fn crash(&mut self, index: PeerIndex) {
-        self.host(index).peer = None;
+        let host = self.host(index);
+        (host.peer, host.desk) = (None, None);
         self.presence(index, false);
     }
 
@@ -222,8 +246,10 @@ impl World {
             peer.handle_presence(now, other, true);
             peer.handle_reachable(now, other);
         }
+        host.desk = Some(open_desk(host, now));
         (host.peer, host.breath) = (Some(peer), None);
         self.drain(index);
+        self.hand_out_retained(index);
         self.presence(index, true);
     }
 
@@ -275,7 +301,7 @@ impl World {
     }
 
     fn next_event(&self) -> Option<Timestamp> {
-        let due = |host: &Host| Some(host.skew.reached(host.peer.as_ref()?.poll_timeout()?));
+        let due = |host: &Host| Some(host.skew.reached(host.due()?));
         let peers = self.peers.iter().filter_map(due);
         let agents = self.agents.iter().zip(&self.agent_skews);
         let agents = agents.filter_map(|(agent, skew)| Some(skew.reached(agent.poll_timeout()?)));
@@ -298,10 +324,9 @@ impl World {
         }
         for index in self.roster.sharing().indices() {
             let shown = self.clock(Sender::Peer(index));
-            if let Some(peer) = self.host(index).peer.as_mut()
-                && peer.poll_timeout().is_some_and(|due| due <= shown)
-            {
-                peer.handle_timeout(shown);
+            let host = self.host(index);
+            if host.due().is_some_and(|due| due <= shown) {
+                host.handle_timeout(shown);
                 self.drain(index);
             }
         }
@@ -332,6 +357,9 @@ impl World {
         while let Some(dealt) = self.agents[agent].poll_transmit() {
             for (to, plaintext) in roster.sharing().indices().zip(&dealt.plaintexts) {
                 let (bundle, window) = (dealt.bundle, dealt.window);
+                if let Some(wish) = &self.wishes[agent] {
+                    self.log.wished.entry((agent, window)).or_insert_with(|| wish.clone());
+                }
                 let content = Content::Input { bundle, window, plaintext: plaintext.as_bytes().to_vec() };
                 self.send(Packet { from: Sender::Agent(agent), to, content });
             }
@@ -363,6 +391,9 @@ impl World {
     pub fn deliver(&mut self, packet: Packet) -> Result<Taken, Refusal> {
         let Packet { from, to, content } = packet;
         let now = self.clock(Sender::Peer(to));
+        if let Content::Asked { query, json } = &content {
+            return self.hear(now, to, query, json);
+        }
         let host = self.host(to);
         let Some(peer) = host.peer.as_mut() else { return Ok(Taken::New) };
         let (message, stored) = match (from, content) {
@@ -373,7 +404,9 @@ impl World {
             (Sender::Peer(from), Content::Peer(message)) => {
                 (Message::Peer { from, message: Box::new(message) }, None)
             }
-            (Sender::Agent(_), Content::Peer(_)) => return Err(Refusal::Unknown),
+            (Sender::Agent(_) | Sender::Client, Content::Peer(_)) | (_, Content::Asked { .. }) => {
+                return Err(Refusal::Unknown);
+            }
         };
         let taken = peer.handle_message(now, message);
         if let (Ok(Taken::New), Some((key, plaintext))) = (taken, stored) {
@@ -389,9 +422,12 @@ impl World {
 
     /// Does what a peer asks for: first what it tells, then what it sends.
     fn drain(&mut self, index: PeerIndex) {
+        self.drain_desk(index);
         while let Some(event) = self.host(index).peer.as_mut().and_then(Peer::poll_event) {
             self.note(index, event);
         }
+        // What was signed may be all that was asked for.
+        self.drain_desk(index);
         while let Some(transmit) = self.host(index).peer.as_mut().and_then(Peer::poll_transmit) {
             self.note_unpersisted(index, &transmit.message);
             let mut message = PeerMessage::clone(&transmit.message);
@@ -412,7 +448,8 @@ impl World {
     }
 
     fn note(&mut self, at: PeerIndex, event: Event) {
-        let disk = &mut self.peers[at.offset()].disk;
+        let now = self.clock(Sender::Peer(at));
+        let Host { desk, disk, .. } = &mut self.peers[at.offset()];
         match event {
             Event::Agreed { quantity, window, plan } => self.log.agreed.push((at, quantity, window, plan)),
             Event::Blamed(blame) => self.log.blamed.push((at, blame)),
@@ -424,6 +461,9 @@ impl World {
                 disk.votes.insert(quantity, vote);
             }
             Event::Result { result, parts, publish } => {
+                if let Some(desk) = desk {
+                    desk.handle_result(now, &result.result);
+                }
                 self.log.results.push(Told { peer: at, signed: *result, parts, publish });
             }
             Event::SatOut { window, .. } => self.log.sat_out.push((at, window)),
@@ -449,40 +489,5 @@ impl World {
     /// The machine of a peer.
     pub fn host(&mut self, index: PeerIndex) -> &mut Host {
         &mut self.peers[index.offset()]
-    }
-
-    /// The result of a query in window `w` after noon, as published.
-    pub fn published(&self, query: &str, w: u64) -> Vec<&SignedResult> {
-        let told = self.told(query, w).into_iter();
-        told.filter(|told| told.publish).map(|told| &told.signed).collect()
-    }
-
-    /// What the peers said about a query in window `w` after noon.
-    pub fn told(&self, query: &str, w: u64) -> Vec<&Told> {
-        let of = |told: &&Told| {
-            told.signed.result.query.as_str() == query && told.signed.result.window.index == self.window(w)
-        };
-        self.log.results.iter().filter(of).collect()
-    }
-
-    /// The one published value of a query in window `w` after noon.
-    #[track_caller]
-    pub fn value(&self, query: &str, w: u64) -> f64 {
-        let published = self.published(query, w);
-        let [signed] = published[..] else { panic!("{} results of {query} in window {w}", published.len()) };
-        signed.verify(&self.roster).unwrap();
-        let value = signed.result.value.as_ref().and_then(Value::as_number);
-        value.unwrap_or_else(|| panic!("window {w}: {}", signed.result.reason.as_deref().unwrap_or("")))
-    }
-
-    /// Why a query has no value in window `w` after noon: status and reason as published.
-    #[track_caller]
-    pub fn reason(&self, query: &str, w: u64) -> String {
-        let published = self.published(query, w);
-        let [signed] = published[..] else { panic!("{} results of {query} in window {w}", published.len()) };
-        signed.verify(&self.roster).unwrap();
-        let result = &signed.result;
-        assert_eq!(result.value, None);
-        format!("{}: {}", result.status, result.reason.as_deref().unwrap_or(""))
     }
 }

@@ -19,6 +19,8 @@ fn repeated_contributions() -> Schedule {
         epoch: 3,
         step: 200,
         function: "correlation".to_owned(),
+        sums: true,
+        lone: false,
     };
     let restart = Action::Crash { peer: 3, loss: Loss::Nothing, after: None };
     let actions = vec![

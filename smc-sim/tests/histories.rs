@@ -21,6 +21,10 @@ fn whatever_a_seed_decides_all_of_it_holds() {
     let came_to = |what: &str| coverage.outcomes.keys().any(|outcome| outcome.starts_with(what));
     assert!(["ok: validated", "failed: ", "withheld: "].into_iter().all(came_to), "{coverage}");
     assert!(coverage.published > 5 * SEEDS, "{} values of {SEEDS} histories", coverage.published);
+    assert!(coverage.asked > SEEDS / 2, "{} values of queries that were asked for", coverage.asked);
+    assert!(coverage.declined > 10, "{} values without agents that declined", coverage.declined);
+    let verdicts = ["allowed", "asked", "cancelled", "denied", "done", "expired", "paused", "withdrawn"];
+    assert!(verdicts.iter().all(|&verdict| coverage.decisions.contains_key(verdict)), "{coverage}");
     assert!(coverage.drawn.keys().filter(|kind| kind.starts_with("function ")).count() > 20);
 }
 

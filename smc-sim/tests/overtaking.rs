@@ -18,6 +18,8 @@ fn slow_window() -> Schedule {
         epoch: 3,
         step: 700,
         function: "sum".to_owned(),
+        sums: true,
+        lone: false,
     };
     let slow = Action::Weather { lost: 0, delay: 500, late: 1000, twice: 0 };
     let actions = vec![

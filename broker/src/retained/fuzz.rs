@@ -27,7 +27,7 @@ pub(crate) fn fuzz(bytes: &[u8]) -> usize {
 
 /// Both bounds hold, and what is charged is what is held.
 fn keep(messages: &mut Messages, record: Record) {
-    messages.apply(record);
+    messages.apply(record, None);
     let held = messages.records();
     assert!(held.len() <= MESSAGES && messages.bytes() <= BYTES);
     let charged = held.iter().map(|record| match record {

@@ -52,7 +52,7 @@ impl Retained {
         let mut messages = Messages::new(limits);
         let log = match folder {
             None => None,
-            Some(folder) => Some(Log::open(folder, |record| messages.apply(record))?),
+            Some(folder) => Some(Log::open(folder, |record| messages.apply(record, None))?),
         };
         messages.count(&counters);
         let messages = Arc::new(RwLock::new(messages));
@@ -63,9 +63,14 @@ impl Retained {
         Ok(Self { messages, writer, counters, full: Gate::default() })
     }
 
+    /// Whether `account` may have a retained message on `topic` besides those that it has.
+    pub(crate) fn has_room_for(&self, account: &str, topic: &str) -> bool {
+        self.messages.read().unwrap_or_else(PoisonError::into_inner).has_room_for(account, topic)
+    }
+
     /// Keeps `message` as its topic's retained one, or forgets that one if the payload is empty. Returns when
     /// the operating system has it, so that it survives the end of this process.
-    pub(crate) async fn put(&self, message: Message) {
+    pub(crate) async fn put(&self, message: Message, account: &str) {
         let record = Record::of(message, now());
         let permit = match &self.writer {
             None => None,
@@ -74,7 +79,7 @@ impl Retained {
         // Memory and disk see the changes in one order: the write is queued before the lock is released.
         let (kept, written) = {
             let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
-            let kept = messages.apply(record.clone());
+            let kept = messages.apply(record.clone(), Some(account));
             messages.count(&self.counters);
             (kept, permit.filter(|_| kept).map(|permit| queue(permit, Some(record.clone()))))
         };
@@ -220,11 +225,11 @@ mod tests {
     async fn the_newest_message_of_a_topic_is_kept_and_an_empty_one_forgets() {
         let store = open(None, &Limits::default());
         for (topic, payload) in [("a/b", "1"), ("a/c", "2"), ("a/b", "3"), ("b", "4")] {
-            store.put(message(topic, &[], payload.as_bytes())).await;
+            store.put(message(topic, &[], payload.as_bytes()), "a").await;
         }
         assert_eq!(topics(&store, "a/+"), ["a/b", "a/c"]);
         assert_eq!(store.matching(&"a/b".parse().unwrap())[0].payload(), b"3");
-        store.put(message("a/b", &[], b"")).await;
+        store.put(message("a/b", &[], b""), "a").await;
         assert_eq!(topics(&store, "#"), ["a/c", "b"]);
     }
 
@@ -232,9 +237,9 @@ mod tests {
     async fn the_store_survives_its_process() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(Some(folder.path()), &Limits::default());
-        store.put(message("kept", &[], b"yes")).await;
-        store.put(message("gone", &[], b"yes")).await;
-        store.put(message("gone", &[], b"")).await;
+        store.put(message("kept", &[], b"yes"), "a").await;
+        store.put(message("gone", &[], b"yes"), "a").await;
+        store.put(message("gone", &[], b""), "a").await;
         store.close().await;
         let store = open(Some(folder.path()), &Limits::default());
         assert_eq!(topics(&store, "#"), ["kept"]);
@@ -246,7 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(Some(folder.path()), &Limits::default());
         for round in 0..3_000_u32 {
-            store.put(message("status", &[], &[round as u8; 1_000])).await;
+            store.put(message("status", &[], &[round as u8; 1_000]), "a").await;
         }
         store.close().await;
         assert!(std::fs::metadata(log_path(folder.path())).unwrap().len() < 2_200_000);
@@ -259,9 +264,9 @@ mod tests {
         let limits = Limits { retained_messages: 2, ..Limits::default() };
         let store = open(None, &limits);
         for topic in ["a", "b", "c"] {
-            store.put(message(topic, &[], b"x")).await;
+            store.put(message(topic, &[], b"x"), "a").await;
         }
-        store.put(message("a", &[], b"y")).await;
+        store.put(message("a", &[], b"y"), "a").await;
         assert_eq!(topics(&store, "#"), ["a", "b"]);
         assert_eq!(store.counters.snapshot().retained_refused, 1);
     }

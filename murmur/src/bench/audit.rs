@@ -97,6 +97,7 @@ pub(crate) fn a_setup() -> Setup {
         grace: Span::from_secs(2),
         windows: 0,
         query: None,
+        clients: 0,
         seed: 0,
         broker: None,
         state_dir: None,

@@ -13,13 +13,13 @@ use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
-use smc_peer::{HeadEvery, PeerOptions, PolicyOptions};
+use smc_peer::{HeadEvery, PeerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::setup::Setup;
-use super::{BenchError, plain, timeline};
+use super::{BenchError, asking, plain, timeline};
 use crate::stage::{Cast, accounts};
 
 /// What a process plays.
@@ -144,7 +144,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         head_every: HeadEvery::default().get(),
         discovery: false,
-        policy: PolicyOptions::default(),
+        policy: asking::policy(setup),
         page: None,
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());

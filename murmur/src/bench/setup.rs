@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) windows: u64,
     /// What the peers compute; the mean, if nothing is said.
     pub(crate) query: Option<QueryTable>,
+    /// How many clients ask; their policy is `policy.cedar` beside the peers' stores.
+    pub(crate) clients: usize,
     /// From which every process makes the same keys.
     pub(crate) seed: u64,
     /// Where the broker listens, once it does.
@@ -117,6 +119,7 @@ impl Setup {
             },
             peers: numbered("peer", usize::from(self.peers))?,
             agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
+            clients: numbered("client", self.clients)?,
             quantities: vec![load()?],
             queries: vec![match &self.query {
                 Some(query) => query.clone(),

@@ -1,6 +1,9 @@
 //! `murmur bench`
 
+use std::fmt::Display;
+
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use smc_core::roster::Span;
 
 use super::{Failure, Outcome, block_on, block_on_one_thread};
@@ -42,6 +45,10 @@ enum What {
     Ingest(Ingest),
     /// Measure how long a newcomer takes to join by a code
     Pairing(Pairing),
+    /// Measure from a request to the peers' decisions, beside the way of a message there and back
+    Requests(Requests),
+    /// Measure what many queries that run at once cost a peer, beside one
+    Sessions(Sessions),
     /// Play one role of a measurement, as told on standard input
     #[command(hide = true)]
     Role {
@@ -163,6 +170,7 @@ impl Functions {
             grace: Span::new(std::time::Duration::from_millis(100)),
             windows: self.windows,
             query: None,
+            clients: 0,
             seed: 0,
             broker: None,
             state_dir: None,
@@ -178,6 +186,53 @@ impl Functions {
     }
 }
 
+#[derive(Debug, Args)]
+struct Requests {
+    /// How many requests
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    requests: u16,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Requests {
+    fn run(self) -> Result<Outcome, Failure> {
+        told(&block_on(bench::requests(self.requests.into()))??, self.json)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Sessions {
+    /// How many queries run at once
+    #[arg(long, value_name = "N", default_value_t = 999, value_parser = clap::value_parser!(u16).range(2..=999))]
+    sessions: u16,
+    /// The length of a window
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    period: Span,
+    /// How many windows are computed before memory is looked at
+    #[arg(long, value_name = "W", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    windows: u32,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sessions {
+    fn run(self) -> Result<Outcome, Failure> {
+        told(&block_on(bench::sessions(self.sessions.into(), self.period, self.windows))??, self.json)
+    }
+}
+
+fn told<R: Serialize + Display>(report: &R, json: bool) -> Result<Outcome, Failure> {
+    if json {
+        println!("{}", serde_json::to_string(report).unwrap_or_default());
+    } else {
+        println!("{report}");
+    }
+    Ok(Outcome::Done)
+}
+
 impl Bench {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.what {
@@ -185,6 +240,8 @@ impl Bench {
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
             What::Pairing(pairing) => pairing.run(),
+            What::Requests(requests) => requests.run(),
+            What::Sessions(sessions) => sessions.run(),
             What::Role { role } => {
                 match role {
                     // Many machines in one process, or what routes for them.
@@ -209,6 +266,7 @@ impl Ingest {
             grace: self.grace,
             windows: self.windows,
             query: None,
+            clients: 0,
             seed: 0,
             broker: None,
             state_dir: None,

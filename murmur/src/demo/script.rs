@@ -76,6 +76,7 @@ impl Scene {
             site,
             peers: numbered("peer", usize::from(options.peers))?,
             agents: cast(agents, &quantities),
+            clients: Vec::new(),
             quantities: Vec::new(),
             queries: queries(&quantities, Period::try_from(period)?, &options.asked)?,
         };

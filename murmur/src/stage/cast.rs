@@ -9,7 +9,7 @@ use smc_core::identity::NodeKeys;
 use smc_core::name::{NameError, NodeName, SiteName};
 use smc_core::roster::Roster;
 use smc_core::roster::document::{
-    AgentTable, PeerTable, QuantityTable, QueryTable, SiteDocument, SiteTable, StreamTable,
+    AgentTable, ClientTable, PeerTable, QuantityTable, QueryTable, SiteDocument, SiteTable, StreamTable,
 };
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::settings::Secret;
@@ -25,6 +25,8 @@ pub(crate) struct Script {
     pub(crate) peers: Vec<NodeName>,
     /// The agents' names and streams.
     pub(crate) agents: Vec<(NodeName, Vec<StreamTable>)>,
+    /// Who asks.
+    pub(crate) clients: Vec<NodeName>,
     /// Quantities that are not built in.
     pub(crate) quantities: Vec<QuantityTable>,
     /// What is asked.
@@ -71,11 +73,16 @@ impl Script {
             }
         });
         let agent = agent.collect();
+        let client = self.clients.iter().map(|name| {
+            let (identity, sealing) = hire(name);
+            ClientTable { name: name.clone(), identity: Some(identity), sealing, groups: Vec::new() }
+        });
+        let client = client.collect();
         let document = SiteDocument {
             site: self.site.clone(),
             peer,
             agent,
-            client: Vec::new(),
+            client,
             quantity: self.quantities.clone(),
             query: self.queries.clone(),
         };

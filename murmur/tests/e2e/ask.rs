@@ -106,6 +106,7 @@ fn results_come_while_a_quorum_computes_and_whoever_asked_can_take_it_back() {
 
     let queries = murmur(&site, &["queries"]).ends_with(0).lines.join("\n");
     assert!(queries.contains("air: mean of co2"), "{queries}");
+    assert!(queries.contains("computed by peer-1, peer-2\n"), "{queries}");
     assert!(queries.contains("so be it") && queries.contains("denied"), "{queries}");
     operate(&site, "peer-1", "pause", "air").ends_with(0);
     operate(&site, "peer-1", "resume", "air").ends_with(0);

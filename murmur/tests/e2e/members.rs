@@ -97,3 +97,42 @@ fn a_peer_that_is_gone_for_good_is_replaced_with_the_operators_consent() {
     old_site_file::verifies_logs(&site);
     site.assert_nobody_panicked();
 }
+
+#[test]
+fn peers_come_and_more_of_them_learn_nothing_once_enough_operators_consent() {
+    let mut site = Site::quick("10s", &["--agents", "6", "--peers", "4"]);
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_outcome(&observer, "co2-sum", "a value of four peers", |signed| signed.result.peers.len() == 4);
+    let operator = |site: &Site, word: &str, peer: &str| {
+        let config = format!("{peer}.toml");
+        let said = site.murmur(&["member", word, "--config", &config, "--reason", "so be it"]);
+        assert!(said.starts_with(&format!("{word}: ")), "{said}");
+    };
+    let propose = |site: &Site, change: &[&str]| {
+        let how = ["--config", "peer-1.toml", "--lead", "5s", "--wait", "1s"];
+        let said = site.murmur(&[&["peers"], change, &how].concat());
+        assert!(said.starts_with("proposed as "), "{said}");
+        // One who refuses does not keep the others from it.
+        operator(site, "refuse", "peer-4");
+        operator(site, "consent", "peer-2");
+        let listed = site.murmur(&["member", "list", "--config", "peer-4.toml"]);
+        operator(site, "consent", "peer-3");
+        (holds_from(&said), listed)
+    };
+    let (since, listed) = propose(&site, &["add", "peer-5"]);
+    assert!(listed.starts_with("revision 0 "), "two of four are not enough: {listed}");
+    site.start("peer-5");
+    await_outcome(&observer, "co2-sum", "a value of five peers", |signed| {
+        is_whole(signed, since, 6) && signed.result.peers.len() == 5
+    });
+
+    let (since, listed) = propose(&site, &["raise-threshold", "2"]);
+    assert!(listed.starts_with("revision 1 "), "two of five are not enough: {listed}");
+    await_outcome(&observer, "co2-sum", "a value that no two peers could come to", |signed| {
+        is_whole(signed, since, 6) && signed.result.peers.len() == 5 && signed.result.verified
+    });
+    let listed = site.murmur(&["member", "list", "--config", "peer-5.toml"]);
+    assert!(listed.starts_with("revision 2 "), "{listed}");
+    site.assert_nobody_panicked();
+}

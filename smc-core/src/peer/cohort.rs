@@ -130,7 +130,9 @@ pub(super) fn lanes(
     window: WindowIndex,
 ) -> (Vec<Lane>, u32) {
     let end = node.roster.quantity(session.query().quantity).quantity.period().end(window);
-    let covers = |lane: &Lane| lane.members().all(|member| member.terms.cover(session.query(), end));
+    let covers = |lane: &Lane| {
+        disabled(Rule::Terms) || lane.members().all(|member| member.terms.cover(session.query(), end))
+    };
     let all = scoped_lanes(node, session, agreed);
     // An agent takes part with all of its streams or with none.
     let declining: BTreeSet<_> = all.iter().filter(|lane| !covers(lane)).map(|lane| lane.agent).collect();

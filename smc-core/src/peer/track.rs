@@ -6,6 +6,7 @@ use super::Node;
 use super::event::{Refusal, Taken};
 use super::round::{Partner, Round};
 use crate::message::PeerMessage;
+use crate::mutation::{Rule, disabled};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::standing::Standing;
 use crate::roster::{AgentIndex, QuantityIndex, Roster};
@@ -24,12 +25,14 @@ pub(super) struct Track {
     vote: Option<Standing>,
     /// The streams whose agents were found to lie, and the cohort epoch that they are out for.
     excluded: (u64, BTreeSet<usize>),
+    /// The window that closed last, if this peer said nothing in it.
+    passed: Option<WindowIndex>,
     rounds: BTreeMap<WindowIndex, Round>,
 }
 
 impl Track {
     pub(super) fn new(quantity: QuantityIndex, vote: Option<Standing>) -> Self {
-        Self { quantity, vote, excluded: (0, BTreeSet::new()), rounds: BTreeMap::new() }
+        Self { quantity, vote, excluded: (0, BTreeSet::new()), passed: None, rounds: BTreeMap::new() }
     }
 
     pub(super) fn quantity(&self) -> QuantityIndex {
@@ -72,9 +75,12 @@ impl Track {
     /// Closes `window`: no more inputs. Says what is held, if anybody wants to compute on it.
     pub(super) fn close(&mut self, node: &mut Node, now: Timestamp, period: Period, window: WindowIndex) {
         let wants = |known: &Known| known.computed && known.needs(self.quantity, window);
+        self.passed = None;
         // Others would wait for whoever is there and says nothing.
         if node.sessions.iter().any(wants) || self.rounds.contains_key(&window) {
             self.begin(node, now, period, window);
+        } else {
+            self.passed = Some(window);
         }
     }
 
@@ -125,11 +131,15 @@ impl Track {
     ) -> Result<Taken, Refusal> {
         let window = message.window().ok_or(Refusal::Unknown)?;
         let quantity = self.quantity;
+        // What an earlier life closed it may have gone beyond: no vote follows the inventory of a later window.
+        let passed = self.passed == Some(window) || disabled(Rule::OwnClose);
         if window.next() == closing
+            && passed
             && matches!(message, PeerMessage::Inventory(_))
             && !self.rounds.contains_key(&window)
         {
             // This peer wants nothing of the window that has just closed, but others do.
+            self.passed = None;
             self.begin(node, now, node.roster.quantity(quantity).quantity.period(), window);
         }
         let round = if window >= closing {

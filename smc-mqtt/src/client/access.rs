@@ -58,6 +58,11 @@ pub enum AccessError {
 }
 
 impl Access {
+    /// A site as it is known here, and the secrets of one of its nodes.
+    pub fn new(roster: Arc<Roster>, secrets: KeyFile) -> Self {
+        Self { roster, secrets }
+    }
+
     /// Reads a site file and the key file of a node, which is called after it.
     ///
     /// # Errors

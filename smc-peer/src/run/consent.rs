@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use smc_core::charter::{CharterError, Open, Poll, Proposal, Register};
 use smc_core::name::{NodeName, SubjectName};
 use smc_core::time::Timestamp;
-use smc_mqtt::members;
+use smc_mqtt::members::{self, MembersError};
 use smc_mqtt::topic::Topic;
 use tracing::{info, warn};
 
@@ -63,11 +63,11 @@ impl Ballot {
     }
 
     /// Keeps what this peer signs, before anybody sees it.
-    fn keep(&mut self, proposal: &Proposal) -> Result<(), PeerError> {
+    fn keep(&mut self, proposal: &Proposal) -> Result<(), (PathBuf, io::Error)> {
         let json = serde_json::to_vec(proposal).unwrap_or_default();
         if let Some(folder) = &self.state_dir {
             let path = folder.join(SIGNED);
-            members::write(&path, &json).map_err(|error| PeerError::File { path, error })?;
+            members::write(&path, &json).map_err(|error| (path, error))?;
         }
         self.mine = Some(proposal.clone());
         Ok(())
@@ -104,7 +104,10 @@ impl Service {
                     self.refuse("second_proposal", from.as_str());
                     return Ok(());
                 }
-                ballot.keep(&proposal)?;
+                if let Err((path, error)) = ballot.keep(&proposal) {
+                    self.not_kept(&path, &error, None);
+                    return Ok(());
+                }
             }
         }
         match ballot.poll.take(members.register(), now, from, payload) {
@@ -142,7 +145,14 @@ impl Service {
             let Some(members) = &mut self.moving.members else { return Ok(()) };
             let (ballot, register) = (&mut self.moving.ballot, members.register());
             if let Some(enacted) = ballot.poll.result(register, now) {
-                members.enact(enacted)?;
+                match members.enact(enacted) {
+                    Ok(_) => {}
+                    Err(MembersError::File { path, error }) => {
+                        self.not_kept(&path, &error, None);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
                 (ballot.refused, ballot.told) = Default::default();
                 self.moved();
                 self.publish_charters();
@@ -176,7 +186,10 @@ impl Service {
                 return Ok(false);
             }
         };
-        ballot.keep(&proposal)?;
+        if let Err((path, error)) = ballot.keep(&proposal) {
+            self.not_kept(&path, &error, None);
+            return Ok(false);
+        }
         info!(node = %self.name, %subject, "signed a change of the member list");
         let json = serde_json::to_vec(&proposal).unwrap_or_default();
         self.moving.publish_later(Topic::CharterProposed { peer: self.name.clone() }, json);

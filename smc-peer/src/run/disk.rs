@@ -56,6 +56,11 @@ impl Disk {
         self.trouble.as_ref().map(|trouble| trouble.reason.as_str())
     }
 
+    /// When a disk that takes nothing is tried again.
+    pub(super) fn retry(&self) -> Option<Timestamp> {
+        self.trouble.as_ref().map(|trouble| trouble.retry)
+    }
+
     /// How many inputs would be lost with the process, as the disk has taken nothing for too long.
     pub(super) fn dropped(&self) -> u64 {
         self.writer.dropped()

@@ -1,6 +1,8 @@
 //! A peer whose site's member list moves while it runs: its state machine begins anew, its connection stays.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use smc_core::time::Timestamp;
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::status::Presence;
 use smc_mqtt::topic::Topic;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use super::consent::Ballot;
@@ -31,6 +33,8 @@ use crate::run::start::recover;
 
 /// The most cards and presences that are kept: those of the most peers, and of as many that are to come.
 const MAX_NODES: usize = 18;
+/// How often a disk that takes nothing is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// The largest card that is kept.
 const MAX_CARD: usize = 4096;
 
@@ -46,11 +50,21 @@ pub(super) struct Moving {
     voted: Timestamp,
     /// How many charters are in the log.
     logged: usize,
+    /// What the disk did not take of the list, or of what this peer signs of it.
+    unkept: Option<Unkept>,
     /// What is to be published once it is in the log.
     outgoing: Vec<(Topic, Bytes)>,
     /// The newest of each node as they came: what is retained comes once.
     cards: BTreeMap<NodeName, Bytes>,
     presences: BTreeMap<NodeName, Presence>,
+}
+
+/// A file that could not be written; it is tried again.
+struct Unkept {
+    reason: String,
+    retry: Timestamp,
+    /// The charters as they came: what is retained comes once.
+    chain: Option<Bytes>,
 }
 
 impl Moving {
@@ -66,6 +80,7 @@ impl Moving {
             sealing: SealingSecret::from_bytes(&options.secrets.keys.sealing.to_bytes()),
             voted: Timestamp::default(),
             logged: options.members.as_ref().map_or(0, |members| members.register().charters().len()),
+            unkept: None,
             outgoing: Vec::new(),
             cards: BTreeMap::new(),
             presences: BTreeMap::new(),
@@ -75,6 +90,11 @@ impl Moving {
     /// The charters that are known.
     pub(super) fn charters(&self) -> &[Enacted] {
         self.members.as_ref().map_or(&[], |members| members.register().charters())
+    }
+
+    /// Why the member list can't be kept, while that is so.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.unkept.as_ref().map(|unkept| unkept.reason.as_str())
     }
 
     /// Publishes a retained document of the peer's own, after what led to it is in the log.
@@ -110,6 +130,14 @@ impl Service {
     /// before the first window of the new list closes. Who hears of it later and has voted by the old list in this epoch waits
     /// for the next one: in one epoch a peer votes by one list.
     pub(super) fn move_due(&self) -> Option<Timestamp> {
+        // Who can't write what it owes its disk could not say afterwards how it voted: it stays where it is until then.
+        let due = self.list_due()?;
+        let retry =
+            self.disk.retry().into_iter().chain(self.moving.unkept.as_ref().map(|unkept| unkept.retry));
+        Some(retry.fold(due, Timestamp::max))
+    }
+
+    fn list_due(&self) -> Option<Timestamp> {
         let effective = self.moving.members.as_ref()?.due()?;
         let timing = self.roster.timing();
         let period = self.roster.shortest_period().map_or(Duration::MAX, |period| period.as_duration());
@@ -128,6 +156,12 @@ impl Service {
     pub(super) async fn move_on(&mut self) -> Result<(), PeerError> {
         let now = self.clock.now();
         if self.move_due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        // Also what is not waited for otherwise: the store changes hands, and what is owed to it does not.
+        self.disk.commit(now).await?;
+        self.mind_disk();
+        if self.trouble().is_some() {
             return Ok(());
         }
         let Some(members) = &mut self.moving.members else { return Ok(()) };
@@ -205,6 +239,9 @@ impl Service {
                 return self.consider(self.clock.now());
             }
             Ok(false) => {}
+            Err(MembersError::File { path, error }) => {
+                self.not_kept(&path, &error, Some(Bytes::copy_from_slice(payload)));
+            }
             Err(error) => {
                 let older =
                     matches!(&error, MembersError::Charter(smc_core::charter::CharterError::Older { .. }));
@@ -216,6 +253,39 @@ impl Service {
                 }
                 self.refuse("bad_charter", "");
             }
+        }
+        Ok(())
+    }
+
+    /// The disk did not take a file about the list: the peer is idle until it does, for the others may go on with a list that
+    /// this one does not have.
+    pub(super) fn not_kept(&mut self, path: &Path, error: &io::Error, chain: Option<Bytes>) {
+        let reason = error.to_string();
+        // Once: who is idle already has said why.
+        if !self.abstains {
+            error!(node = %self.name, path = %path.display(), %reason, "could not write; trying again");
+        }
+        let chain = chain.or_else(|| self.moving.unkept.take()?.chain);
+        self.moving.unkept = Some(Unkept { reason, retry: self.clock.now() + RETRY, chain });
+    }
+
+    /// When [`Service::keep_list`] is due.
+    pub(super) fn list_retry(&self) -> Option<Timestamp> {
+        self.moving.unkept.as_ref().map(|unkept| unkept.retry)
+    }
+
+    /// Tries again to write what could not be written about the list.
+    ///
+    /// # Errors
+    /// If what was kept does not hold together.
+    pub(super) fn keep_list(&mut self, now: Timestamp) -> Result<(), PeerError> {
+        let Some(unkept) = self.moving.unkept.take_if(|unkept| unkept.retry <= now) else { return Ok(()) };
+        match &unkept.chain {
+            Some(chain) => self.handle_charter(chain)?,
+            None => self.consider(now)?,
+        }
+        if self.moving.unkept.is_none() {
+            info!(node = %self.name, "the member list is on disk");
         }
         Ok(())
     }

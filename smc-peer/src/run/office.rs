@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::PeerError;
 use super::service::Service;
 use crate::discovery;
+use crate::quota::Excess;
 
 impl Service {
     /// A client asks for something, or needs it no longer.
@@ -26,7 +27,10 @@ impl Service {
             return;
         }
         let now = self.clock.now();
-        if self.quotas.client(now, client).is_err() {
+        if let Err(excess) = self.quotas.client(now, client) {
+            if excess == Excess::FloodBegins {
+                self.desk.handle_excess(now, (client, query));
+            }
             return self.refuse("flood_of_requests", client.as_str());
         }
         let stands = |desk: &Desk| desk.entry(query).map(|entry| entry.verdict);

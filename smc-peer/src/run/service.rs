@@ -169,7 +169,7 @@ impl Service {
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
         let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
-        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due()]);
+        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due(), self.list_retry()]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -215,6 +215,7 @@ impl Service {
         let now = self.clock.now();
         self.disk.handle_timeout(now).await?;
         self.account.audit.handle_timeout(now).await?;
+        self.keep_list(now)?;
         self.mind_disk();
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.peer.handle_timeout(now);
@@ -436,7 +437,7 @@ impl Service {
     /// Unread: whoever floods must not cost more than that.
     fn refuse_excess(&mut self, excess: Excess, from: &NodeName) {
         match excess {
-            Excess::Flood => {
+            Excess::Flood | Excess::FloodBegins => {
                 self.blame(from, "flood", None);
                 self.refuse("flood", from.as_str());
             }

@@ -41,7 +41,7 @@ impl Invariant for Labels {
             // The same goes to one peer after the other.
             if before.replace((from, partial)) == Some((from, partial))
                 || !view.is_honest(from)
-                || !is_masked(view, &partial.of)
+                || !is_masked(view, from, &partial.of)
             {
                 continue;
             }
@@ -65,12 +65,11 @@ impl Labels {
     }
 }
 
-fn is_masked(view: &View<'_>, of: &Purpose) -> bool {
+fn is_masked(view: &View<'_>, from: PeerIndex, of: &Purpose) -> bool {
     match of {
         Purpose::Check(_) => true,
         Purpose::Query(query) => {
-            let query = view.world.roster.query_named(query);
-            query.is_some_and(|query| view.world.roster.query(query).function.multiplies())
+            view.session(from, query).is_some_and(|session| session.query().function.multiplies())
         }
     }
 }

@@ -21,7 +21,8 @@ impl Invariant for Minimum {
             let demands = lanes.iter().flat_map(|lane| [Some(lane.member), lane.with]);
             let demand =
                 demands.flatten().map(|member| u32::from(member.terms.minimum_cohort)).max().unwrap_or(0);
-            let minimum = demand.max(view.query(told).1.minimum_cohort).max(view.schedule.site.minimum);
+            let minimum =
+                demand.max(view.told_of(told)?.query().minimum_cohort).max(view.schedule.site.minimum);
             let agents = |fresh: bool| {
                 let lanes = lanes.iter().filter(|lane| !fresh || lane.is_fresh(window));
                 lanes.map(|lane| lane.agent).collect::<BTreeSet<_>>().len() as u32

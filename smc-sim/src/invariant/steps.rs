@@ -62,7 +62,8 @@ impl Steps {
                 if planned { Ok(()) } else { Err(format!("{from} checks in {window} without a plan")) }
             }
             Purpose::Query(name) => {
-                let query = roster.query(roster.query_named(name).ok_or("an output of nothing")?);
+                let session = view.session(from, name).ok_or("an output of nothing")?;
+                let query = session.query();
                 let quantities = [Some(query.quantity), query.with];
                 quantities.into_iter().flatten().try_for_each(|q| self.after_votes(view, from, to, q, window))
             }

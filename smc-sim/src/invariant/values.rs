@@ -58,7 +58,8 @@ fn is_excused(view: &View<'_>, told: &Told, lanes: &[Lane]) -> bool {
 }
 
 fn value(view: &View<'_>, told: &Told, lanes: &[Lane]) -> Result<(), String> {
-    let ((_, query), result) = (view.query(told), &told.signed.result);
+    let (session, result) = (view.told_of(told)?, &told.signed.result);
+    let query = session.query();
     if query.audience.is_some() {
         return Ok(());
     }

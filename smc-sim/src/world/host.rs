@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smc_core::name::QuantityName;
+use smc_core::desk::{Desk, Saved};
+use smc_core::name::{QuantityName, QueryName};
 use smc_core::peer::Peer;
 use smc_core::protocol::standing::Standing;
 use smc_core::roster::{BundleIndex, Roster};
@@ -18,6 +19,8 @@ pub struct Host {
     pub index: PeerIndex,
     /// None while it is down.
     pub peer: Option<Peer>,
+    /// What is asked of it; none while it is down.
+    pub desk: Option<Desk>,
     /// Its disk.
     pub disk: Disk,
     /// How far its clock is ahead, or behind.
@@ -28,6 +31,28 @@ pub struct Host {
     pub(super) lives: u8,
     /// What this peer's site file says.
     pub roster: Arc<Roster>,
+}
+
+impl Host {
+    /// When something is due, by this machine's clock.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let peer = self.peer.as_ref()?.poll_timeout();
+        let desk = self.desk.as_ref().and_then(Desk::poll_timeout);
+        peer.into_iter().chain(desk).min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        if let Some(desk) =
+            self.desk.as_mut().filter(|desk| desk.poll_timeout().is_some_and(|due| due <= now))
+        {
+            desk.handle_timeout(now);
+        }
+        if let Some(peer) =
+            self.peer.as_mut().filter(|peer| peer.poll_timeout().is_some_and(|due| due <= now))
+        {
+            peer.handle_timeout(now);
+        }
+    }
 }
 
 /// How far a clock is off.
@@ -68,6 +93,8 @@ pub type InputKey = (BundleIndex, WindowIndex);
 pub struct Disk {
     /// The last vote on each quantity.
     pub votes: BTreeMap<QuantityName, Standing>,
+    /// The decisions.
+    pub decisions: BTreeMap<QueryName, Saved>,
     /// The inputs.
     pub inputs: BTreeMap<InputKey, Vec<u8>>,
     /// Those that may yet be lost: a vote is waited for, and what was written before it is then safe as well.

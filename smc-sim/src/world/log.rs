@@ -1,18 +1,20 @@
 //! What is written down about a history.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smc_core::name::NodeName;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Blame, Refusal};
 use smc_core::protocol::plan::Plan;
+use smc_core::request::Decision;
 use smc_core::result::SignedResult;
 use smc_core::roster::QuantityIndex;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Timestamp, WindowIndex};
 
-use super::Packet;
 use super::host::InputKey;
+use super::{Packet, Wish};
 
 /// All that came to pass.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub struct Log {
     pub agreed: Vec<(PeerIndex, QuantityIndex, WindowIndex, Arc<Plan>)>,
     /// Who blamed whom.
     pub blamed: Vec<(PeerIndex, Blame)>,
+    /// What peers decided about what is asked, and how many messages had been sent by all before.
+    pub decided: Vec<(usize, PeerIndex, Decision)>,
     /// Inputs that gave way to others.
     pub overwritten: Vec<(PeerIndex, InputKey)>,
     /// Who came to know who would compute.
@@ -37,6 +41,8 @@ pub struct Log {
     pub skipped: Vec<(PeerIndex, u64)>,
     /// Everything sent, before the network had its way.
     pub sent: Vec<(Timestamp, Packet)>,
+    /// What agents wanted, where they wanted anything, in which window.
+    pub wished: BTreeMap<(usize, WindowIndex), Wish>,
     /// Votes that were sent without being on disk.
     pub unpersisted: Vec<(PeerIndex, WindowIndex)>,
 }

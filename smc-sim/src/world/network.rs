@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smc_core::message::{Partial, PeerMessage, Purpose};
+use smc_core::name::QueryName;
 use smc_core::roster::BundleIndex;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Timestamp, WindowIndex};
@@ -27,6 +28,8 @@ pub struct Packet {
 pub enum Sender {
     /// An agent, by its place in the site file.
     Agent(usize),
+    /// The client.
+    Client,
     /// A peer.
     Peer(PeerIndex),
 }
@@ -35,6 +38,13 @@ pub enum Sender {
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "few are kept at a time")]
 pub enum Content {
+    /// What the client says of one of its queries.
+    Asked {
+        /// Which query.
+        query: QueryName,
+        /// The request or cancellation, signed.
+        json: Vec<u8>,
+    },
     /// An agent's shares.
     Input {
         /// Of which bundle.
@@ -52,6 +62,7 @@ impl Content {
     /// The window it belongs to; 0 if to none.
     pub fn window(&self) -> WindowIndex {
         match self {
+            Self::Asked { .. } => WindowIndex::default(),
             Self::Input { window, .. } => *window,
             Self::Peer(message) => message.window().unwrap_or_default(),
         }
@@ -60,6 +71,7 @@ impl Content {
     /// Which step of a window it belongs to.
     pub fn step(&self) -> Step {
         match self {
+            Self::Asked { .. } => Step::Asked,
             Self::Input { .. } => Step::Input,
             Self::Peer(PeerMessage::Inventory(_)) => Step::Inventory,
             Self::Peer(PeerMessage::Vote(_)) => Step::Vote,
@@ -71,7 +83,7 @@ impl Content {
     }
 }
 
-/// The steps of a window, in order.
+/// The steps of a window, in order; and what is asked in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the protocol's page says what they are")]
@@ -83,6 +95,7 @@ pub enum Step {
     Vote,
     Partial,
     Endorsement,
+    Asked,
 }
 
 /// What becomes of a message.

@@ -9,8 +9,12 @@ use rand_core::SeedableRng;
 use smc_core::decimal::Decimal;
 use smc_core::identity::{NodeKeys, SealingPublic, VerifyingKey};
 use smc_core::name::StreamName;
-use smc_core::roster::document::{AgentTable, PeerTable, QuantityTable, QueryTable, SiteTable, StreamTable};
+use smc_core::roster::document::{
+    AgentTable, ClientTable, PeerTable, QuantityTable, QueryTable, SiteTable, StreamTable,
+};
 use smc_core::roster::{Roster, SiteDocument, Span, Tolerate};
+
+use super::client_key;
 
 /// Windows of the tests last this long.
 pub const PERIOD: Duration = Duration::from_secs(1);
@@ -20,6 +24,9 @@ pub const EPOCH_WINDOWS: u64 = 10;
 pub const STEP: Duration = Duration::from_millis(200);
 /// How long after a window's end its shares are still taken.
 pub const GRACE: Duration = Duration::from_millis(200);
+
+/// Who asks.
+pub const CLIENT: &str = "display";
 
 /// A site in the making.
 pub struct Site {
@@ -73,6 +80,14 @@ impl Site {
     /// Changes anything else in `[site]`.
     pub fn with(mut self, change: impl FnOnce(&mut SiteTable)) -> Self {
         change(&mut self.document.site);
+        self
+    }
+
+    /// Adds the client that asks.
+    pub fn client(mut self) -> Self {
+        let (_, sealing) = public(self.document.client.len());
+        let (name, identity) = (CLIENT.parse().unwrap(), Some(client_key().verifying_key()));
+        self.document.client.push(ClientTable { name, identity, sealing, groups: Vec::new() });
         self
     }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 use smc_core::function::Query;
 use smc_core::name::{NodeName, QueryName};
+use smc_core::request::Verdict;
 use smc_core::time::Timestamp;
 use smc_mqtt::client::{Client, Entry};
 use smc_mqtt::clock::Clock;
@@ -55,7 +56,7 @@ impl Queries {
             let mine =
                 asker == client.access().node() || client.roster().client(client.access().node()).is_none();
             if self.all || (mine && !is_over(entry, now)) {
-                self.request(asker, name, entry)?;
+                self.request(&client, asker, name, entry)?;
             }
         }
         tidy(&mut client, now).await?;
@@ -75,21 +76,44 @@ impl Queries {
         })?)
     }
 
-    fn request(&self, asker: &NodeName, name: &QueryName, entry: &Entry) -> Result<(), AskFailure> {
+    fn request(
+        &self,
+        client: &Client,
+        asker: &NodeName,
+        name: &QueryName,
+        entry: &Entry,
+    ) -> Result<(), AskFailure> {
         let (request, cancelled) =
             (entry.request.as_ref().map(|asked| &asked.request), entry.cancellation.is_some());
         let decisions = || {
             entry.decisions.values().filter(|decision| entry.request.is_none() || entry.is_about(decision))
         };
+        let computed_by: Vec<_> =
+            decisions().filter(|decision| decision.verdict == Verdict::Allowed).collect();
+        let computed_by: Vec<_> = computed_by.into_iter().map(|decision| &decision.peer).collect();
+        let needed = client.roster().quorum().size();
         if self.json {
             let decisions: Vec<_> = decisions().map(told::decision_json).collect();
             let line = json!({ "query": name, "client": asker, "cancelled": cancelled, "request": request,
-                               "decisions": decisions });
+                               "computed_by": computed_by, "needed": needed, "decisions": decisions });
             return Ok(say(&line.to_string())?);
         }
         let asked = request.map_or_else(|| format!("asked by {asker}"), told::request);
         say(&format!("{name}: {asked}{}", if cancelled { ", cancelled" } else { "" }))?;
+        say(&printable(&serving(&computed_by, needed)))?;
         decisions().try_for_each(|decision| Ok(say(&told::decision(decision))?))
+    }
+}
+
+/// Which peers compute a query, by what they signed; results come where there are enough of them.
+fn serving(computed_by: &[&NodeName], needed: usize) -> String {
+    let names = computed_by.iter().map(|peer| peer.as_str()).collect::<Vec<_>>().join(", ");
+    match computed_by.len() {
+        0 => "  computed by no peer".to_owned(),
+        have if have < needed => {
+            format!("  computed by {names} alone, so there are no results: it takes {needed}")
+        }
+        _ => format!("  computed by {names}"),
     }
 }
 

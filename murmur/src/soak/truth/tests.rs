@@ -35,6 +35,7 @@ fn cast() -> Cast {
         },
         peers: numbered("peer", 3).unwrap(),
         agents: agents.map(|agent| (agent, vec![stream.clone()])).collect(),
+        clients: Vec::new(),
         quantities: Vec::new(),
         queries: vec![QueryTable::new("co2-sum".parse().unwrap(), "sum", "co2".parse().unwrap())],
     };

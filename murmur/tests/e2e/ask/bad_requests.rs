@@ -53,7 +53,7 @@ fn await_denials(observer: &Subscriber, query: &str, reason: &str) -> Vec<Value>
 
 /// A site whose file states no identity for one of its two clients.
 fn site() -> Site {
-    let mut site = Site::quick("30s", &["--agents", "6", "--clients", "display,kiosk"]);
+    let mut site = Site::quick("30s", &["--agents", "6", "--clients", "display,kiosk,meter"]);
     site.edit("site.toml", |text| {
         let (before, kiosk) = text.split_once("name = \"kiosk\"\n").unwrap();
         let (_, after) = kiosk.split_once('\n').unwrap();
@@ -89,6 +89,12 @@ fn any_program_that_can_sign_may_ask_and_whatever_is_wrong_is_told_to_it() {
     await_denials(&observer, "expired", "expired");
     send(&site, &topic("far"), &printed(&site, &["--name", "far", "--until", "3000-01-01"]));
     await_denials(&observer, "far", "too far ahead");
+    send(
+        &site,
+        &topic("early"),
+        &printed(&site, &["--name", "early", "--not-before", "2999-01-01", "--until", "3000-01-01"]),
+    );
+    await_denials(&observer, "early", "too far ahead");
     send(&site, &topic("garbage"), "{\"v\":1,");
     await_denials(&observer, "garbage", "not a request");
     send(
@@ -111,6 +117,14 @@ fn any_program_that_can_sign_may_ask_and_whatever_is_wrong_is_told_to_it() {
     site.login("display", "display-flood").publish_lines(&topic("flood"), &flood);
     for peer in site.peers() {
         eventually("the flood is noticed", || site.log_of(&peer).contains("flood_of_requests").then_some(()));
+    }
+    let told = |decision: &Value| decision["reason"].as_str().unwrap().contains("came at once than are read");
+    observer.wait_for("whoever floods is told", |message| told(&message.json()).then_some(()));
+    // Nobody else comes to harm.
+    let other = python(&site, "meter", "other", "2027-01-01T00:00:00Z");
+    site.login("meter", "meter-pub").publish_retained("murmur/hq/request/meter/other", &other);
+    for peer in site.peers() {
+        await_verdict(&site, &peer, "other", "asked");
     }
     site.assert_nobody_panicked();
 }

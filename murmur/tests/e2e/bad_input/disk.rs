@@ -117,6 +117,34 @@ fn a_peer_that_starts_on_a_full_disk_is_idle_until_there_is_room() {
 }
 
 #[test]
+fn a_peer_whose_disk_is_full_when_the_member_list_changes_is_idle_and_goes_on_with_the_new_one() {
+    let mut site = Site::quick("10s", &["--agents", "6"]);
+    let Some(disk) = mounted(&site.path("state/peer-1")) else { return };
+    for peer in site.peers() {
+        site.set(&format!("{peer}.toml"), "consent", "\"auto\"");
+    }
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    let statuses = site.subscribe("statuses", &["murmur/hq/status/peer-1"]);
+    await_outcome(&observer, "co2-sum", "a value of all six", |signed| all_fresh(signed, 6));
+    disk.fill();
+    let add = ["member", "add", "room-7", "--config", "peer-2.toml", "--streams", "co2", "--lead", "2s"];
+    let said = site.murmur(&add);
+    assert!(said.contains("revision 1 "), "the others are enough: {said}");
+    site.start("room-7");
+    statuses.wait_for("peer-1 is idle", |message| (message.json()["state"] == "idle").then_some(()));
+    await_outcome(&observer, "co2-sum", "seven rooms and the other peers", |signed| {
+        all_fresh(signed, 7) && signed.result.peers.len() == 2
+    });
+    disk.make_room();
+    await_outcome(&observer, "co2-sum", "seven rooms and all peers", |signed| {
+        all_fresh(signed, 7) && signed.result.peers.len() == 3
+    });
+    assert!(site.log_of("peer-1").contains("the member list is on disk"), "{}", site.log_of("peer-1"));
+    site.assert_nobody_panicked();
+}
+
+#[test]
 fn a_peer_whose_state_can_not_be_there_says_so_and_ends() {
     let mut site = Site::quick("1h", &["--agents", "5"]);
     std::fs::create_dir_all(site.path("state")).unwrap();

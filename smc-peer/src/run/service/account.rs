@@ -90,8 +90,8 @@ impl Service {
     }
 
     /// Why this peer must not take part, while that is so: it could not account for it.
-    pub(super) fn trouble(&self) -> Option<&str> {
-        self.disk.trouble().or(self.account.audit.trouble())
+    pub(in crate::run) fn trouble(&self) -> Option<&str> {
+        self.disk.trouble().or(self.account.audit.trouble()).or(self.moving.trouble())
     }
 
     /// A peer that can't write its votes down takes no part until it can: it could vote twice. Nor one without a log.
