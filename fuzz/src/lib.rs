@@ -10,6 +10,7 @@ pub mod config;
 pub mod envelope;
 pub mod history;
 pub mod liar;
+pub mod pairing;
 pub mod peer_message;
 pub mod sealed_output;
 pub mod seeds;
@@ -25,13 +26,14 @@ pub mod topic;
 pub type Target = fn(&[u8]);
 
 /// All targets by name: first what reads what comes by network, then what reads files, then the peers' machines.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("envelope", envelope::run),
     ("broker_packets", broker_packets::run),
     ("peer_message", peer_message::run),
     ("signed", signed::run),
     ("asked", asked::run),
     ("audited", audited::run),
+    ("pairing", pairing::run),
     ("client_packets", client_packets::run),
     ("sensor", sensor::run),
     ("sealed_output", sealed_output::run),

@@ -11,7 +11,7 @@ use smc_sim::Schedule;
 use smc_sim::world::{Content, NOON, Packet, Sender, World};
 
 use crate::site::{KEYS, ROSTER, site};
-use crate::{asked, audited, envelope, liar};
+use crate::{asked, audited, envelope, liar, pairing};
 
 /// No seed is longer: large inputs are slow and say no more.
 const LONGEST: usize = 4096;
@@ -31,6 +31,7 @@ pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("envelope", envelope::seeds()),
         ("history", histories()),
         ("liar", liar::seeds()),
+        ("pairing", pairing::seeds()),
         ("peer_message", peer_messages),
         ("sealed_output", outputs(&world)),
         ("sensor", texts(SENSORS)),

@@ -97,7 +97,7 @@ impl Site {
         let name: NodeName = named(format!("client-{}", request / PER_CLIENT + 1).parse())?;
         let missing = || BenchError::Setup("no such client".to_owned());
         let secrets: KeyFile = cast.secrets.remove(&name).ok_or_else(missing)?;
-        Ok(Access::new(cast.roster, secrets))
+        Access::new(cast.document, secrets).map_err(|error| BenchError::Setup(error.to_string()))
     }
 
     /// The same, connected.

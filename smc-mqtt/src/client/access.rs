@@ -58,9 +58,13 @@ pub enum AccessError {
 }
 
 impl Access {
-    /// A site as it is known here, and the secrets of one of its nodes.
-    pub fn new(roster: Arc<Roster>, secrets: KeyFile) -> Self {
-        Self { roster, secrets }
+    /// A site as its file states it, and the secrets of one of its nodes.
+    ///
+    /// # Errors
+    /// If the site does not hold together.
+    pub fn new(site: SiteDocument, secrets: KeyFile) -> Result<Self, MembersError> {
+        let members = Members::load(site, None, Timestamp::default())?;
+        Ok(Self { roster: members.roster()?, members, secrets })
     }
 
     /// Reads a site file and the key file of a node, which is called after it.
