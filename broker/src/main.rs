@@ -18,6 +18,7 @@ A configuration file:
   site = "hq"
   listen = "127.0.0.1:1883"      # port 0 takes a free one
   state_dir = "state"            # retained messages; relative to this file
+  announce = true                # tell the network by multicast DNS where the broker is
 
   [[account]]
   name = "dashboard"
@@ -31,8 +32,8 @@ A configuration file:
   publish = ["zigbee2mqtt/#"]    # beyond what the role allows
   subscribe = ["zigbee2mqtt/#"]
 
-MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANONYMOUS and MURMUR_LIMITS__<LIMIT> override the file;
-RUST_LOG sets what is logged (error, warn, info, debug)."#;
+MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANNOUNCE, MURMUR_ANONYMOUS and MURMUR_LIMITS__<LIMIT> override
+the file; RUST_LOG sets what is logged (error, warn, info, debug)."#;
 
 /// The embedded MQTT broker of Murmuration: MQTT 3.1.1 and 5, one account per node, nothing allowed but what
 /// its role needs.

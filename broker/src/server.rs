@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smc_core::name::SiteName;
+use smc_mqtt::discovery::{Announcement, Listener};
 use smc_mqtt::members::Members;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,6 +54,8 @@ pub struct BrokerConfig {
     pub tap: Option<Tap>,
     /// The member list, if logins are to come and go with it.
     pub members: Option<Members>,
+    /// The site that is announced by multicast DNS; none if nothing is to be announced.
+    pub announce: Option<SiteName>,
 }
 
 /// A broker that listens. Connections are served by [`Broker::run`].
@@ -62,6 +66,7 @@ pub struct BrokerConfig {
 pub struct Broker {
     listener: TcpListener,
     address: SocketAddr,
+    announce: Option<SiteName>,
     shared: Arc<Shared>,
 }
 
@@ -81,7 +86,7 @@ impl Broker {
         let admission = config.members.map(Admission::new);
         let start = move || start(auth, limits, tap, folder, admission);
         let shared = tokio::task::spawn_blocking(start).await.map_err(|_| BrokerError::Router)??;
-        Ok(Self { listener, address, shared: Arc::new(shared) })
+        Ok(Self { listener, address, announce: config.announce, shared: Arc::new(shared) })
     }
 
     /// Where the broker listens, with the port that it got.
@@ -101,12 +106,16 @@ impl Broker {
     /// [`BrokerError::Router`] if the router no longer carries messages: the process should end then.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), BrokerError> {
         let mut connections = JoinSet::new();
+        let announcement = self.announce.as_ref().and_then(|site| announce(site, self.address));
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             error = watchdog::watch(&self.shared) => Err(error),
             () = admit(&self.shared) => Ok(()),
             never = accept(&self.listener, &self.shared, &mut connections) => never,
         };
+        if let Some(announcement) = announcement {
+            announcement.end().await;
+        }
         self.shared.registry.shut_down();
         let all_ended = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL, all_ended).await.is_err() {
@@ -114,6 +123,17 @@ impl Broker {
         }
         self.shared.retained.close().await;
         outcome
+    }
+}
+
+/// Tells the network where the broker is; where that is not possible, it serves those who know its address.
+fn announce(site: &SiteName, address: SocketAddr) -> Option<Announcement> {
+    match Announcement::start(site, Listener::Plain, address) {
+        Ok(announcement) => Some(announcement),
+        Err(error) => {
+            tracing::warn!(%error, "nodes need `broker` in their files");
+            None
+        }
     }
 }
 
@@ -265,6 +285,7 @@ mod tests {
             anonymous: None,
             tap: None,
             members: None,
+            announce: None,
         });
         let broker = broker.await.unwrap();
         let router = broker.shared.router.clone();

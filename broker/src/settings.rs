@@ -1,7 +1,7 @@
 //! The broker's configuration file.
 //!
 //! TOML, see [`Settings::load`]; values may be overridden by the environment: `MURMUR_LISTEN`,
-//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANONYMOUS` and `MURMUR_LIMITS__<LIMIT>`.
+//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS` and `MURMUR_LIMITS__<LIMIT>`.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ use smc_mqtt::topic::Topics;
 use crate::account::Account;
 use crate::filter::{Filter, FilterError};
 use crate::limits::Limits;
-use crate::password::{PasswordHash, PasswordHashError};
 use crate::roles::{Role, RoleError};
 use crate::server::BrokerConfig;
+use smc_mqtt::password::{PasswordHash, PasswordHashError};
 
 const PREFIX: &str = "MURMUR";
-const OVERRIDABLE: [&str; 4] = ["LISTEN", "STATE_DIR", "SITE", "ANONYMOUS"];
+const OVERRIDABLE: [&str; 5] = ["ANNOUNCE", "ANONYMOUS", "LISTEN", "SITE", "STATE_DIR"];
 
 /// What the file says, once it is known to be a configuration.
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Settings {
     #[serde(default = "default_listen")]
     listen: SocketAddr,
     state_dir: Option<PathBuf>,
+    /// Whether the broker tells the network by multicast DNS where it is.
+    #[serde(default = "default_announce")]
+    announce: bool,
     anonymous: Option<String>,
     site: SiteName,
     /// The site file: with it, logins come and go with the member list.
@@ -126,6 +129,10 @@ pub enum SettingsError {
     },
 }
 
+fn default_announce() -> bool {
+    true
+}
+
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 1883))
 }
@@ -162,6 +169,7 @@ impl Settings {
 
     fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
         let members = self.site_file.as_ref().map(|file| members(path, file, &self.site)).transpose()?;
+        let announce = self.announce.then(|| self.site.clone());
         let topics = Topics::new(self.site);
         let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -173,6 +181,7 @@ impl Settings {
             anonymous: self.anonymous,
             tap: None,
             members,
+            announce,
         })
     }
 }
@@ -227,7 +236,7 @@ fn is_overridable(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::password::Password;
+    use smc_mqtt::password::Password;
 
     fn parse(text: &str, environment: &[(&str, &str)]) -> Result<BrokerConfig, String> {
         let environment =
@@ -246,6 +255,7 @@ mod tests {
         assert_eq!(config.listen, default_listen());
         assert!(config.accounts[0].rules.may_publish("zigbee2mqtt/co2") && config.accounts[0].shared);
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.announce, Some("hq".parse().unwrap()));
     }
 
     #[test]
@@ -253,6 +263,7 @@ mod tests {
         let environment = [
             ("MURMUR_LISTEN", "0.0.0.0:0"),
             ("MURMUR_STATE_DIR", "state"),
+            ("MURMUR_ANNOUNCE", "false"),
             ("MURMUR_LIMITS__CONNECTIONS", "7"),
             ("MURMUR_KEYS", "peer.key"),
         ];
@@ -260,6 +271,7 @@ mod tests {
         assert_eq!(config.listen.to_string(), "0.0.0.0:0");
         assert_eq!(config.state_dir.as_deref(), Some(Path::new("etc/state")));
         assert_eq!(config.limits.connections, 7);
+        assert_eq!(config.announce, None);
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Stage {
                 consent: smc_peer::Consent::Ask,
                 roster: Arc::clone(&self.roster),
                 secrets,
-                broker: self.broker(),
+                broker: Some(self.broker()),
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
                 discovery: true,
@@ -175,8 +175,9 @@ impl Stage {
                 members: None,
                 roster: Arc::clone(&self.roster),
                 secrets,
-                broker: self.broker(),
+                broker: Some(self.broker()),
                 control: None,
+                switches: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,
@@ -255,6 +256,7 @@ async fn bind(
         anonymous: loopback.then(|| OBSERVER.to_owned()),
         tap: tap.clone(),
         members: None,
+        announce: None,
     };
     match Broker::bind(config(listen.address)).await {
         Err(BrokerError::Listen { .. }) if listen.or_free_port => {

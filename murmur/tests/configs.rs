@@ -106,7 +106,7 @@ fn every_source_feeds_streams_that_its_agent_has() {
         let context = Context {
             agent: options.secrets.node.clone(),
             clock: Clock::system(),
-            connection: ConnectionSettings::new(options.broker.clone(), "sample"),
+            connection: ConnectionSettings::new(options.broker.clone().unwrap(), "sample"),
             streams: streams
                 .map(|stream| (stream.name.clone(), roster.quantity(stream.quantity).quantity.clone()))
                 .collect(),

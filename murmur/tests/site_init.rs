@@ -25,6 +25,20 @@ fn made(extra: &[&str]) -> TempDir {
     folder
 }
 
+#[test]
+fn what_is_commented_out_in_a_peers_file_works_as_it_stands() {
+    let folder = made(&[]);
+    let path = folder.path().join("hq/peer-1.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    // What is a comment for people begins with a space.
+    let without =
+        |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
+    fs::write(&path, text.lines().map(without).collect::<Vec<_>>().join("\n")).unwrap();
+    let options = PeerConfig::load(&path).unwrap();
+    assert_eq!(options.page.unwrap().listen.to_string(), "127.0.0.1:8088");
+    assert_eq!(options.head_every.as_secs(), 300);
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -57,7 +71,7 @@ fn everything_that_was_written_reads_back() {
     for agent in roster.agents() {
         let options = AgentConfig::load(&site.join(format!("{}.toml", agent.node.name))).unwrap();
         assert_eq!(options.secrets.keys.signing.verifying_key(), agent.node.identity);
-        assert_eq!(options.broker.to_string(), "127.0.0.1:1884");
+        assert_eq!(options.broker.unwrap().to_string(), "127.0.0.1:1884");
         let streams: Vec<_> =
             roster.bundle(agent.bundles[0]).streams.iter().map(|s| s.name.to_string()).collect();
         assert_eq!(streams, ["co2", "temperature"]);

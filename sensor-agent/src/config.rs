@@ -12,6 +12,8 @@ use smc_mqtt::settings::BrokerAddress;
 
 use crate::run::{AgentOptions, Feed};
 use crate::source::SourceConfig;
+use crate::source::mqtt::BrokerConfig;
+use crate::switches::SwitchOptions;
 
 /// What the environment may override.
 const OVERRIDABLE: [&str; 9] = [
@@ -36,14 +38,18 @@ pub struct AgentConfig {
     pub site: PathBuf,
     /// The agent's key file, mode 0600.
     pub keys: PathBuf,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    #[serde(default)]
+    pub broker: Option<BrokerAddress>,
     /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
     #[serde(default)]
     pub state_dir: Option<PathBuf>,
     /// A file in which the owner says what not to share; read again whenever it changes. There need not be one.
     #[serde(default)]
     pub control: Option<PathBuf>,
+    /// `[home_assistant]`: the owner's own broker, for switches in the owner's Home Assistant; none without it.
+    #[serde(default)]
+    pub home_assistant: Option<BrokerConfig>,
     /// What the owner calls the place. It never leaves this machine.
     #[serde(default)]
     pub display_name: Option<String>,
@@ -106,6 +112,14 @@ impl AgentConfig {
             key: "terms",
             why: error.to_string(),
         })?;
+        if config.home_assistant.is_some() && config.control.is_none() {
+            return Err(ConfigError::Value {
+                path: path.to_owned(),
+                key: "home_assistant",
+                why: "it needs `control`: how the switches stand is kept beside that file".to_owned(),
+            });
+        }
+        let purposes = config.terms.purposes;
         let mut sources = config.source;
         for source in &mut sources {
             if let SourceConfig::Csv(csv) = source {
@@ -118,6 +132,7 @@ impl AgentConfig {
             secrets: membership.secrets,
             broker: config.broker,
             control: config.control.map(|control| beside(path, &control)),
+            switches: config.home_assistant.map(|broker| SwitchOptions { broker, purposes }),
             display_name: config.display_name,
             terms,
             maximum_age: config.maximum_age.map(Span::get),

@@ -6,6 +6,8 @@ mod config;
 mod control;
 mod run;
 pub mod source;
+mod switches;
 
 pub use config::AgentConfig;
 pub use run::{AgentError, AgentOptions, Feed, Witness, run};
+pub use switches::SwitchOptions;

@@ -20,6 +20,7 @@ use smc_core::time::WindowIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::joining::{self, Joined};
 use smc_mqtt::members::{Members, MembersError};
@@ -31,6 +32,7 @@ use tracing::{info, warn};
 use self::service::Service;
 use crate::source::mqtt::Taps;
 use crate::source::{Context, GapReason, Happened, Running, SourceConfig, SourceError};
+use crate::switches::{Link, Switch, SwitchOptions};
 
 /// How many readings may wait for the agent before their source waits, too.
 const READINGS_WAITING: usize = 256;
@@ -46,10 +48,12 @@ pub struct AgentOptions {
     pub members: Option<Members>,
     /// The agent's keys and password.
     pub secrets: KeyFile,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    pub broker: Option<BrokerAddress>,
     /// The file in which the owner says what not to share, if there is to be one.
     pub control: Option<PathBuf>,
+    /// The switches in the owner's Home Assistant, if there are to be any.
+    pub switches: Option<SwitchOptions>,
     /// What the owner calls the place; for this machine's log alone.
     pub display_name: Option<String>,
     /// What the agent demands of results that cover it.
@@ -84,6 +88,9 @@ pub struct Witness {
 /// Why an agent can't run.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -140,13 +147,15 @@ pub async fn run(
     if let Some(display_name) = &options.display_name {
         info!(%node, display_name, "starting");
     }
-    let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
     tokio::pin!(shutdown);
+    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let Some(broker) = broker else { return Ok(()) };
+    let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let Some((roster, members)) = membership(&mut options, &settings, &clock, shutdown.as_mut()).await?
     else {
         return Ok(());
     };
-    let AgentOptions { secrets, control, terms, maximum_age, feed, .. } = options;
+    let AgentOptions { secrets, control, switches, terms, maximum_age, feed, .. } = options;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
@@ -154,6 +163,7 @@ pub async fn run(
     let mut service =
         Service::new(roster, secrets, (terms, maximum_age, control), topics.clone(), clock.clone(), witness)?;
     service.follow(members);
+    let mut switches = switches.map(|options| put_up(options, &service));
     let control = Topic::Control { agent: node.clone() };
     let mut inboxes = vec![topics.cards(), topics.spell(&Topic::Charter), topics.spell(&control)];
     inboxes.extend(taps.iter().flat_map(Taps::filters));
@@ -167,6 +177,7 @@ pub async fn run(
                 Some(happening) => handle(&mut service, &taps, happening),
                 None => break Ok(()),
             },
+            touch = touched(&mut switches) => service.handle_touch(touch),
             Some(happened) = readings.recv() => service.handle_happened(happened),
             () = service.room(), if service.is_held() => {}
             () = clock.sleep_until(due) => {
@@ -177,8 +188,14 @@ pub async fn run(
                 service.handle_timeout();
             }
         }
+        if let Some(link) = switches.as_ref().filter(|_| std::mem::take(&mut service.is_control_new)) {
+            link.show(|switch| service.is_on(switch));
+        }
     };
     service.leave();
+    if let Some(link) = switches {
+        link.close().await;
+    }
     let ignored: u64 = running.iter().map(Running::ignored).sum();
     if ignored > 0 {
         info!(%node, ignored, "messages of sensors that held no reading of ours");
@@ -188,6 +205,23 @@ pub async fn run(
         warn!(%node, unsent, "left before the broker took all messages");
     }
     outcome
+}
+
+/// Shows the owner a switch for the agent, for each of its streams, and for each purpose that its terms allow.
+fn put_up(options: SwitchOptions, service: &Service) -> Link {
+    let streams = streams(&service.roster, service.name()).into_keys().map(Switch::Stream);
+    let purposes = options.purposes.iter().cloned().map(Switch::Purpose);
+    let switches = [Switch::All].into_iter().chain(streams).chain(purposes).collect();
+    let site = service.roster.site().clone();
+    Link::start(options, site, service.name(), switches, |switch| service.is_on(switch))
+}
+
+/// What the owner does next, if there are switches.
+async fn touched(switches: &mut Option<Link>) -> Option<(Switch, bool)> {
+    match switches {
+        Some(link) => link.touched().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The roster that names this agent: at once, or once a newer member list does. None if the process is asked to end

@@ -93,13 +93,6 @@ impl BrokerAddress {
     }
 }
 
-impl Default for BrokerAddress {
-    /// This very machine.
-    fn default() -> Self {
-        Self { host: "localhost".to_owned(), port: DEFAULT_PORT }
-    }
-}
-
 /// Why a text is not a broker's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerAddressError {

@@ -28,8 +28,9 @@ pub struct PeerConfig {
     pub site: PathBuf,
     /// The peer's key file, mode 0600.
     pub keys: PathBuf,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    #[serde(default)]
+    pub broker: Option<BrokerAddress>,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
     /// How the log is kept.

@@ -7,6 +7,7 @@ use smc_core::quantity::Quantity;
 use smc_core::result::PART_ELEMENTS;
 use smc_core::roster::Roster;
 use smc_core::session::Session;
+use smc_mqtt::home_assistant::{Device, Origin, entity_id};
 use smc_mqtt::topic::{Component, Topic, Topics};
 
 /// After so many periods without a result an entity becomes unavailable.
@@ -53,20 +54,6 @@ struct Availability<'a> {
     value_template: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-struct Device {
-    identifiers: [String; 1],
-    name: String,
-    manufacturer: &'static str,
-    model: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Origin {
-    name: &'static str,
-    sw_version: &'static str,
-}
-
 /// Topic and payload of the discovery of what `session` yields; to be retained.
 pub(crate) fn announce(roster: &Roster, topics: &Topics, session: &Session) -> (String, Vec<u8>) {
     let query = session.query();
@@ -79,13 +66,12 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, session: &Session) -> (
     };
     let site = roster.site();
     let unique_id = format!("murmur_{site}_{}", query.name);
-    let object_id = unique_id.to_lowercase().replace('-', "_");
     let state_topic = topics.spell(&Topic::Result { query: query.name.clone() });
     let entity = Entity {
         name: query.name.as_str(),
         unique_id: &unique_id,
         object_id: &unique_id,
-        default_entity_id: format!("{}.{object_id}", component.name()),
+        default_entity_id: entity_id(component.name(), &unique_id),
         state_topic: &state_topic,
         value_template: state_template(shape.kind, quantity),
         state: state(query, &shape, quantity),
@@ -93,13 +79,12 @@ pub(crate) fn announce(roster: &Roster, topics: &Topics, session: &Session) -> (
         json_attributes_template: attributes_template(query, shape.kind, quantity),
         availability: [Availability { topic: &state_topic, value_template: AVAILABLE }],
         expire_after: (EXPIRE_AFTER_PERIODS * session.every() * quantity.period().as_millis()).div_ceil(1000),
-        device: Device {
-            identifiers: [format!("murmur_{site}")],
-            name: format!("Murmuration {site}"),
-            manufacturer: "Murmuration",
-            model: "Results of secure multiparty computation",
-        },
-        origin: Origin { name: "Murmuration", sw_version: env!("CARGO_PKG_VERSION") },
+        device: Device::new(
+            format!("murmur_{site}"),
+            format!("Murmuration {site}"),
+            "Results of secure multiparty computation",
+        ),
+        origin: Origin::default(),
     };
     let topic = topics.spell(&Topic::Discovery { component, query: query.name.clone() });
     (topic, serde_json::to_vec(&entity).unwrap_or_default())

@@ -27,7 +27,7 @@ use self::door::Door;
 pub use self::door::{PagePassword, PagePasswordError};
 pub use self::order::{MAX_REASON, Order};
 use self::routes::Page;
-pub use self::view::{Health, Member, Role, Session, State, Subject, View, Waiting, Window};
+pub use self::view::{Health, Log, Member, Role, Session, State, Story, Subject, View, Waiting, Window};
 
 /// `[page]` of a peer's file.
 #[derive(Debug, Clone, Deserialize)]

@@ -24,6 +24,7 @@ use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::{Happening, Incoming, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
@@ -50,8 +51,8 @@ pub struct PeerOptions {
     pub consent: Consent,
     /// The peer's keys and password.
     pub secrets: KeyFile,
-    /// Where the broker is.
-    pub broker: BrokerAddress,
+    /// Where the broker is; if left out, one that announces the site is looked for.
+    pub broker: Option<BrokerAddress>,
     /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
@@ -92,6 +93,9 @@ pub enum PeerError {
     /// The log can't be opened, or is not what this peer wrote.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The operating system has no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -186,7 +190,10 @@ pub async fn run(
 ) -> Result<(), PeerError> {
     let topics = Topics::new(options.roster.site().clone());
     let node = options.secrets.node.clone();
-    let mut settings = connection(&topics, &node, options.broker.clone(), options.secrets.password.clone());
+    tokio::pin!(shutdown);
+    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let Some(broker) = broker else { return Ok(()) };
+    let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let period = options.roster.shortest_period();
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
     let inboxes = vec![
@@ -201,7 +208,6 @@ pub async fn run(
         topics.spell(&Topic::Operator { peer: node.clone() }),
         topics.statuses(),
     ];
-    tokio::pin!(shutdown);
     if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
         return Ok(());
     }

@@ -46,6 +46,7 @@ pub fn config() -> BrokerConfig {
         anonymous: None,
         tap: None,
         members: None,
+        announce: None,
     }
 }
 

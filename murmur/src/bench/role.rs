@@ -125,6 +125,7 @@ async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
         anonymous: None,
         tap: None,
         members: None,
+        announce: None,
     };
     let broker = Broker::bind(config).await.map_err(crate::stage::StageError::from)?;
     ready(&broker.local_addr().to_string());
@@ -139,7 +140,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         consent: smc_peer::Consent::Ask,
         secrets: cast.secrets.remove(&name).ok_or_else(missing)?,
         roster: cast.roster,
-        broker: address(setup)?,
+        broker: Some(address(setup)?),
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         head_every: HeadEvery::default().get(),
         discovery: false,
@@ -165,8 +166,9 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             members: None,
             roster: Arc::clone(&cast.roster),
             secrets,
-            broker: broker.clone(),
+            broker: Some(broker.clone()),
             control: None,
+            switches: None,
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),

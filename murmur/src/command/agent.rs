@@ -13,6 +13,7 @@ use smc_core::roster::{Roster, Span};
 use smc_mqtt::client::{Access, AccessError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{Happening, Incoming, PublishRefused, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate};
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -103,6 +104,9 @@ pub(crate) enum AgentFailure {
         /// What there is.
         known: String,
     },
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The message was not taken for sending.
     #[error("not sent: {0}")]
     NotSent(#[from] PublishRefused),
@@ -138,6 +142,7 @@ impl Change {
         }
         let site = access.roster().site().clone();
         let topic = Topics::new(site.clone()).spell(&Topic::Control { agent: node.clone() });
+        let broker = locate(broker, &site).await?;
         // The agent itself is connected under its own name meanwhile.
         let settings = access.connection(broker, format!("{node}.open"));
         let (publisher, mut incoming) = connect(settings, vec![topic.clone()]);

@@ -16,6 +16,7 @@ use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{Happening, Incoming, connect};
+use smc_mqtt::discovery::{DiscoveryError, locate};
 use smc_mqtt::members::MembersError;
 use smc_mqtt::process;
 use smc_mqtt::settings::BrokerAddress;
@@ -46,9 +47,9 @@ pub(crate) struct Open {
     /// The key file of the client or agent, called after it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces the site is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// Only this query
     #[arg(long, value_name = "NAME")]
     query: Option<QueryName>,
@@ -66,6 +67,9 @@ pub(crate) struct Open {
 /// Why nothing (more) could be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenFailure {
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,
@@ -98,14 +102,15 @@ impl Open {
     async fn open(self) -> Result<Outcome, OpenFailure> {
         let Told { site, members } = &self.told;
         let mut access = Access::load_told(site, members.as_deref(), &self.key)?;
-        access.join(self.broker.clone(), process::asked_to_end()).await?;
+        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        access.join(broker.clone(), process::asked_to_end()).await?;
         let (roster, node) = (Arc::clone(access.roster()), access.node().clone());
         if roster.recipient(&node) != Some(access.sealing().public()) {
             return Err(OpenFailure::Stranger { node });
         }
         let topics = Topics::new(roster.site().clone());
         // The node itself may be connected under its own name meanwhile.
-        let settings = access.connection(self.broker.clone(), format!("{node}.open"));
+        let settings = access.connection(broker, format!("{node}.open"));
         let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
         // What is retained comes filter by filter: first of all who the peers are.
         let filters = vec![topics.spell(&Topic::Charter), topics.output_inbox(&node)];

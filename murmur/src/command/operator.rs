@@ -11,6 +11,7 @@ use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError, Client, Notice};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::PublishRefused;
+use smc_mqtt::discovery::locate;
 use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::time::{Instant, timeout_at};
@@ -45,7 +46,7 @@ pub(crate) struct Operate {
     /// The site, with --key
     #[arg(long, value_name = "FILE", default_value = "site.toml")]
     site: PathBuf,
-    /// Where the broker is; the one that the peer's file names if left out
+    /// Where the broker is; the one that the peer's file names if left out, or else one that announces the site
     #[arg(long, value_name = "ADDRESS")]
     broker: Option<BrokerAddress>,
     /// Why, in one line that everybody can read
@@ -92,6 +93,7 @@ impl Operate {
     async fn operate(self, verb: Verb) -> Result<Outcome, OperateFailure> {
         let reason = Reason::try_from(self.reason.clone())?;
         let (access, broker) = self.access()?;
+        let broker = locate(broker, access.roster().site()).await.map_err(AskFailure::from)?;
         let client = Client::connect(access, broker).map_err(AskFailure::from)?;
         let (mut client, _) = connected(client, self.wait.get()).await?;
         let peer = client.access().node().clone();
@@ -120,13 +122,13 @@ impl Operate {
         Ok(if decision.verdict == expected(verb) { Outcome::Done } else { Outcome::Refused })
     }
 
-    fn access(&self) -> Result<(Access, BrokerAddress), OperateFailure> {
+    fn access(&self) -> Result<(Access, Option<BrokerAddress>), OperateFailure> {
         let (access, named) = match (&self.peer_config, &self.key) {
             (Some(config), _) => Access::of_config(config)?,
             // clap asks for one of them.
             (None, key) => {
                 let key = key.as_deref().unwrap_or(Path::new(""));
-                (Access::load(&self.site, key)?, BrokerAddress::default())
+                (Access::load(&self.site, key)?, None)
             }
         };
         let node = access.node();
@@ -134,7 +136,7 @@ impl Operate {
         if peer.is_none_or(|peer| peer.identity != access.key().verifying_key()) {
             return Err(OperateFailure::NoPeer { node: node.clone() });
         }
-        Ok((access, self.broker.clone().unwrap_or(named)))
+        Ok((access, self.broker.clone().or(named)))
     }
 
     /// Whether anybody has asked for it, or the site file has it.

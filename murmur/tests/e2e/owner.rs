@@ -2,6 +2,9 @@
 
 use std::process::Output;
 
+use smc_core::result::{SignedResult, Status};
+
+use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
 use crate::support::programs::Program;
 use crate::support::site::Site;
@@ -43,5 +46,53 @@ fn a_paused_agent_shares_nothing_and_comes_back_when_its_owner_says_so() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("it has co2"), "{unknown:?}");
     assert_eq!(tell(&site, "peer-1", &["pause"]).status.code(), Some(1));
+    site.assert_nobody_panicked();
+}
+
+/// Waits for a value of `query` over so many agents, with so many left out by their terms.
+fn await_cohort(observer: &Subscriber, query: &str, cohort: u32, declined: u32) -> SignedResult {
+    await_outcome(observer, query, &format!("{cohort} agents, {declined} decline"), |signed| {
+        let result = &signed.result;
+        result.status == Status::Ok && (result.cohort, result.declined) == (cohort, declined)
+    })
+}
+
+#[test]
+fn agents_whose_terms_or_owners_refuse_are_left_out_of_that_alone_and_counted() {
+    let mut site = Site::quick("5s", &["--agents", "7", "--minimum-cohort", "3"]);
+    site.edit("site.toml", |text| {
+        let query = |name: &str, function: &str, purpose: &str| {
+            format!("\n[[query]]\nname = \"{name}\"\nfunction = \"{function}\"\nquantity = \"co2\"\npurpose = \"{purpose}\"\n")
+        };
+        let queries = [("ads", "mean", "adverts"), ("air", "mean", "ventilation"), ("worst", "max", "ventilation")];
+        queries.into_iter().fold(text.to_owned(), |text, (name, function, purpose)| {
+            text + &query(name, function, purpose)
+        })
+    });
+    // Three and four: what either part alone is in may stand beside what all are in.
+    for agent in ["room-4", "room-5", "room-6", "room-7"] {
+        site.edit(&format!("{agent}.toml"), |text| {
+            format!("{text}\n[terms]\nfunctions = [\"count\", \"mean\", \"sum\"]\nrefused_purposes = [\"adverts\"]\n")
+        });
+    }
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_cohort(&observer, "air", 7, 0);
+    await_cohort(&observer, "ads", 3, 4);
+    await_cohort(&observer, "worst", 3, 4);
+
+    // The owners of the other part, by either way.
+    assert!(tell(&site, "room-1", &["pause", "--purpose", "ventilation"]).status.success());
+    for agent in ["room-2", "room-3"] {
+        std::fs::write(site.path(&format!("{agent}.control.toml")), "paused_purposes = [\"ventilation\"]\n")
+            .unwrap();
+    }
+    await_cohort(&observer, "air", 4, 3);
+    await_cohort(&observer, "co2-count", 7, 0);
+
+    // Who shares nothing at all is no member any more, once the epoch that it was in is over.
+    assert!(tell(&site, "room-7", &["pause"]).status.success());
+    let left = await_cohort(&observer, "co2-count", 6, 0);
+    assert_eq!((left.result.fresh, left.result.carried), (6, 0));
     site.assert_nobody_panicked();
 }

@@ -33,6 +33,7 @@ use super::{AgentError, Witness};
 use crate::control::Control;
 use crate::source::mqtt::Drawn;
 use crate::source::{Happened, Observation};
+use crate::switches::Switch;
 
 /// How many bytes of shares are kept for a broker that restarts, at least and at most: where vectors are shared, as
 /// many as one window has, so that it can be shared whole all the same.
@@ -51,6 +52,8 @@ pub(super) struct Service {
     pub(super) name: NodeName,
     pub(super) agent: Agent,
     control: Control,
+    /// Whether it says something else than the switches show.
+    pub(super) is_control_new: bool,
     /// What the agent's own file demands.
     terms: Terms,
     pub(super) recipients: Recipients,
@@ -88,6 +91,7 @@ impl Service {
         Ok(Self {
             agent,
             control,
+            is_control_new: false,
             terms,
             recipients: Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing),
             moving: Moving::new(sealing, (terms, maximum_age)),
@@ -187,9 +191,23 @@ impl Service {
 
     /// Shares what the owner lets it share, from the next window on.
     pub(super) fn follow_control(&mut self) {
+        self.is_control_new = true;
         let control = &self.control;
         self.agent.pause(|stream| control.is_paused(stream));
         self.agent.demand(control.terms(self.terms));
+    }
+
+    /// The owner touched a switch, or somebody sent what is no touch of one.
+    pub(super) fn handle_touch(&mut self, touch: Option<(Switch, bool)>) {
+        let Some((switch, on)) = touch else { return self.refuse("bad_switch") };
+        info!(node = %self.name, switch = switch.id(), on, "the owner's switch is followed from the next window on");
+        self.control.switch(&switch, on);
+        self.follow_control();
+    }
+
+    /// Whether what `switch` is for is shared.
+    pub(super) fn is_on(&self, switch: &Switch) -> bool {
+        self.control.is_on(switch)
     }
 
     /// Says again what `peer` may have missed. Its card comes whenever it connects or this agent does, and not before

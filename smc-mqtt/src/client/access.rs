@@ -32,7 +32,7 @@ struct NodeConfig {
     node: NodeName,
     site: PathBuf,
     keys: PathBuf,
-    broker: BrokerAddress,
+    broker: Option<BrokerAddress>,
     /// Where the changes of the member list are, if the node keeps them.
     state_dir: Option<PathBuf>,
 }
@@ -78,11 +78,12 @@ impl Access {
         Ok(Self { members, roster, secrets })
     }
 
-    /// Reads what the file of a peer or an agent names, with the member list as that node knows it, and where its broker is.
+    /// Reads what the file of a peer or an agent names, with the member list as that node knows it, and where its broker
+    /// is, if the file says so.
     ///
     /// # Errors
     /// If one of the files can't be used.
-    pub fn of_config(path: &Path) -> Result<(Self, BrokerAddress), AccessError> {
+    pub fn of_config(path: &Path) -> Result<(Self, Option<BrokerAddress>), AccessError> {
         let config: NodeConfig = load(path, &["broker", "keys", "node", "site", "state_dir"])?;
         let Membership { roster, members, secrets } =
             Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;

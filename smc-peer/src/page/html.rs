@@ -9,7 +9,7 @@ use smc_core::roster::Span;
 
 use super::order::MAX_REASON;
 use super::plot::plot;
-use super::view::{Health, Member, Role, Session, State, Subject, View, Waiting, Window};
+use super::view::{Health, Log, Member, Role, Session, State, Story, Subject, View, Waiting, Window};
 
 /// How many windows the overview draws of each session.
 const DRAWN: usize = 60;
@@ -34,6 +34,10 @@ pub(super) fn overview(view: &View, token: &str) -> Markup {
             @for session in &view.sessions { (card(session, token, DRAWN)) }
             h2 { "Who takes part" }
             (members(&view.members))
+            @if !view.logs.is_empty() {
+                h2 { "What the peers' logs came to" }
+                (logs(&view.logs))
+            }
             p.fine { "As of " (view.at) "." }
         },
     )
@@ -205,6 +209,27 @@ fn members(members: &[Member]) -> Markup {
                 li {
                     span class=(class) { (words) } " " (name) " "
                     small { (match role { Role::Agent => "agent", Role::Peer => "peer" }) }
+                }
+            }
+        }
+    }
+}
+
+fn logs(logs: &[Log]) -> Markup {
+    html! {
+        ul.logs {
+            @for Log { peer, story } in logs {
+                li {
+                    @match story {
+                        Story::One { size, at } => {
+                            span.good { "agrees" } " " (peer) " " small { (size) " entries, signed " (at) }
+                        }
+                        Story::Two => {
+                            span.bad { "tells two stories" } " " (peer) " "
+                            small { "it signed heads that contradict each other: run murmur audit verify" }
+                        }
+                        Story::Unheard => { span.fine { "nothing heard yet" } " " (peer) }
+                    }
                 }
             }
         }

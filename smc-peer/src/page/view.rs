@@ -28,6 +28,8 @@ pub struct View {
     pub decisions: Arc<Vec<Decision>>,
     /// Who takes part.
     pub members: Vec<Member>,
+    /// Whether what the peers signed for their logs goes together, as this peer saw it.
+    pub logs: Vec<Log>,
 }
 
 /// What is asked, by whom and why.
@@ -145,6 +147,31 @@ pub enum Health {
     Unknown,
 }
 
+/// A peer's log, as far as this peer can see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Whose.
+    pub peer: NodeName,
+    /// What its heads come to.
+    pub story: Story,
+}
+
+/// What a peer's heads come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Story {
+    /// Each goes on from the one before.
+    One {
+        /// How many entries the newest one vouches for.
+        size: u64,
+        /// When it was signed.
+        at: Timestamp,
+    },
+    /// Two contradict each other.
+    Two,
+    /// None was seen.
+    Unheard,
+}
+
 impl View {
     /// What there is to be seen before anything has happened.
     pub fn empty(site: SiteName, peer: NodeName, at: Timestamp) -> Self {
@@ -157,6 +184,7 @@ impl View {
             sessions: Vec::new(),
             decisions: Arc::default(),
             members: Vec::new(),
+            logs: Vec::new(),
         }
     }
 }

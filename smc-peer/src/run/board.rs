@@ -9,15 +9,16 @@ use smc_core::name::QueryName;
 use smc_core::protocol::plan::Plan;
 use smc_core::request::{Decision, Verdict};
 use smc_core::result::ResultDocument;
-use smc_core::roster::{QuantityIndex, Roster};
+use smc_core::roster::{Node, QuantityIndex, Roster};
 use smc_core::session::Session;
+use smc_core::shamir::PeerIndex;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_core::value::Value;
 use smc_mqtt::status::Fare;
 use tokio::sync::watch;
 
-use super::service::Service;
-use crate::page::{self, Health, Member, Role, State, Subject, View, Waiting, Window};
+use super::service::{Known, Service};
+use crate::page::{self, Health, Log, Member, Role, State, Story, Subject, View, Waiting, Window};
 
 /// How many windows of each session are remembered.
 const WINDOWS: usize = 120;
@@ -99,6 +100,13 @@ impl Board {
 }
 
 impl Service {
+    /// Something is to be seen that the page does not show yet.
+    pub(super) fn touch_board(&mut self) {
+        if let Some(board) = &mut self.board {
+            board.touch();
+        }
+    }
+
     /// Puts up what has changed, if there is a page.
     pub(super) fn show(&mut self) {
         let now = self.clock.now();
@@ -134,6 +142,7 @@ impl Service {
             sessions: sessions.collect(),
             decisions: Arc::new(board.decisions.iter().cloned().collect()),
             members: self.members(board),
+            logs: self.logs(),
             notices: self.worries(),
             ..View::empty(self.roster.site().clone(), self.name.clone(), now)
         }
@@ -158,6 +167,19 @@ impl Service {
             health: board.agents.get(&at).copied().unwrap_or(Health::Unknown),
         });
         peers.chain(agents).take(MEMBERS).collect()
+    }
+
+    /// Whether the logs of the peers are what they were, as far as their heads tell.
+    fn logs(&self) -> Vec<Log> {
+        let log = |(index, node): (PeerIndex, &Node)| Log {
+            peer: node.name.clone(),
+            story: match self.account.known(index, &node.name) {
+                Known::Forked => Story::Two,
+                Known::Grown(head) => Story::One { size: head.size, at: head.time },
+                Known::Unheard => Story::Unheard,
+            },
+        };
+        self.roster.peers().map(log).collect()
     }
 
     /// What the operator should see to, in a sentence each.

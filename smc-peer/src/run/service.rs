@@ -33,6 +33,7 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use self::account::Account;
+pub(super) use self::account::Known;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;

@@ -9,6 +9,7 @@ use smc_core::session::SessionError;
 use smc_mqtt::client::{AccessError, ClientError};
 use smc_mqtt::config::ConfigError;
 use smc_mqtt::connection::PublishRefused;
+use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::MembersError;
 use smc_peer::AuditError;
@@ -33,6 +34,9 @@ pub(crate) enum AskFailure {
     /// The site file or the changes of its member list can't be used.
     #[error("--site, --members: {0}")]
     Config(#[from] ConfigError),
+    /// No broker was found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,

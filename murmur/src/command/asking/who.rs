@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
+use smc_mqtt::discovery::locate;
 use smc_mqtt::process;
 use smc_mqtt::settings::BrokerAddress;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,9 +25,9 @@ pub(crate) struct Who {
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Where the broker is
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker is; if not given, one that announces the site is looked for
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
     /// How long to wait for the broker, and for the peers' answers
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
@@ -45,8 +46,9 @@ impl Who {
 
     /// Connects, and hears what the broker has kept: first of all how the member list changed.
     pub(super) async fn connect(&self, mut access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
-        access.join(self.broker.clone(), process::asked_to_end()).await?;
-        connected(Client::connect(access, self.broker.clone())?, self.wait()).await
+        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        access.join(broker.clone(), process::asked_to_end()).await?;
+        connected(Client::connect(access, broker)?, self.wait()).await
     }
 }
 

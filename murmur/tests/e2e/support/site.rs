@@ -27,6 +27,8 @@ pub(crate) struct Site {
     folder: TempDir,
     roster: Arc<Roster>,
     broker: Option<SocketAddr>,
+    /// Whether nodes are told where the broker is.
+    tells: bool,
 }
 
 impl Site {
@@ -38,7 +40,7 @@ impl Site {
         let made = command.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let roster = load_site(&folder.path().join("site.toml")).unwrap();
-        Self { folder, roster, broker: None, processes: BTreeMap::new() }
+        Self { folder, roster, broker: None, tells: true, processes: BTreeMap::new() }
     }
 
     /// A site with windows of a second that fit a busy machine, and cohorts that change every `epoch`.
@@ -49,6 +51,25 @@ impl Site {
         site.set("site.toml", "step", "\"3s\"");
         site.set("site.toml", "cohort_epoch", &format!("\"{epoch}\""));
         site
+    }
+
+    /// Gives the site a name that no other site has, and tells nobody where its broker is.
+    pub(crate) fn hide_broker(&mut self, name: &str) {
+        for file in ["site.toml", "broker.toml"] {
+            let line =
+                |line: &str| line.replacen(&format!("name = \"{NAME}\""), &format!("name = \"{name}\""), 1);
+            let line = |text: &str| {
+                line(text).replacen(&format!("site = \"{NAME}\""), &format!("site = \"{name}\""), 1)
+            };
+            self.edit(file, |text| text.lines().map(|text| line(text) + "\n").collect());
+        }
+        for node in self.peers().into_iter().chain(self.agents()) {
+            self.edit(&format!("{node}.toml"), |text| {
+                let others = text.lines().filter(|line| !line.starts_with("broker = "));
+                others.map(|line| format!("{line}\n")).collect()
+            });
+        }
+        self.tells = false;
     }
 
     /// Gives `key` another value in every place of a file where it has one.
@@ -138,7 +159,9 @@ impl Site {
         let program = if config.contains("\nconsent = ") { Program::Peer } else { Program::Agent };
         let mut command = program.command();
         command.arg("--config").arg(self.path(&format!("{node}.toml")));
-        command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+        if self.tells {
+            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+        }
         command.envs(environment.iter().copied());
         let process = Process::start(node, &mut command, self.log(node));
         self.processes.insert(node.to_owned(), process);

@@ -1,5 +1,6 @@
 //! What a peer keeps account of, and how it holds the others to theirs (docs/audit.md).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smc_core::audit::{Head, Heads, Kind, NotTaken, Started, Taken};
@@ -15,6 +16,19 @@ use crate::audit::{Audit, Ledger};
 pub(in crate::run) struct Account {
     pub(in crate::run) audit: Audit,
     heads: Heads,
+    /// Whose logs told two stories since this peer started.
+    forked: BTreeSet<NodeName>,
+}
+
+/// What this peer knows of another one's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::run) enum Known {
+    /// Two heads contradict each other.
+    Forked,
+    /// All heads that were seen go together; this is the newest.
+    Grown(Head),
+    /// No head was seen.
+    Unheard,
 }
 
 impl Account {
@@ -39,7 +53,7 @@ impl Account {
         }
         let logged = ledger.as_ref().map_or(Ok(0), |ledger| ledger.revision(charters))?;
         let audit = Audit::start(ledger, head_every, now).map_err(|_| PeerError::LogThread)?;
-        let mut account = Self { audit, heads };
+        let mut account = Self { audit, heads, forked: BTreeSet::new() };
         for enacted in charters.iter().filter(|enacted| enacted.charter.revision > logged) {
             account.audit.record(now, Kind::Membership, enacted);
         }
@@ -50,7 +64,17 @@ impl Account {
     /// Goes on with another member list: the log stays, and so do the heads of the peers that stay.
     pub(in crate::run) fn begin_anew(&mut self, roster: &Arc<Roster>, now: Timestamp) {
         self.heads = self.heads.moved_to(Arc::clone(roster));
+        self.forked.retain(|peer| roster.peer_named(peer.as_str()).is_some());
         self.audit.record_start(now, &Started::new(roster, env!("CARGO_PKG_VERSION")));
+    }
+
+    /// What is known of the log of a peer.
+    pub(in crate::run) fn known(&self, index: PeerIndex, peer: &NodeName) -> Known {
+        match self.heads.newest(index) {
+            _ if self.forked.contains(peer) => Known::Forked,
+            Some(head) => Known::Grown(head.document.clone()),
+            None => Known::Unheard,
+        }
     }
 }
 
@@ -118,7 +142,9 @@ impl Service {
             Ok((taken, head)) => {
                 // Also one that contradicts: it is the proof.
                 self.account.audit.record(now, Kind::Head, &head);
+                self.touch_board();
                 if let Taken::Forked(forked) = taken {
+                    self.account.forked.insert(peer.clone());
                     error!(node = %self.name, %peer, %forked, "a peer's log tells two stories");
                     self.blame(peer, "forked_log", None);
                     self.publish_status();
@@ -134,6 +160,8 @@ impl Service {
         let size = head.document.size;
         error!(node = %self.name, size, ?taken, "this peer signed for entries that its log does not have");
         let own = self.name.clone();
+        self.account.forked.insert(own.clone());
+        self.touch_board();
         self.blame(&own, "forked_log", None);
         self.publish_status();
     }
