@@ -356,7 +356,7 @@ fn nothing_to_check_is_no_success() {
     assert_eq!(run.code, 2, "--site was given twice");
     let run = murmur(site.folder.path(), &["verify"]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.starts_with("error: --site: site.toml: No such file"), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: --site, --members: site.toml: No such file"), "{}", run.stderr);
 }
 
 /// The sum of long vectors, and its parts.
