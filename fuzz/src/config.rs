@@ -13,10 +13,10 @@ pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     names_the_file("broker.toml", broker::fuzz::settings(text));
     if let Some(file) = names_the_file("node.toml", config::<AgentConfig>(text)) {
-        address(&file.broker.to_string());
+        file.broker.iter().for_each(|broker| address(&broker.to_string()));
     }
     if let Some(file) = names_the_file("node.toml", config::<PeerConfig>(text)) {
-        address(&file.broker.to_string());
+        file.broker.iter().for_each(|broker| address(&broker.to_string()));
     }
     if let Some(file) = names_the_file("node.key", key_file(text, &"peer-1".parse().unwrap())) {
         assert_eq!(file.node.as_str(), "peer-1");
