@@ -1,7 +1,7 @@
 //! Who may connect, and to which topics.
 
 use crate::filter::Filter;
-use crate::password::PasswordHash;
+use smc_mqtt::password::PasswordHash;
 
 /// One login and what it is good for.
 #[derive(Debug, Clone)]

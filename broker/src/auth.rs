@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::account::{Account, is_name};
 use crate::error::BrokerError;
-use crate::password::Password;
+use smc_mqtt::password::Password;
 
 /// Password checks at once; each may take megabytes and tens of milliseconds.
 const CHECKS_AT_ONCE: usize = 2;

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use smc_core::name::{NameError, NodeName};
-use smc_mqtt::topic::{HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, Topic, Topics};
+use smc_mqtt::topic::{
+    HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
+};
 
 use crate::account::Rules;
 use crate::filter::{Filter, FilterError};
@@ -19,6 +21,8 @@ pub enum Role {
     Device,
     /// Home Assistant: reads results and what is discovered, announces that it came up.
     HomeAssistant,
+    /// Joins by a code, and has no login yet.
+    Newcomer,
     /// Holds shares and publishes results.
     Peer,
     /// Looks at everything of the site and publishes nothing.
@@ -53,6 +57,9 @@ impl Role {
             Self::Client => client(topics, &name.parse()?),
             Self::Device => (vec![], vec![]),
             Self::HomeAssistant => home_assistant(topics),
+            Self::Newcomer => {
+                (vec![topics.pair_asks()], vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()])
+            }
             Self::Peer => peer(topics, &name.parse()?),
             Self::Reader => (vec![], [topics.everything()].into_iter().chain(topics.discovery()).collect()),
         };
@@ -108,6 +115,8 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.spell(&Topic::CharterProposed { peer: own.clone() }),
         // By its operator, who has its login.
         topics.spell(&Topic::Operator { peer: own.clone() }),
+        topics.spell(&Topic::PairAnswer { member: own.clone() }),
+        topics.spell(&Topic::PairOffer { member: own.clone() }),
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
         topics.result_parts(),
@@ -120,6 +129,7 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.requests(),
         topics.decisions(),
         topics.spell(&Topic::Operator { peer: own.clone() }),
+        topics.spell(&Topic::PairAsk { member: own.clone() }),
         topics.cards(),
         topics.introductions(),
         topics.spell(&Topic::Charter),
@@ -199,6 +209,31 @@ mod tests {
         let peer = rules(Role::Peer, "tenant");
         assert!(subscribes(&peer, "murmur/hq/introduction/+"));
         assert!(!peer.may_publish("murmur/hq/introduction/room-101"));
+    }
+
+    #[test]
+    fn a_newcomer_can_do_nothing_but_pair() {
+        let newcomer = rules(Role::Newcomer, "newcomer");
+        assert!(newcomer.may_publish("murmur/hq/pair/ask/tenant"));
+        assert!(
+            subscribes(&newcomer, "murmur/+/pair/offer/+")
+                && subscribes(&newcomer, "murmur/hq/pair/answer/+")
+        );
+        for topic in
+            ["murmur/hq/pair/offer/tenant", "murmur/hq/pair/answer/tenant", "murmur/hq/status/newcomer"]
+        {
+            assert!(!newcomer.may_publish(topic), "{topic}");
+        }
+        for filter in ["murmur/hq/pair/ask/+", "murmur/hq/charter", "murmur/hq/result/+", "#"] {
+            assert!(!subscribes(&newcomer, filter), "{filter}");
+        }
+        let peer = rules(Role::Peer, "tenant");
+        assert!(
+            peer.may_publish("murmur/hq/pair/offer/tenant") && subscribes(&peer, "murmur/hq/pair/ask/tenant")
+        );
+        assert!(
+            !peer.may_publish("murmur/hq/pair/answer/landlord") && !subscribes(&peer, "murmur/hq/pair/ask/+")
+        );
     }
 
     #[test]

@@ -17,9 +17,9 @@ use smc_mqtt::topic::Topics;
 use crate::account::Account;
 use crate::filter::{Filter, FilterError};
 use crate::limits::Limits;
-use crate::password::{PasswordHash, PasswordHashError};
 use crate::roles::{Role, RoleError};
 use crate::server::BrokerConfig;
+use smc_mqtt::password::{PasswordHash, PasswordHashError};
 
 const PREFIX: &str = "MURMUR";
 const OVERRIDABLE: [&str; 5] = ["ANNOUNCE", "ANONYMOUS", "LISTEN", "SITE", "STATE_DIR"];
@@ -236,7 +236,7 @@ fn is_overridable(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::password::Password;
+    use smc_mqtt::password::Password;
 
     fn parse(text: &str, environment: &[(&str, &str)]) -> Result<BrokerConfig, String> {
         let environment =

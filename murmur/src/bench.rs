@@ -5,6 +5,7 @@ mod audit;
 mod child;
 mod figures;
 mod functions;
+mod pairing;
 mod phase;
 mod plain;
 mod role;
@@ -26,6 +27,7 @@ pub(crate) use self::child::ChildError;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
 pub(crate) use self::functions::{USUAL, functions};
+pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
 pub(crate) use self::role::{Role, play};
 pub(crate) use self::setup::Setup;
@@ -52,6 +54,8 @@ pub(crate) enum BenchError {
     Stage(#[from] StageError),
     #[error("{have} of {need} nodes connected within {LIMIT:?}; try fewer agents")]
     Start { have: usize, need: usize },
+    #[error("the plain table: {0}")]
+    Table(rusqlite::Error),
     #[error("no result came within {0:?} of its window's end")]
     Stalled(Duration),
 }

@@ -6,6 +6,7 @@ use smc_core::order::Verb;
 use crate::command::agent::AgentCommand;
 use crate::command::asking::ask::Ask;
 use crate::command::asking::cancel::Cancel;
+use crate::command::asking::mine::Mine;
 use crate::command::asking::queries::Queries;
 use crate::command::asking::results::Results;
 use crate::command::asking::watch::Watch;
@@ -13,9 +14,11 @@ use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
 use crate::command::functions::Functions;
+use crate::command::join::Join;
 use crate::command::member::{Member, Peers};
 use crate::command::open::Open;
 use crate::command::operator::Operate;
+use crate::command::pair::Pair;
 use crate::command::policy::PolicyCommand;
 use crate::command::site::Site;
 use crate::command::soak::Soak;
@@ -53,10 +56,16 @@ pub(crate) enum Command {
     Demo(Demo),
     /// List what can be computed, what each function reveals and what it costs
     Functions(Functions),
+    /// Join a site by a code that a member shows
+    Join(Join),
     /// See and change who takes part in a running site
     Member(Member),
+    /// Tell what is asked about an agent of yours, by whom, what for, and what came of it
+    Mine(Mine),
     /// Open outputs that are for one client's eyes alone
     Open(Open),
+    /// Let a new node in by a short code
+    Pair(Pair),
     /// Tell a peer to interrupt a query
     Pause(Operate),
     /// Change who the peers of a running site are
@@ -93,8 +102,11 @@ impl Command {
             Self::Deny(order) => order.run(Verb::Deny),
             Self::Demo(demo) => demo.run(),
             Self::Functions(functions) => Ok(functions.run()?),
+            Self::Join(join) => join.run(),
             Self::Member(member) => member.run(),
+            Self::Mine(mine) => mine.run(),
             Self::Open(open) => open.run(),
+            Self::Pair(pair) => pair.run(),
             Self::Pause(order) => order.run(Verb::Pause),
             Self::Peers(peers) => peers.run(),
             Self::Policy(policy) => Ok(policy.run()?),

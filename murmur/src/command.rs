@@ -6,12 +6,15 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod functions;
+pub(crate) mod join;
 pub(crate) mod member;
 pub(crate) mod open;
 pub(crate) mod operator;
+pub(crate) mod pair;
 pub(crate) mod policy;
 pub(crate) mod site;
 pub(crate) mod soak;
+pub(crate) mod told;
 pub(crate) mod verify;
 
 use std::process::ExitCode;
@@ -72,6 +75,9 @@ pub(crate) enum Failure {
     /// No site was made.
     #[error(transparent)]
     Init(#[from] site::InitError),
+    /// No site was joined.
+    #[error(transparent)]
+    Join(#[from] join::JoinFailure),
     /// The member list could not be seen or changed.
     #[error(transparent)]
     Member(#[from] member::MemberFailure),
@@ -81,6 +87,9 @@ pub(crate) enum Failure {
     /// No order was given.
     #[error(transparent)]
     Operate(#[from] operator::OperateFailure),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Pair(#[from] pair::PairFailure),
     /// A policy could not be looked at.
     #[error(transparent)]
     Policy(#[from] policy::PolicyFailure),

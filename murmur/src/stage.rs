@@ -97,7 +97,7 @@ impl Stage {
         limits: Limits,
         tap: Option<Tap>,
     ) -> Result<Self, StageError> {
-        let Cast { roster, secrets, observer: password } = script.cast(&mut entropy::rng()?)?;
+        let Cast { roster, secrets, observer: password, .. } = script.cast(&mut entropy::rng()?)?;
         let (act, _) = watch::channel(Act::Playing);
         let accounts = accounts(&roster, &secrets, &password)?;
         let broker = bind(accounts, listen, limits, tap).await?;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, ValidationMode, Validator};
 use miette::Diagnostic;
+use sha2::{Digest as _, Sha256};
+use smc_core::digest::Digest;
 
 use crate::bounds;
 use crate::case::Case;
@@ -30,6 +32,7 @@ const ASK_EVERYTHING: &str = include_str!("../../configs/policy/ask-everything.c
 /// Rules about requests, validated against the schema.
 #[derive(Clone)]
 pub struct Policy {
+    digest: Digest,
     set: PolicySet,
     rules: HashMap<PolicyId, Rule>,
     terms: Terms,
@@ -75,7 +78,12 @@ impl Policy {
         let mut cautions = PolicyError::new(origin);
         cautions.add_invalid(text, validation.validation_warnings().map(|flaw| flaw as &dyn Diagnostic));
         let warnings = cautions.to_string().lines().map(str::to_owned).collect();
-        error.or(Self { set, rules, terms, warnings })
+        error.or(Self { digest: Digest(Sha256::digest(text).into()), set, rules, terms, warnings })
+    }
+
+    /// The SHA-256 of its text.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// What holds without a policy file: every request asks the operator.

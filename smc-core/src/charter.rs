@@ -5,6 +5,7 @@
 //! that charters make one chain from the site file on; whoever has the site file can verify all of them.
 
 mod change;
+mod eras;
 mod poll;
 mod register;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::change::{Change, ChangeError, LoginHash, LoginHashError};
+pub use self::eras::Eras;
 pub use self::poll::{Open, Poll};
 pub use self::register::{MAX_LEAD, Register, next_boundary};
 use crate::digest::Digest;

@@ -1,5 +1,6 @@
 //! Who a node is: the key that signs its documents and the key that messages to it are sealed with.
 
+mod claims;
 mod sealing;
 mod signing;
 
@@ -9,6 +10,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+pub use claims::Claims;
 pub use sealing::{SealingPublic, SealingSecret};
 pub use signing::{BadSignature, Signature, SigningKey, VerifyingKey};
 

@@ -23,6 +23,7 @@ pub mod mutation;
 pub mod name;
 pub mod order;
 pub mod output;
+pub mod pairing;
 pub mod peer;
 pub mod peers;
 pub mod polynomial;

@@ -17,7 +17,7 @@ pub use self::decision::{Decision, Verdict};
 pub use self::error::RequestError;
 use crate::digest::Digest;
 use crate::document::{Signable, Signed, canonical};
-use crate::identity::{Signature, SigningKey};
+use crate::identity::{Signature, SigningKey, VerifyingKey};
 use crate::name::{NodeName, QueryName, SiteName};
 use crate::result::VERSION;
 use crate::roster::document::QueryTable;
@@ -117,10 +117,21 @@ impl Asked {
         if json.len() > MAX_BYTES {
             return Err(RequestError::TooLong { have: json.len() });
         }
-        let key = roster.client(client).and_then(|client| client.identity.as_ref());
-        let key = key.ok_or_else(|| RequestError::UnknownClient { client: client.clone() })?;
-        let malformed = |error: serde_json::Error| RequestError::Malformed(bounds::short(&error.to_string()));
-        let mut value: Value = serde_json::from_slice(json).map_err(malformed)?;
+        key_of(roster, client)?;
+        Self::read(roster, client, query, serde_json::from_slice(json).map_err(malformed)?)
+    }
+
+    /// The same of JSON that was parsed before, and that may have been longer then than it need be.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, in words for the client.
+    pub fn read(
+        roster: &Roster,
+        client: &NodeName,
+        query: &QueryName,
+        mut value: Value,
+    ) -> Result<Self, RequestError> {
+        let key = key_of(roster, client)?;
         bounds::exact_numbers(&value)?;
         let digest = digest(&canonical(&value));
         let fields = value.as_object_mut().ok_or(RequestError::NoObject)?;
@@ -159,6 +170,16 @@ impl Admissible {
             Ok(())
         }
     }
+}
+
+/// What `client` signs with.
+fn key_of<'a>(roster: &'a Roster, client: &NodeName) -> Result<&'a VerifyingKey, RequestError> {
+    let key = roster.client(client).and_then(|client| client.identity.as_ref());
+    key.ok_or_else(|| RequestError::UnknownClient { client: client.clone() })
+}
+
+fn malformed(error: serde_json::Error) -> RequestError {
+    RequestError::Malformed(bounds::short(&error.to_string()))
 }
 
 /// Whether a document is of this protocol and site, and of what its topic names.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use self::parts::{PART_ELEMENTS, PartDocument, Parts, PartsError};
 use crate::arithmetic::Fault;
 use crate::document::{self, Signable};
-use crate::identity::Signature;
+use crate::identity::{Claims, Signature, VerifyingKey};
 use crate::name::{NodeName, QuantityName, QueryName, SiteName};
 use crate::protocol::plan::PlanError;
 use crate::prss::SeedError;
@@ -181,6 +181,31 @@ impl SignedResult {
     /// # Errors
     /// The first thing that does not fit.
     pub fn verify(&self, roster: &Roster) -> Result<(), VerifyError> {
+        self.is_meant(roster)?;
+        let is_signed_by = self.result.verifier();
+        for signer in self.signers(roster) {
+            let Signer { peer, key, signature } = signer?;
+            if !is_signed_by(&key, signature) {
+                return Err(VerifyError::Forged { peer: peer.clone() });
+            }
+        }
+        self.enough(roster)
+    }
+
+    /// The same but for whether the signatures are right, which `claims` are to tell of many results at once.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn claim(&self, roster: &Roster, claims: &mut Claims) -> Result<(), VerifyError> {
+        self.is_meant(roster)?;
+        let signers: Vec<_> = self.signers(roster).collect::<Result<_, _>>()?;
+        let signers = signers.iter().map(|signer| (&signer.key, signer.signature));
+        claims.add(ResultDocument::DOMAIN, &document::canonical(&self.result), signers);
+        self.enough(roster)
+    }
+
+    /// Whether it is of this protocol and site.
+    fn is_meant(&self, roster: &Roster) -> Result<(), VerifyError> {
         let result = &self.result;
         if result.v != VERSION {
             return Err(VerifyError::Version { version: result.v });
@@ -188,19 +213,32 @@ impl SignedResult {
         if result.site != *roster.site() {
             return Err(VerifyError::WrongSite { site: result.site.clone() });
         }
-        let is_signed_by = result.verifier();
-        for (peer, signature) in &self.signatures {
+        Ok(())
+    }
+
+    /// The peers that signed, with their keys.
+    fn signers(&self, roster: &Roster) -> impl Iterator<Item = Result<Signer<'_>, VerifyError>> {
+        self.signatures.iter().map(|(peer, signature)| {
             let index = roster.peer_named(peer.as_str());
             let node = index.and_then(|index| roster.peer(index));
             let node = node.ok_or_else(|| VerifyError::UnknownPeer { peer: peer.clone() })?;
-            if !is_signed_by(&node.identity, signature) {
-                return Err(VerifyError::Forged { peer: peer.clone() });
-            }
-        }
-        let need = if result.status == Status::Ok { roster.quorum().size() } else { 1 };
+            Ok(Signer { peer, key: node.identity, signature })
+        })
+    }
+
+    /// Whether as many signed as must have.
+    fn enough(&self, roster: &Roster) -> Result<(), VerifyError> {
+        let need = if self.result.status == Status::Ok { roster.quorum().size() } else { 1 };
         let have = self.signatures.len();
         if have < need { Err(VerifyError::TooFewSignatures { have, need }) } else { Ok(()) }
     }
+}
+
+/// A signature on a result, and whose.
+struct Signer<'a> {
+    peer: &'a NodeName,
+    key: VerifyingKey,
+    signature: &'a Signature,
 }
 
 /// Why a window has no value.

@@ -3,8 +3,10 @@
 
 mod audit {
     mod heads;
+    mod lists;
     mod log;
     mod rules;
+    mod signatures;
     pub(crate) mod site;
     mod tampering;
 }

@@ -22,7 +22,8 @@
 //! ```
 //!
 //! Nothing is believed because of where it came from: a decision counts by its peer's signature, for the request whose
-//! digest it names; a result by the signatures of a quorum. The broker can delay and drop, and bring back what is old, which
+//! digest it names; a result by the signatures of a quorum of those who were the peers in its window. How the member list changed
+//! is published too, and verified from the site file on. The broker can delay and drop, and bring back what is old, which
 //! is passed over.
 
 mod access;
@@ -65,6 +66,7 @@ const MAX_PASSED: usize = 256;
 #[derive(Debug)]
 pub struct Client {
     access: Access,
+    clock: Clock,
     topics: Topics,
     publisher: Publisher,
     incoming: Incoming,
@@ -112,16 +114,16 @@ impl Client {
         // A client may be connected several times; a peer or an agent once beside its program.
         let client_id = if asks { format!("{node}-{}", word()?) } else { format!("{node}.open") };
         let settings = access.connection(broker, client_id);
-        let mut filters = vec![topics.decisions(), topics.results()];
+        // What is retained comes filter by filter: first of all who the peers are.
+        let mut filters = vec![topics.spell(&Topic::Charter), topics.decisions(), topics.results()];
         filters.push(if asks { topics.request_outbox(&node) } else { topics.requests() });
         if access.roster().recipient(&node).is_some() {
             filters.push(topics.output_inbox(&node));
         }
         let (publisher, incoming) = connect(settings, filters);
-        let (ledger, results) =
-            (Ledger::new(Arc::clone(access.roster())), Checker::new(Arc::clone(access.roster())));
-        let (passed, refused) = (VecDeque::new(), Tally::default());
-        Ok(Self { access, topics, publisher, incoming, ledger, results, passed, refused })
+        let (ledger, results) = (Ledger::new(Arc::clone(access.roster())), Checker::default());
+        let (passed, refused, clock) = (VecDeque::new(), Tally::default(), Clock::system());
+        Ok(Self { access, clock, topics, publisher, incoming, ledger, results, passed, refused })
     }
 
     /// Signs and publishes a request; the peers' decisions come as [`Notice::Decision`].
@@ -300,7 +302,11 @@ impl Client {
     }
 
     fn read(&mut self, topic: String, payload: bytes::Bytes) -> Result<Option<Notice>, &'static str> {
+        if self.access.follow(self.clock.now()).map_err(|_| "bad_charter")? {
+            self.ledger.move_to(Arc::clone(self.access.roster()));
+        }
         match self.topics.parse(&topic) {
+            Ok(Topic::Charter) => self.take_charters(&payload),
             Ok(Topic::Decision { peer, query }) => {
                 Ok(self.ledger.decision(&peer, &query, &payload)?.map(Notice::Decision))
             }
@@ -309,11 +315,26 @@ impl Client {
                 let asked = self.ledger.request(&client, &query, &payload)?;
                 Ok(asked.map(|asked| Notice::Request(client, asked)))
             }
-            Ok(Topic::Result { query }) => {
-                Ok(self.results.take(&query, &payload)?.map(|signed| Notice::Result(Box::new(signed))))
-            }
+            Ok(Topic::Result { query }) => Ok(self
+                .results
+                .take(self.access.eras(), &query, &payload)?
+                .map(|signed| Notice::Result(Box::new(signed)))),
             _ => Ok(None),
         }
+    }
+
+    fn take_charters(&mut self, payload: &[u8]) -> Result<Option<Notice>, &'static str> {
+        if payload.is_empty() {
+            return Ok(None);
+        }
+        let taken = self.access.take_charters(payload, self.clock.now());
+        if taken
+            .inspect_err(|error| tracing::warn!(%error, "member list refused"))
+            .map_err(|_| "bad_charter")?
+        {
+            self.ledger.move_to(Arc::clone(self.access.roster()));
+        }
+        Ok(None)
     }
 }
 

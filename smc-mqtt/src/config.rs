@@ -138,11 +138,17 @@ pub fn load_site(path: &Path) -> Result<Arc<Roster>, ConfigError> {
 /// If the file does not hold together, or what was kept does not follow from it.
 pub fn load_members(path: &Path, state_dir: Option<&Path>) -> Result<Members, ConfigError> {
     load_site(path)?;
-    let members = Members::load(load_document(path)?, state_dir, Clock::system().now());
-    members.map_err(|error| match error {
-        MembersError::Roster(error) => no_site(path, error),
-        error => error.into(),
-    })
+    Members::load(load_document(path)?, state_dir, Clock::system().now())
+        .map_err(|error| of_site(path, error))
+}
+
+/// Reads a site file as [`load_site`] does, and the changes of its member list that are in `file`, for who looks on.
+///
+/// # Errors
+/// If the site does not hold together, or what the file has does not follow from it.
+pub fn load_told(path: &Path, file: Option<&Path>) -> Result<Members, ConfigError> {
+    load_site(path)?;
+    Members::told(load_document(path)?, file, Clock::system().now()).map_err(|error| of_site(path, error))
 }
 
 /// Reads a site file.
@@ -151,6 +157,13 @@ pub fn load_members(path: &Path, state_dir: Option<&Path>) -> Result<Members, Co
 /// If the file can't be read or is none.
 pub fn load_document(path: &Path) -> Result<SiteDocument, ConfigError> {
     read(path, None)
+}
+
+fn of_site(path: &Path, error: MembersError) -> ConfigError {
+    match error {
+        MembersError::Roster(error) => no_site(path, error),
+        error => error.into(),
+    }
 }
 
 fn no_site(path: &Path, error: RosterError) -> ConfigError {

@@ -7,6 +7,7 @@
 mod announcement;
 mod sightings;
 
+use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -29,29 +30,47 @@ const SITE_KEY: &str = "site";
 /// The key of the TXT record that says which version of the protocol the site speaks.
 const VERSION_KEY: &str = "v";
 
+/// Whose broker is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// That of whatever site.
+    AnySite,
+    /// That of one site.
+    Site(SiteName),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnySite => f.write_str("any site"),
+            Self::Site(site) => write!(f, "the site {site}"),
+        }
+    }
+}
+
 /// Why no broker was found.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// The operating system gives no thread or no sockets.
     #[error("can't look for a broker by multicast DNS: {0}; {REMEDY}")]
     Multicast(#[from] mdns_sd::Error),
-    /// None announces the site.
+    /// None announces what is wanted.
     #[error(
-        "no broker announced the site {site} by multicast DNS (UDP port 5353) within {} ms, and {overlooked} announced it in a way that can't be used; {REMEDY}", .waited.as_millis()
+        "no broker announced {wanted} by multicast DNS (UDP port 5353) within {} ms, and {overlooked} announced it in a way that can't be used; {REMEDY}", .waited.as_millis()
     )]
     None {
-        /// The site.
-        site: SiteName,
+        /// Whose.
+        wanted: Wanted,
         /// How long it was looked for.
         waited: Duration,
-        /// How many announcements of the site were of another version, had no usable address, or were too many.
+        /// How many announcements of it were of another version, had no usable address, or were too many.
         overlooked: u64,
     },
-    /// More than one announces the site.
-    #[error("{count} different brokers announce the site {site}, such as {first} and {second}; {REMEDY}")]
+    /// More than one does.
+    #[error("{count} different brokers announce {wanted}, such as {first} and {second}; {REMEDY}")]
     Several {
-        /// The site.
-        site: SiteName,
+        /// Whose.
+        wanted: Wanted,
         /// How many, as far as they were counted.
         count: usize,
         /// One of them.
@@ -102,12 +121,22 @@ pub async fn locate_unless(
 /// # Errors
 /// If there is none, more than one, or nothing can be heard at all.
 pub async fn find_broker(site: &SiteName, timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
-    find(Search::start(ServiceDaemon::new()?)?, site, timeout).await
+    find(Search::start(ServiceDaemon::new()?)?, Wanted::Site(site.clone()), timeout).await
 }
 
-async fn find(search: Search, site: &SiteName, timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
+/// As [`find_broker`], for who knows no site yet.
+///
+/// # Errors
+/// If there is none, more than one, or nothing can be heard at all.
+pub async fn find_any_broker(timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
+    let found = find(Search::start(ServiceDaemon::new()?)?, Wanted::AnySite, timeout).await?;
+    info!(broker = %found, "found a broker");
+    Ok(found)
+}
+
+async fn find(search: Search, wanted: Wanted, timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
     let deadline = Instant::now() + timeout;
-    let (mut until, mut sightings) = (deadline, Sightings::of(site.clone()));
+    let (mut until, mut sightings) = (deadline, Sightings::of(wanted));
     // The channel ends, too, when more is announced than can be looked at: what was seen until then counts.
     while let Ok(Ok(event)) = timeout_at(until, search.events.recv_async()).await {
         match event {

@@ -6,13 +6,17 @@ pub mod config;
 pub mod connection;
 pub mod discovery;
 pub mod entropy;
+pub mod files;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod home_assistant;
 pub mod joining;
 pub mod members;
+pub mod newcomer;
 pub mod outbox;
+pub mod pairing;
+pub mod password;
 pub mod process;
 pub mod settings;
 pub mod status;

@@ -68,6 +68,23 @@ impl Members {
         Ok(Self { register, path })
     }
 
+    /// The list of `site`, with the charters in `file`: those that a node keeps, or that were retained. Nothing is kept.
+    ///
+    /// # Errors
+    /// If the site does not hold together, or what the file has does not follow from it.
+    pub fn told(site: SiteDocument, file: Option<&Path>, now: Timestamp) -> Result<Self, MembersError> {
+        let mut members = Self::load(site, None, now)?;
+        if let Some(path) = file {
+            let missing = || io::Error::from(io::ErrorKind::NotFound);
+            let chain =
+                read(path)?.ok_or_else(|| MembersError::File { path: path.to_owned(), error: missing() })?;
+            let kept = |error| MembersError::Kept { path: path.to_owned(), error: Box::new(error) };
+            members.register.extend(&chain).map_err(kept)?;
+            members.register.advance(now);
+        }
+        Ok(members)
+    }
+
     /// The same, kept in memory alone from now on: for who looks at the state of a node that runs.
     #[must_use]
     pub fn detached(self) -> Self {

@@ -14,6 +14,12 @@ pub const HOME_ASSISTANT_STATUS: &str = "homeassistant/status";
 /// Everything that Home Assistant and its devices say about themselves.
 pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
 
+/// What members of whatever site say to newcomers, who don't know yet which site it is.
+pub const PAIR_ANSWERS: &str = "murmur/+/pair/answer/+";
+
+/// Who lets newcomers in, at whatever site.
+pub const PAIR_OFFERS: &str = "murmur/+/pair/offer/+";
+
 /// A topic of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
@@ -71,6 +77,21 @@ pub enum Topic {
         from: NodeName,
         /// What was asked.
         query: QueryName,
+    },
+    /// `murmur/<site>/pair/answer/<member>`: what a member says to whoever wants to join by its code.
+    PairAnswer {
+        /// Whose code.
+        member: NodeName,
+    },
+    /// `murmur/<site>/pair/ask/<member>`: what newcomers say to a member that has a code.
+    PairAsk {
+        /// Whose code.
+        member: NodeName,
+    },
+    /// `murmur/<site>/pair/offer/<member>`: that a member lets somebody in by a code.
+    PairOffer {
+        /// Whose code.
+        member: NodeName,
     },
     /// `murmur/<site>/peer/<to>/<from>`: a sealed message between peers.
     Peer {
@@ -167,6 +188,9 @@ impl Topics {
             Topic::Introduction { node } => format!("{ROOT}/{site}/introduction/{node}"),
             Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
+            Topic::PairAnswer { member } => format!("{ROOT}/{site}/pair/answer/{member}"),
+            Topic::PairAsk { member } => format!("{ROOT}/{site}/pair/ask/{member}"),
+            Topic::PairOffer { member } => format!("{ROOT}/{site}/pair/offer/{member}"),
             Topic::Peer { to, from } => format!("{ROOT}/{site}/peer/{to}/{from}"),
             Topic::Request { client, query } => format!("{ROOT}/{site}/request/{client}/{query}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
@@ -199,6 +223,7 @@ impl Topics {
                     "output" => {
                         Topic::Output { to: name(level()?)?, from: name(level()?)?, query: name(level()?)? }
                     }
+                    "pair" => return pair(levels),
                     "peer" => Topic::Peer { to: name(level()?)?, from: name(level()?)? },
                     "request" => Topic::Request { client: name(level()?)?, query: name(level()?)? },
                     "result" => return result(levels),
@@ -275,6 +300,11 @@ impl Topics {
         format!("{ROOT}/{}/output/+/{from}/+", self.site)
     }
 
+    /// What newcomers say to members that have a code.
+    pub fn pair_asks(&self) -> String {
+        format!("{ROOT}/{}/pair/ask/+", self.site)
+    }
+
     /// Messages that other peers sealed for `to`.
     pub fn peer_inbox(&self, to: &NodeName) -> String {
         format!("{ROOT}/{}/peer/{to}/+", self.site)
@@ -336,6 +366,16 @@ fn charter(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
     }
 }
 
+/// What follows `pair`.
+fn pair(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
+    match (levels.next(), levels.next(), levels.next()) {
+        (Some("answer"), Some(member), None) => Ok(Topic::PairAnswer { member: name(member)? }),
+        (Some("ask"), Some(member), None) => Ok(Topic::PairAsk { member: name(member)? }),
+        (Some("offer"), Some(member), None) => Ok(Topic::PairOffer { member: name(member)? }),
+        _ => Err(ForeignTopic),
+    }
+}
+
 /// What follows `result`.
 fn result(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
     let query = name(levels.next().ok_or(ForeignTopic)?)?;
@@ -387,6 +427,9 @@ mod tests {
             Topic::Introduction { node: node.clone() },
             Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
+            Topic::PairAnswer { member: node.clone() },
+            Topic::PairAsk { member: node.clone() },
+            Topic::PairOffer { member: node.clone() },
             Topic::Peer { to: node.clone(), from: from.clone() },
             Topic::Request { client: node.clone(), query: query.clone() },
             Topic::Result { query: query.clone() },
@@ -416,6 +459,8 @@ mod tests {
             "murmur/hq/charter/proposed",
             "murmur/hq/charter/proposed/a/b",
             "murmur/hq/charter/enacted/a",
+            "murmur/hq/pair/ask",
+            "murmur/hq/pair/other/a",
             "murmur/hq/request/a",
             "murmur/hq/request/a/b/c",
             "murmur/hq/decision/a/+",

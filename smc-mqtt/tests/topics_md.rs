@@ -17,6 +17,7 @@ use smc_core::message::PeerMessage;
 use smc_core::name::MAX_NAME;
 use smc_core::order::Order;
 use smc_core::output::SealedOutput;
+use smc_core::pairing::{Answer, Ask, Offer};
 use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
@@ -39,6 +40,9 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Introduction { .. } => "murmur/<site>/introduction/<node>",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
+        Topic::PairAnswer { .. } => "murmur/<site>/pair/answer/<member>",
+        Topic::PairAsk { .. } => "murmur/<site>/pair/ask/<member>",
+        Topic::PairOffer { .. } => "murmur/<site>/pair/offer/<member>",
         Topic::Peer { .. } => "murmur/<site>/peer/<to>/<from>",
         Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
@@ -57,7 +61,7 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 17] {
+fn all() -> [Topic; 20] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
@@ -73,6 +77,9 @@ fn all() -> [Topic; 17] {
         Topic::Introduction { node: node() },
         Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
+        Topic::PairAnswer { member: node() },
+        Topic::PairAsk { member: node() },
+        Topic::PairOffer { member: node() },
         Topic::Peer { to: node(), from: from() },
         Topic::Request { client: "display".parse().unwrap(), query: query() },
         Topic::Result { query: query() },
@@ -141,6 +148,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<node>", "peer-1"),
             ("<to>", "peer-1"),
             ("<peer>", "peer-1"),
+            ("<member>", "peer-1"),
             ("<from>", "room-101"),
             ("<agent>", "room-101"),
             ("<client>", "display"),
@@ -227,6 +235,21 @@ fn charters_read_back_as_they_stand() {
     let chain: Chain = serde_json::from_str(&enacted[0]).unwrap();
     assert_eq!(serde_json::to_value(&chain).unwrap(), json(&enacted[0]));
     assert_eq!(chain.charters[0].charter, proposal.document);
+}
+
+#[test]
+fn what_is_said_when_a_node_pairs_reads_back_as_it_stands() {
+    fn reads_back<T: serde::de::DeserializeOwned + serde::Serialize>(topic: &str, count: usize) {
+        let examples = examples(sections()[topic], "```json");
+        assert_eq!(examples.len(), count);
+        for example in &examples {
+            let said: T = serde_json::from_str(example).unwrap();
+            assert_eq!(serde_json::to_value(&said).unwrap(), json(example));
+        }
+    }
+    reads_back::<Offer>("murmur/<site>/pair/offer/<member>", 1);
+    reads_back::<Ask>("murmur/<site>/pair/ask/<member>", 3);
+    reads_back::<Answer>("murmur/<site>/pair/answer/<member>", 3);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smc_core::audit::PolicyRead;
 use smc_core::desk::{Judge, Judgement, Outcome, Running, Saved};
 use smc_core::request::{Request, Verdict};
+use smc_core::result::VERSION;
 use smc_core::roster::Roster;
 use smc_core::session::Session;
 use smc_core::time::Timestamp;
@@ -82,6 +84,22 @@ impl Policy {
                 self.mistake = None;
                 Ok(rules)
             }
+        })
+    }
+
+    /// What is in force and what is wrong with the file, for the log; nothing without a file.
+    pub(crate) fn record(&self) -> Option<PolicyRead> {
+        self.options.settings.file.as_ref()?;
+        let (policy, mistake) = (self.watched.policy(), self.mistake.as_ref());
+        // Without the path, which is nobody else's business.
+        let told =
+            |mistake: &PolicyError| mistake.flaws().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Some(PolicyRead {
+            v: VERSION,
+            taken: mistake.is_none(),
+            digest: policy.digest(),
+            rules: policy.rules() as u64,
+            mistake: mistake.map(told),
         })
     }
 

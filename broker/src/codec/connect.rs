@@ -2,7 +2,7 @@
 
 use super::properties::{self as property, Properties, Value};
 use super::{DecodeError, Frame, QoS, Reader, Version};
-use crate::password::Password;
+use smc_mqtt::password::Password;
 
 const CONNECT: u8 = 0x10;
 const CLEAN: u8 = 0x02;

@@ -1,11 +1,14 @@
-//! What a peer's log costs: appending to it, and verifying a long one.
+//! What a peer's log costs: appending to it, and verifying a long one, beside a plain table of the same entries.
 
-use std::fmt;
+mod plain;
+mod report;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use smc_core::audit::{Auditor, Body, Kind, Started, Voted};
+use smc_core::audit::{Auditor, Body, Kind, Lists, Started, Voted};
+use smc_core::charter::Register;
 use smc_core::decimal::Decimal;
 use smc_core::digest::Digest;
 use smc_core::document::Signable;
@@ -18,29 +21,17 @@ use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_peer::{AuditError, Draft, Ledger, LogFile};
 
+use self::plain::Plain;
+pub(crate) use self::report::LogReport;
+use self::report::{PlainReport, Ratios, micros};
 use super::{BenchError, Setup};
 use crate::command::audit::examine_all;
-use crate::percentiles::percentiles;
 use crate::stage::Cast;
 
 /// Every how many windows a head is signed: of half a second each, every five minutes.
 const WINDOWS_PER_HEAD: u64 = 600;
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-pub(crate) struct LogReport {
-    entries: u64,
-    results: u64,
-    signatures_per_result: usize,
-    bytes_per_entry: u64,
-    append_mean_us: f64,
-    append_p99_us: f64,
-    head_mean_ms: f64,
-    verify_s: f64,
-    verified_per_s: f64,
-}
-
-/// Writes a log of about `entries` entries, one by one as a peer does, and verifies it: windows of a vote and a result
+/// Writes a log of about `entries` entries, one by one as a peer does, and to a plain table beside it, and verifies it: windows of a vote and a result
 /// each, with the signatures of all peers.
 pub(crate) fn log(entries: u64) -> Result<LogReport, BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::Folder)?;
@@ -50,25 +41,41 @@ pub(crate) fn log(entries: u64) -> Result<LogReport, BenchError> {
     let mut writing = Writing::start(&cast, &me, folder.path())?;
     let windows = entries.div_ceil(2);
     let entries = 1 + 2 * windows;
-    eprintln!("appending {entries} entries");
+    eprintln!("appending {entries} entries, and to a plain table");
+    writing.plain = Some(Plain::create(folder.path())?);
     writing.write(windows)?;
-    let Writing { appends, heads, .. } = writing;
+    let Writing { appends, heads, plain, .. } = writing;
     let path = folder.path().join("audit.sqlite");
     let bytes = std::fs::metadata(&path).map_err(BenchError::Folder)?.len();
     eprintln!("verifying them");
     let took = verify(&cast, &me, &path, entries)?;
-    let mut micros: Vec<f64> = appends.iter().map(|append| append.as_secs_f64() * 1e6).collect();
-    let mean = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64() / times.len().max(1) as f64;
+    let plain = plain.ok_or_else(|| BenchError::Setup("no plain table".to_owned()))?;
+    let (scanned, scan) = plain.scan()?;
+    if scanned != entries {
+        return Err(BenchError::Setup("entries are missing in the plain table".to_owned()));
+    }
+    let ((append_mean_us, append_p99_us), plain) = (micros(&appends), micros(&plain.appends));
+    let (plain_mean_us, plain_p99_us) = plain;
+    let verify_s = took.as_secs_f64();
     Ok(LogReport {
         entries,
         results: windows,
         signatures_per_result: cast.roster.peers().count(),
         bytes_per_entry: bytes / entries.max(1),
-        append_mean_us: mean(&appends) * 1e6,
-        append_p99_us: percentiles(&mut micros).p99,
-        head_mean_ms: mean(&heads) * 1e3,
-        verify_s: took.as_secs_f64(),
-        verified_per_s: entries as f64 / took.as_secs_f64(),
+        append_mean_us,
+        append_p99_us,
+        head_mean_ms: micros(&heads).0 / 1e3,
+        verify_s,
+        verified_per_s: entries as f64 / verify_s,
+        ratios: Ratios {
+            append_mean: append_mean_us / plain_mean_us,
+            verify_to_scan: verify_s / scan.as_secs_f64(),
+        },
+        plain: PlainReport {
+            append_mean_us: plain_mean_us,
+            append_p99_us: plain_p99_us,
+            scan_s: scan.as_secs_f64(),
+        },
     })
 }
 
@@ -103,6 +110,8 @@ struct Writing<'a> {
     now: Timestamp,
     appends: Vec<Duration>,
     heads: Vec<Duration>,
+    /// Where the same entries go, to compare.
+    plain: Option<Plain>,
 }
 
 impl<'a> Writing<'a> {
@@ -111,7 +120,8 @@ impl<'a> Writing<'a> {
         let keys = &cast.secrets.get(me).ok_or_else(missing)?.keys;
         let key = SigningKey::from_bytes(&keys.signing.to_bytes());
         let ledger = Ledger::open(folder, &cast.roster, me, key)?;
-        Ok(Self { cast, ledger, now: Clock::system().now(), appends: Vec::new(), heads: Vec::new() })
+        let (now, appends, heads) = (Clock::system().now(), Vec::new(), Vec::new());
+        Ok(Self { cast, ledger, now, appends, heads, plain: None })
     }
 
     fn write(&mut self, windows: u64) -> Result<(), BenchError> {
@@ -136,6 +146,9 @@ impl<'a> Writing<'a> {
         let began = Instant::now();
         self.ledger.append(&draft)?;
         self.appends.push(began.elapsed());
+        if let Some(plain) = &mut self.plain {
+            plain.append(&draft[0])?;
+        }
         Ok(())
     }
 
@@ -198,12 +211,17 @@ impl<'a> Writing<'a> {
 /// As `murmur audit verify` does.
 fn verify(cast: &Cast, me: &NodeName, path: &std::path::Path, entries: u64) -> Result<Duration, BenchError> {
     let began = Instant::now();
+    let site = |error| BenchError::Site(Box::new(error));
     let log = LogFile::open(path)?;
-    let mut auditor = Auditor::new(&cast.roster, me);
+    let register = Register::new(cast.document.clone()).map_err(site)?;
+    let node =
+        register.eras().peer(me).cloned().ok_or_else(|| BenchError::Setup("no such peer".to_owned()))?;
+    let mut lists = Lists::new(cast.document.clone(), register).map_err(site)?;
+    let mut auditor = Auditor::new(cast.roster.site(), me);
     let misfit = |misfit: smc_core::audit::Misfit| BenchError::Setup(misfit.to_string());
-    auditor.want_own(log.heads()?, &cast.roster, me).map_err(misfit)?;
+    auditor.want_own(log.heads()?, cast.roster.site(), &node).map_err(misfit)?;
     let mut first = None;
-    examine_all(&log, &cast.roster, |entry| match auditor.take(entry) {
+    examine_all(&log, &mut lists, |entry| match auditor.take(entry) {
         Ok(_) => ControlFlow::Continue(()),
         Err(misfit) => {
             first = Some(misfit);
@@ -219,26 +237,14 @@ fn verify(cast: &Cast, me: &NodeName, path: &std::path::Path, entries: u64) -> R
     }
 }
 
-impl From<AuditError> for BenchError {
-    fn from(error: AuditError) -> Self {
-        Self::Log(Box::new(error))
+impl From<rusqlite::Error> for BenchError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Table(error)
     }
 }
 
-impl fmt::Display for LogReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "entries    {}, {} of them results with {} signatures each",
-            self.entries, self.results, self.signatures_per_result
-        )?;
-        writeln!(f, "on disk    {} bytes per entry", self.bytes_per_entry)?;
-        writeln!(
-            f,
-            "append     {:.0} us in the mean, p99 {:.0} us",
-            self.append_mean_us, self.append_p99_us
-        )?;
-        writeln!(f, "head       {:.1} ms in the mean, with the disk", self.head_mean_ms)?;
-        write!(f, "verify     {:.1} s, {:.0} entries per second", self.verify_s, self.verified_per_s)
+impl From<AuditError> for BenchError {
+    fn from(error: AuditError) -> Self {
+        Self::Log(Box::new(error))
     }
 }

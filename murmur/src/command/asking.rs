@@ -1,9 +1,10 @@
-//! Asking, and following what comes of it: `murmur ask`, `queries`, `watch`, `results`, `cancel`.
+//! Asking, and following what comes of it: `murmur ask`, `queries`, `watch`, `results`, `cancel`, `mine`.
 
 pub(crate) mod ask;
 pub(crate) mod cancel;
 mod failure;
 mod flags;
+pub(crate) mod mine;
 mod opening;
 pub(crate) mod queries;
 pub(crate) mod results;

@@ -8,12 +8,14 @@ mod verify;
 mod words;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use smc_core::audit::{HeadError, ProofError, Unfit};
+use smc_core::audit::{HeadError, Kind, ProofError, Unfit};
+use smc_core::charter::{Eras, Register};
 use smc_core::name::NodeName;
-use smc_core::roster::{Node, Roster};
+use smc_core::roster::{Node, SiteDocument};
 use smc_mqtt::config::ConfigError;
 use smc_peer::{AuditError, LogFile, Owner};
 
@@ -114,12 +116,12 @@ pub(crate) enum AuditFailure {
         /// Why.
         error: io::Error,
     },
-    /// The site file can't be used.
-    #[error("--site: {0}")]
+    /// The site file or the changes of its member list can't be used.
+    #[error("--site, --members: {0}")]
     Site(#[from] ConfigError),
     /// The log is not of the site.
     #[error(
-        "the log of `{peer}` at `{site}`, which the site file does not know; give that site's file with --site"
+        "the log of `{peer}` at `{site}`, which the site file does not know; give that site's file with --site, and with --members how its member list changed"
     )]
     Stranger {
         /// Whose it is.
@@ -129,15 +131,29 @@ pub(crate) enum AuditFailure {
     },
 }
 
-/// The peer that a log is of, if it is one of the site.
-fn owner<'a>(log: &LogFile, roster: &'a Roster) -> Result<&'a Node, AuditFailure> {
-    let Owner { site, peer } = log.owner()?;
-    let node = known(roster, &site, &peer);
-    node.ok_or(AuditFailure::Stranger { peer, site })
+/// The peer that a log is of, if it is or was one of the site: also one that joined by a charter that its own log has.
+fn owner(log: &LogFile, eras: &Eras, site: SiteDocument) -> Result<Node, AuditFailure> {
+    let Owner { site: of, peer } = log.owner()?;
+    if let Some(node) = known(eras, &of, &peer) {
+        return Ok(node.clone());
+    }
+    let joined = charters_in(log, site)?;
+    let node = joined.and_then(|register| known(register.eras(), &of, &peer).cloned());
+    node.ok_or(AuditFailure::Stranger { peer, site: of })
 }
 
-fn known<'a>(roster: &'a Roster, site: &str, peer: &str) -> Option<&'a Node> {
+/// What the charters in a log make of the site file, up to the first that does not count.
+fn charters_in(log: &LogFile, site: SiteDocument) -> Result<Option<Register>, AuditFailure> {
+    let Ok(mut register) = Register::new(site) else { return Ok(None) };
+    log.of_kind(Kind::Membership, |row| {
+        let enacted = serde_json::from_str(&row.body).ok();
+        let counts = enacted.is_some_and(|enacted| register.enact(enacted).is_ok());
+        if counts { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(Some(register))
+}
+
+fn known<'a>(eras: &'a Eras, site: &str, peer: &str) -> Option<&'a Node> {
     let name: NodeName = peer.parse().ok()?;
-    let index = roster.peer_named(name.as_str()).filter(|_| roster.site().as_str() == site)?;
-    roster.peer(index)
+    eras.peer(&name).filter(|_| eras.newest().site().as_str() == site)
 }

@@ -40,6 +40,8 @@ enum What {
     /// Measure the way of readings to results, beside plain MQTT
     #[command(after_help = EXAMPLES)]
     Ingest(Ingest),
+    /// Measure how long a newcomer takes to join by a code
+    Pairing(Pairing),
     /// Play one role of a measurement, as told on standard input
     #[command(hide = true)]
     Role {
@@ -61,6 +63,28 @@ struct Log {
 impl Log {
     fn run(self) -> Result<Outcome, Failure> {
         let report = bench::log(self.entries)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Pairing {
+    /// How many join, one after the other
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    newcomers: u32,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Pairing {
+    fn run(self) -> Result<Outcome, Failure> {
+        let report = block_on(bench::pairing(self.newcomers))??;
         if self.json {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());
         } else {
@@ -160,6 +184,7 @@ impl Bench {
             What::Audit(log) => log.run(),
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
+            What::Pairing(pairing) => pairing.run(),
             What::Role { role } => {
                 match role {
                     // Many machines in one process, or what routes for them.

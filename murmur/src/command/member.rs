@@ -1,23 +1,23 @@
 //! `murmur member` and `murmur peers`: who takes part in a site that runs.
 
-mod newcomer;
+mod entry;
 mod session;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use smc_core::charter::{Change, CharterError, next_boundary};
-use smc_core::name::{NodeName, QuantityName, SubjectName};
+use smc_core::name::{NodeName, SubjectName};
 use smc_core::order::{Reason, ReasonError, Verb};
 use smc_core::roster::Span;
-use smc_core::roster::document::{AgentTable, PeerTable, StreamTable};
 use smc_mqtt::config::{ConfigError, KeyFileError};
 use smc_mqtt::entropy::NoEntropy;
+use smc_mqtt::files::{FilesError, Unfinished};
+use smc_mqtt::newcomer::{Newcomer, NewcomerError, key_path};
 
-use self::newcomer::Newcomer;
-use self::session::Session;
+pub(super) use self::entry::{Entry, Keys};
+pub(super) use self::session::{Proposed, Session};
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
@@ -47,18 +47,8 @@ enum MemberAction {
     Add {
         /// Its name
         name: NodeName,
-        /// What an agent measures
-        #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "client")]
-        streams: Vec<QuantityName>,
-        /// What queries select the agent by, such as floor=1; may be given several times
-        #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "client")]
-        label: Vec<(String, String)>,
-        /// It is a client, which may ask and which outputs may be sealed for
-        #[arg(long)]
-        client: bool,
-        /// A group that the client belongs to, for the peers' policies; may be given several times
-        #[arg(long = "group", value_name = "NAME", requires = "client")]
-        groups: Vec<String>,
+        #[command(flatten)]
+        entry: Entry,
         #[command(flatten)]
         how: How,
     },
@@ -161,12 +151,6 @@ pub(crate) enum MemberFailure {
     /// There is no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// A file is there already.
-    #[error("{path} exists; nothing is written over")]
-    Exists {
-        /// Which.
-        path: PathBuf,
-    },
     /// A file can't be written or printed.
     #[error("{path}: {error}")]
     File {
@@ -178,15 +162,15 @@ pub(crate) enum MemberFailure {
     /// No broker was found.
     #[error(transparent)]
     Discovery(#[from] smc_mqtt::discovery::DiscoveryError),
-    /// A password can't be hashed.
+    /// The files of a node can't be written.
     #[error(transparent)]
-    Hash(#[from] broker::PasswordHashError),
+    Files(#[from] FilesError),
     /// A key file can't be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
-    /// The hash is of no form that a charter takes.
+    /// The keys of a newcomer can't be made or written.
     #[error(transparent)]
-    Login(#[from] smc_core::charter::LoginHashError),
+    Newcomer(#[from] NewcomerError),
     /// There is no such change.
     #[error(
         "no change waits for this peer, or several do and none was named; `murmur member list` shows them"
@@ -214,24 +198,7 @@ impl Member {
 
     async fn act(self) -> Result<Outcome, MemberFailure> {
         match self.action {
-            MemberAction::Add { name, client: true, groups, how, .. } => {
-                let newcomer = Newcomer::draw(name)?;
-                let client = newcomer.client(groups);
-                let login = newcomer.login.clone();
-                how.propose(Change::AddClient { client, login }, Some((newcomer, None))).await
-            }
-            MemberAction::Add { name, streams, label, how, .. } => {
-                let newcomer = Newcomer::draw(name)?;
-                let agent = AgentTable {
-                    name: newcomer.name.clone(),
-                    identity: newcomer.identity(),
-                    sealing: newcomer.sealing(),
-                    labels: label.into_iter().collect::<BTreeMap<_, _>>(),
-                    streams: streams.into_iter().map(StreamTable::Plain).collect(),
-                };
-                let login = newcomer.login.clone();
-                how.propose(Change::AddAgent { agent, login }, Some((newcomer, Some(newcomer::AGENT)))).await
-            }
+            MemberAction::Add { name, entry, how } => how.admit(name, entry).await,
             MemberAction::Consent(word) => word.give(Verb::Consent).await,
             MemberAction::List { config } => {
                 print!("{}", Session::open(&config).await?.describe());
@@ -239,7 +206,7 @@ impl Member {
             }
             MemberAction::Refuse(word) => word.give(Verb::Refuse).await,
             MemberAction::Rekey { name, how } => how.rekey(name).await,
-            MemberAction::Remove { name, how } => how.propose(Change::Remove { name }, None).await,
+            MemberAction::Remove { name, how } => how.propose(Change::Remove { name }).await,
         }
     }
 }
@@ -250,47 +217,37 @@ impl Peers {
     }
 
     async fn act(self) -> Result<Outcome, MemberFailure> {
-        let table = |newcomer: &Newcomer| PeerTable {
-            name: newcomer.name.clone(),
-            identity: newcomer.identity(),
-            sealing: newcomer.sealing(),
-        };
         match self.action {
-            PeersAction::Add { name, how } => {
-                let newcomer = Newcomer::draw(name)?;
-                let change = Change::AddPeer { peer: table(&newcomer), login: newcomer.login.clone() };
-                how.propose(change, Some((newcomer, Some(newcomer::PEER)))).await
-            }
+            PeersAction::Add { name, how } => how.admit(name, Entry::peer(None)).await,
             PeersAction::RaiseThreshold { threshold, how } => {
-                how.propose(Change::RaiseThreshold { threshold }, None).await
+                how.propose(Change::RaiseThreshold { threshold }).await
             }
-            PeersAction::Replace { gone, by, how } => {
-                let newcomer = Newcomer::draw(by)?;
-                let (peer, login) = (table(&newcomer), newcomer.login.clone());
-                how.propose(Change::ReplacePeer { gone, peer, login }, Some((newcomer, Some(newcomer::PEER))))
-                    .await
-            }
+            PeersAction::Replace { gone, by, how } => how.admit(by, Entry::peer(Some(gone))).await,
         }
     }
 }
 
 impl How {
-    /// Proposes `change`, and makes the files of who joins by it; without its configuration if there is no kind of one.
-    async fn propose(
-        self,
-        change: Change,
-        newcomer: Option<(Newcomer, Option<newcomer::Kind>)>,
-    ) -> Result<Outcome, MemberFailure> {
+    /// Proposes `change`.
+    async fn propose(self, change: Change) -> Result<Outcome, MemberFailure> {
         let mut session = Session::open(&self.config).await?;
         let charter = session.draft(change, self.lead.get())?;
-        if let Some((newcomer, kind)) = &newcomer {
-            newcomer.write(&self.config, session.broker(), *kind)?;
-        }
-        let enacted = session.propose(charter, self.wait.get()).await?;
-        println!("{enacted}");
-        if let Some((newcomer, _)) = &newcomer {
-            println!("keys/{}.key is for its machine alone; with it goes a copy of site.toml", newcomer.name);
-        }
+        println!("{}", session.propose(charter, self.wait.get()).await?);
+        session.close().await;
+        Ok(Outcome::Done)
+    }
+
+    /// Proposes that a node joins, and makes its files beside the configuration file.
+    async fn admit(self, name: NodeName, entry: Entry) -> Result<Outcome, MemberFailure> {
+        let newcomer = Newcomer::draw(name)?;
+        let mut session = Session::open(&self.config).await?;
+        let charter = session.draft(entry.change(&Keys::of(&newcomer)), self.lead.get())?;
+        let mut files = Unfinished::begin(folder(&self.config))?;
+        newcomer.write(&mut files, Some(session.broker()), entry.invites_as(), None)?;
+        let proposed = session.propose(charter, self.wait.get()).await?;
+        files.finish();
+        println!("{proposed}");
+        println!("{} is for its machine alone; with it goes a copy of site.toml", key_path(&newcomer.name));
         session.close().await;
         Ok(Outcome::Done)
     }
@@ -308,7 +265,7 @@ impl How {
             Change::RekeyAgent { name, identity: newcomer.identity(), sealing: newcomer.sealing(), login }
         };
         let charter = session.draft(change, self.lead.get())?;
-        let path = newcomer.write_next(&self.config)?;
+        let path = newcomer.write_next(folder(&self.config))?;
         println!("{}", session.propose(charter, self.wait.get()).await?);
         println!(
             "{} has the new keys: start the node with them instead of the old ones; until the change holds, it waits",
@@ -336,14 +293,12 @@ fn effective(session: &Session, lead: Duration) -> smc_core::time::Timestamp {
     next_boundary(session.now() + lead, epoch).max(after.unwrap_or_default())
 }
 
-/// A path beside the configuration file.
-fn beside(config: &Path, name: &str) -> PathBuf {
-    config.parent().unwrap_or(Path::new("")).join(name)
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as floor=1")?;
-    Ok((key.to_owned(), value.to_owned()))
+/// The folder of a configuration file.
+fn folder(config: &Path) -> &Path {
+    match config.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn reason(text: &str) -> Result<Reason, ReasonError> {

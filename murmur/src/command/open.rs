@@ -14,13 +14,16 @@ use smc_core::identity::SealingSecret;
 use smc_core::name::{NodeName, QueryName};
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError};
+use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{Happening, Incoming, connect};
 use smc_mqtt::discovery::{DiscoveryError, locate};
+use smc_mqtt::members::MembersError;
 use smc_mqtt::process;
 use smc_mqtt::settings::BrokerAddress;
-use smc_mqtt::topic::Topics;
+use smc_mqtt::topic::{Topic, Topics};
 
 pub(crate) use self::inbox::{Inbox, Opened};
+use super::told::Told;
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
@@ -39,9 +42,8 @@ Exit codes: 0 all is well, 1 an output could not be opened, 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Open {
-    /// The site
-    #[arg(long, value_name = "FILE", default_value = "site.toml")]
-    site: PathBuf,
+    #[command(flatten)]
+    told: Told,
     /// The key file of the client or agent, called after it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -71,6 +73,9 @@ pub(crate) enum OpenFailure {
     /// The connection is gone for good.
     #[error("the connection to the broker ended")]
     Ended,
+    /// The member list can't be taken in.
+    #[error(transparent)]
+    Members(#[from] MembersError),
     /// Nobody takes the values.
     #[error("the values could not be printed: {0}")]
     Output(#[source] io::Error),
@@ -95,42 +100,47 @@ impl Open {
     }
 
     async fn open(self) -> Result<Outcome, OpenFailure> {
-        let access = Access::load(&self.site, &self.key)?;
+        let Told { site, members } = &self.told;
+        let mut access = Access::load_told(site, members.as_deref(), &self.key)?;
+        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        access.join(broker.clone(), process::asked_to_end()).await?;
         let (roster, node) = (Arc::clone(access.roster()), access.node().clone());
         if roster.recipient(&node) != Some(access.sealing().public()) {
             return Err(OpenFailure::Stranger { node });
         }
         let topics = Topics::new(roster.site().clone());
-        let broker = locate(self.broker.clone(), roster.site()).await?;
         // The node itself may be connected under its own name meanwhile.
         let settings = access.connection(broker, format!("{node}.open"));
         let secret = SealingSecret::from_bytes(&access.sealing().to_bytes());
-        let filter = topics.output_inbox(&node);
+        // What is retained comes filter by filter: first of all who the peers are.
+        let filters = vec![topics.spell(&Topic::Charter), topics.output_inbox(&node)];
         let patience = self.patience.map_or(roster.timing().step, Span::get);
         let wanted = |query: &&Query| self.query.as_ref().is_none_or(|only| *only == query.name);
         let queries: Vec<_> = roster.queries().map(|(_, query)| query).filter(wanted).cloned().collect();
-        let mut inbox = Inbox::new(roster, topics, node, secret, queries, patience);
-        let (publisher, mut incoming) = connect(settings, vec![filter]);
-        let outcome = self.attend(&mut inbox, &mut incoming).await;
+        let charters = topics.spell(&Topic::Charter);
+        let mut opening =
+            Opening { inbox: Inbox::new(roster, topics, node, secret, queries, patience), access, charters };
+        let (publisher, mut incoming) = connect(settings, filters);
+        let outcome = self.attend(&mut opening, &mut incoming).await;
         publisher.close().await;
         outcome
     }
 
     /// Opens what comes until it is asked to end.
-    async fn attend(&self, inbox: &mut Inbox, incoming: &mut Incoming) -> Result<Outcome, OpenFailure> {
+    async fn attend(&self, opening: &mut Opening, incoming: &mut Incoming) -> Result<Outcome, OpenFailure> {
         let mut outcome = Outcome::Done;
         loop {
             tokio::select! {
                 happening = incoming.next() => match happening.ok_or(OpenFailure::Ended)? {
-                    Happening::Message { topic, payload, .. } => inbox.take(Instant::now(), &topic, &payload),
+                    Happening::Message { topic, payload, .. } => opening.take(&topic, &payload)?,
                     Happening::Refused { reason } => eprintln!("refused by the broker: {reason}"),
                     Happening::Disconnected { reason } => eprintln!("disconnected: {reason}; trying again"),
                     Happening::Connected => {}
                 },
-                () = due(inbox.due()) => {}
+                () = due(opening.inbox.due()) => {}
                 () = process::asked_to_end() => return Ok(outcome),
             }
-            while let Some(opened) = inbox.pop(Instant::now()) {
+            while let Some(opened) = opening.inbox.pop(Instant::now()) {
                 let line = if self.json { opened.json() } else { opened.to_string() };
                 let mut stdout = io::stdout().lock();
                 writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(OpenFailure::Output)?;
@@ -145,11 +155,35 @@ impl Open {
     }
 }
 
+/// What comes for one node, and who it may be from.
+struct Opening {
+    inbox: Inbox,
+    access: Access,
+    /// The topic of the changes of the member list.
+    charters: String,
+}
+
+impl Opening {
+    fn take(&mut self, topic: &str, payload: &[u8]) -> Result<(), OpenFailure> {
+        let now = Clock::system().now();
+        if topic == self.charters && !payload.is_empty() {
+            if let Err(error) = self.access.take_charters(payload, now) {
+                eprintln!("member list refused: {error}");
+            }
+            return Ok(());
+        }
+        self.access.follow(now)?;
+        self.inbox.move_to(self.access.roster());
+        self.inbox.take(Instant::now(), topic, payload);
+        Ok(())
+    }
+}
+
 /// The flag that named the file.
 fn flag(error: &AccessError) -> &'static str {
     match error {
         AccessError::KeyName { .. } | AccessError::Keys(_) => "--key",
-        AccessError::Site(_) => "--site",
+        AccessError::Site(_) => "--site, --members",
     }
 }
 

@@ -3,7 +3,7 @@
 mod folder;
 mod init;
 mod names;
-pub(crate) mod password;
+mod password;
 mod plan;
 mod render;
 mod told;

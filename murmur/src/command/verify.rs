@@ -8,23 +8,27 @@ mod report;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
-use smc_mqtt::config::{ConfigError, load_site};
+use smc_mqtt::config::ConfigError;
 
-use self::check::{Checker, Refused};
+use self::check::{Checker, Good, Refused};
 use self::lines::{Line, Lines};
 use super::Outcome;
+use super::told::Told;
 
 const EXAMPLES: &str = "\
 Examples:
   murmur verify results.jsonl --site hq/site.toml
   mosquitto_sub -h localhost -u observer -P ... -v -t 'murmur/hq/result/#' | murmur verify --site hq/site.toml
+  mosquitto_sub -h localhost -u observer -P ... -v -t murmur/hq/charter -t 'murmur/hq/result/#' |
+      murmur verify --site hq/site.toml
   murmur verify results.jsonl --site hq/site.toml --json | jq -r 'select(.verdict == \"refused\").why'
 
 Reads one result per line, as mosquitto_sub prints them with or without -v. A result is good if every
-signature on it is a peer's and, where it has a value, more peers signed than may collude. Of two
+signature on it is by one who was a peer in its window and, where it has a value, more peers signed than
+may collude. Who became a peer after the site file was made is told by --members, or by lines of the
+topic murmur/<site>/charter, before the results. Of two
 different values for one window the second is refused. The parts of a long value follow its result; each must
 be the one that the peers signed for, and with --json the last of them is told with the whole value.
 
@@ -37,9 +41,8 @@ pub(crate) struct Verify {
     /// Results, one JSON document per line; `-` is the standard input
     #[arg(default_value = "-")]
     file: PathBuf,
-    /// The site whose peers must have signed
-    #[arg(long, value_name = "FILE", default_value = "site.toml")]
-    site: PathBuf,
+    #[command(flatten)]
+    told: Told,
     /// Print one JSON object per line that was read
     #[arg(long)]
     json: bool,
@@ -59,8 +62,8 @@ pub(crate) enum VerifyFailure {
     /// Nobody takes the verdicts.
     #[error("the verdicts could not be printed: {0}")]
     Output(#[source] io::Error),
-    /// The site file can't be used.
-    #[error("--site: {0}")]
+    /// The site file or the changes of its member list can't be used.
+    #[error("--site, --members: {0}")]
     Site(#[from] ConfigError),
 }
 
@@ -73,10 +76,11 @@ struct Tally {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Outcome, VerifyFailure> {
-        let roster = load_site(&self.site)?;
+        let members = self.told.members()?;
+        let roster = members.roster().map_err(ConfigError::from)?;
         let input = open(&self.file)?;
         let failed = |error| VerifyFailure::Input { path: self.file.clone(), error };
-        let mut checker = Checker::new(Arc::clone(&roster));
+        let mut checker = Checker::new(members);
         let mut lines = Lines::new(input);
         let mut output = io::stdout().lock();
         let mut tally = Tally::default();
@@ -86,7 +90,7 @@ impl Verify {
                 Line::Text(bytes) => checker.check(number, bytes),
                 Line::TooLong => Err(Refused::TooLong),
             };
-            tally.count(checked.is_ok());
+            tally.count(&checked);
             let line = if self.json {
                 report::json(number, &checked)
             } else {
@@ -100,8 +104,13 @@ impl Verify {
 }
 
 impl Tally {
-    fn count(&mut self, ok: bool) {
-        if ok { self.ok += 1 } else { self.refused += 1 }
+    fn count(&mut self, checked: &Result<Good, Refused>) {
+        match checked {
+            // No result.
+            Ok(Good::Members(_)) => {}
+            Ok(Good::Part(_) | Good::Result(_)) => self.ok += 1,
+            Err(_) => self.refused += 1,
+        }
     }
 
     fn conclude(self) -> Outcome {

@@ -34,6 +34,8 @@ pub(crate) struct Script {
 /// A site with everybody's secrets.
 #[derive(Debug)]
 pub(crate) struct Cast {
+    /// The site file.
+    pub(crate) document: SiteDocument,
     /// The site.
     pub(crate) roster: Arc<Roster>,
     /// The keys and passwords of its nodes.
@@ -77,7 +79,8 @@ impl Script {
             quantity: self.quantities.clone(),
             query: self.queries.clone(),
         };
-        Ok(Cast { roster: Arc::new(Roster::try_from(document)?), secrets, observer: password(rng).into() })
+        let roster = Arc::new(Roster::try_from(document.clone())?);
+        Ok(Cast { document, roster, secrets, observer: password(rng).into() })
     }
 }
 

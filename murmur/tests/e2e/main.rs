@@ -17,6 +17,7 @@ mod members;
 mod mqtt_source;
 mod owner;
 mod page;
+mod pairing;
 mod recovery;
 mod replay;
 mod sealed;

@@ -1,5 +1,7 @@
 //! Members that come, go, change their keys and give way while the site runs.
 
+mod old_site_file;
+
 use smc_core::result::SignedResult;
 use smc_core::time::Timestamp;
 
@@ -9,7 +11,7 @@ use crate::support::site::Site;
 
 /// A site of six rooms at work whose list may change every ten seconds, by peers that sign what their operators leave to them.
 fn at_work() -> (Site, Subscriber) {
-    let mut site = Site::quick("10s", &["--agents", "6"]);
+    let mut site = Site::quick("10s", &["--agents", "6", "--clients", "display"]);
     for peer in site.peers() {
         site.set(&format!("{peer}.toml"), "consent", "\"auto\"");
     }
@@ -87,5 +89,11 @@ fn a_peer_that_is_gone_for_good_is_replaced_with_the_operators_consent() {
             && peers.iter().any(|peer| peer.as_str() == "peer-4")
             && signed.result.verified
     });
+    old_site_file::verifies_results(&site, &observer);
+    old_site_file::asks_and_reads(&site);
+    for peer in ["peer-1", "peer-2", "peer-4"] {
+        assert!(site.process(peer).terminate().success());
+    }
+    old_site_file::verifies_logs(&site);
     site.assert_nobody_panicked();
 }

@@ -6,17 +6,17 @@
 use serde_json::Value;
 
 use super::content::Content;
-use super::entry::{Body, BodyError, Entry, Kind};
+use super::entry::{Body, Entry, Kind};
 use super::head::{Forked, Head, HeadError};
 use super::rules::Rules;
 use super::tail::Tail;
+use super::unfit::{Misfit, Unfit};
 use super::{Before, instant};
 use crate::digest::Digest;
 use crate::document::Signed;
-use crate::name::{NodeName, QuantityName, QueryName};
-use crate::result::VerifyError;
-use crate::roster::Roster;
-use crate::time::WindowIndex;
+use crate::identity::Claims;
+use crate::name::{NodeName, SiteName};
+use crate::roster::{Node, Roster};
 
 /// An entry as a file has it, before any of it is believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,16 +78,6 @@ pub struct Examined {
     outcome: Result<(Written, Content), Unfit>,
 }
 
-/// The first entry that doesn't fit.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("entry {seq}: {unfit}")]
-pub struct Misfit {
-    /// Which entry.
-    pub seq: u64,
-    /// What is wrong with it.
-    pub unfit: Unfit,
-}
-
 /// What a log proves about another peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{peer} signed heads that contradict each other, entries {} and {}: {forked}", entries.0, entries.1)]
@@ -100,185 +90,32 @@ pub struct Finding {
     pub entries: (u64, u64),
 }
 
-/// What is wrong with an entry.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Unfit {
-    /// The body is no document, or not written as it was hashed.
-    #[error("its body is {0}")]
-    Body(#[from] BodyError),
-    /// A head that was signed differs from the log.
-    #[error("the head of {size} entries that {keeper} does not fit the entries from {from} on")]
-    Changed {
-        /// How many entries the head has.
-        size: u64,
-        /// Who has the head.
-        keeper: String,
-        /// The first entry that no earlier head vouches for.
-        from: u64,
-    },
-    /// The cohort is not the one that it is said to be.
-    #[error("a vote on {quantity} for a cohort that is not written down")]
-    Cohort {
-        /// Of what.
-        quantity: QuantityName,
-    },
-    /// The body is not the document that its kind demands.
-    #[error("its body is no {kind}: {error}")]
-    Content {
-        /// What it should be.
-        kind: Kind,
-        /// Why it is none.
-        error: String,
-    },
-    /// Entries are missing at the end.
-    #[error("it is missing: the log ends here, and {keeper} a head of {size} entries")]
-    Ends {
-        /// How many entries the head has.
-        size: u64,
-        /// Who has the head.
-        keeper: String,
-    },
-    /// A field is not written as it must be.
-    #[error("its {0} is not what can stand there")]
-    Field(&'static str),
-    /// The hash is not that of the entry.
-    #[error("its hash is not that of its content")]
-    Hash,
-    /// An own head is no head.
-    #[error("the peer's own head of {size} entries: {error}")]
-    Head {
-        /// How many entries it has.
-        size: u64,
-        /// What is wrong with it.
-        error: HeadError,
-    },
-    /// Own heads are missing, or not in their order.
-    #[error("the peer's own head of {size} entries does not name the head before it")]
-    HeadOrder {
-        /// How many entries it has.
-        size: u64,
-    },
-    /// The entry before is another one.
-    #[error("it does not follow the entry before it")]
-    Link,
-    /// There is an entry with another number.
-    #[error("it is missing: entry {found} follows")]
-    Missing {
-        /// What is there instead.
-        found: u64,
-    },
-    /// Nothing allowed a result.
-    #[error("a result of {query}, which this peer had not allowed")]
-    NotAllowed {
-        /// Of which query.
-        query: QueryName,
-    },
-    /// Nobody asked.
-    #[error("a result of {query}, which nobody had asked for")]
-    NotRequested {
-        /// Of which query.
-        query: QueryName,
-    },
-    /// The peer's own signature is missing.
-    #[error("a result of {query} for window {window} without this peer's own signature")]
-    NotSigned {
-        /// Of which query.
-        query: QueryName,
-        /// Which window.
-        window: WindowIndex,
-    },
-    /// The peer had not voted.
-    #[error("a result of {query} for window {window} of {quantity}, on which this peer had not voted")]
-    NotVoted {
-        /// Of which query.
-        query: QueryName,
-        /// Of what.
-        quantity: QuantityName,
-        /// Which window.
-        window: WindowIndex,
-    },
-    /// The log does not begin with a start.
-    #[error("it comes before any start")]
-    NoStart,
-    /// The result answers another question.
-    #[error("a result of {query} with another function or quantity than was asked for")]
-    OtherQuestion {
-        /// Of which query.
-        query: QueryName,
-    },
-    /// The signatures are not those that it takes.
-    #[error("the result is not signed as it must be: {0}")]
-    Signatures(VerifyError),
-    /// A result of a window that began after the end of the question.
-    #[error("a result of {query}, whose window began after this peer had stopped it")]
-    Stopped {
-        /// Of which query.
-        query: QueryName,
-    },
-    /// The tree was tampered with.
-    #[error("the subtrees stored with it are not those that end with it")]
-    Tree,
-    /// A window has two values.
-    #[error("a second result of {query} for window {window}")]
-    TwoResults {
-        /// Of which query.
-        query: QueryName,
-        /// Which window.
-        window: WindowIndex,
-    },
-    /// A window has two votes.
-    #[error("a second vote on window {window} of {quantity}")]
-    TwoVotes {
-        /// Of what.
-        quantity: QuantityName,
-        /// Which window.
-        window: WindowIndex,
-    },
-}
-
-impl Unfit {
-    /// What that means, for people.
-    pub fn means(&self) -> &'static str {
-        match self {
-            Self::Body(_) | Self::Field(_) | Self::Hash | Self::Tree => {
-                "the entry was changed after it was written, or the file is damaged"
-            }
-            Self::Link => {
-                "this entry or the one before it was changed, put in or taken out after it was written"
-            }
-            Self::Missing { .. } => "an entry was taken out, or the file is damaged",
-            Self::Ends { .. } => "entries were taken off the end after the peer had signed for them",
-            Self::Changed { .. } => {
-                "the log was rewritten, hashes and all, after the peer had signed for it: keep both files, they prove it"
-            }
-            Self::Head { .. } | Self::HeadOrder { .. } => {
-                "what the peer keeps of its own heads was changed, or another key signed it"
-            }
-            Self::Content { .. } | Self::NoStart | Self::Cohort { .. } => {
-                "the peer's program did not write this: the log was made up from here on, or by another version"
-            }
-            Self::Signatures(_) | Self::NotSigned { .. } => {
-                "the result is not what the peers signed, or was signed with keys that the site file does not have"
-            }
-            Self::NotAllowed { .. }
-            | Self::NotRequested { .. }
-            | Self::OtherQuestion { .. }
-            | Self::Stopped { .. } => "the peer computed what it should not have",
-            Self::NotVoted { .. } | Self::TwoResults { .. } | Self::TwoVotes { .. } => {
-                "the peer broke the protocol, or forgot how it had voted: an old copy of its store was put back"
-            }
-        }
+impl Examined {
+    /// The entry with what is found wrong with it beside the others, unless something is wrong with it itself.
+    #[must_use]
+    pub fn spoiled(self, unfit: Unfit) -> Self {
+        Self { outcome: self.outcome.and(Err(unfit)), ..self }
     }
 }
 
 /// Examines one entry by itself.
 pub fn examine(row: Row, roster: &Roster) -> Examined {
-    Examined { seq: row.seq, outcome: read(row, roster) }
+    Examined { seq: row.seq, outcome: read(row, roster, None) }
 }
 
-fn read(row: Row, roster: &Roster) -> Result<(Written, Content), Unfit> {
+/// Examines many entries, each by itself, but for the signatures of results, which are verified together.
+pub fn examine_many(rows: Vec<Row>, roster: &Roster) -> Vec<Examined> {
+    let mut claims = Claims::default();
+    let examined = rows
+        .iter()
+        .map(|row| Examined { seq: row.seq, outcome: read(row.clone(), roster, Some(&mut claims)) })
+        .collect();
+    if claims.hold() { examined } else { rows.into_iter().map(|row| examine(row, roster)).collect() }
+}
+
+fn read(row: Row, roster: &Roster, claims: Option<&mut Claims>) -> Result<(Written, Content), Unfit> {
     let (written, value) = row.read_with_value()?;
-    let content = Content::read(written.entry.kind, value, roster)?;
+    let content = Content::read(written.entry.kind, value, roster, claims)?;
     Ok((written, content))
 }
 
@@ -303,9 +140,9 @@ pub struct Auditor {
 
 impl Auditor {
     /// Begins with the log of `peer`.
-    pub fn new(roster: &Roster, peer: &NodeName) -> Self {
+    pub fn new(site: &SiteName, peer: &NodeName) -> Self {
         Self {
-            tail: Tail::new(roster.site(), peer),
+            tail: Tail::new(site, peer),
             rules: Rules::new(peer.clone()),
             wanted: Vec::new(),
             vouched: 0,
@@ -328,18 +165,15 @@ impl Auditor {
     pub fn want_own(
         &mut self,
         heads: impl IntoIterator<Item = (u64, Vec<u8>)>,
-        roster: &Roster,
-        peer: &NodeName,
+        site: &SiteName,
+        peer: &Node,
     ) -> Result<(), Misfit> {
-        let node = roster.peer_named(peer.as_str()).and_then(|peer| roster.peer(peer));
         let mut before: Option<Head> = None;
         let mut own = Vec::new();
         for (size, json) in heads {
             let misfit = |unfit| Misfit { seq: size.saturating_sub(1), unfit };
             let broken = |error| misfit(Unfit::Head { size, error });
-            let read =
-                node.ok_or(HeadError::Malformed).and_then(|node| Head::read(&json, roster.site(), node));
-            let Signed { document: head, sig } = read.map_err(broken)?;
+            let Signed { document: head, sig } = Head::read(&json, site, peer).map_err(broken)?;
             // One text: whoever changes a space changes the file.
             let form = Body::of(&Signed { document: head.clone(), sig });
             if head.size != size || form.as_ref().map(|form| form.as_str().as_bytes()) != Ok(&json) {

@@ -70,6 +70,8 @@ pub enum Kind {
     Intervention,
     /// Who joined, left or got another key.
     Membership,
+    /// That a policy was read, and what came of it.
+    Policy,
     /// What a client asked.
     Request,
     /// What a window of a query came to.
@@ -82,11 +84,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Decision,
         Self::Head,
         Self::Intervention,
         Self::Membership,
+        Self::Policy,
         Self::Request,
         Self::Result,
         Self::Start,
@@ -100,6 +103,7 @@ impl Kind {
             Self::Head => "head",
             Self::Intervention => "intervention",
             Self::Membership => "membership",
+            Self::Policy => "policy",
             Self::Request => "request",
             Self::Result => "result",
             Self::Start => "start",
@@ -117,7 +121,7 @@ impl fmt::Display for Kind {
 /// A text that names no kind of entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no kind of entry: decision, head, intervention, membership, request, result, start or vote expected"
+    "no kind of entry: decision, head, intervention, membership, policy, request, result, start or vote expected"
 )]
 pub struct UnknownKind;
 

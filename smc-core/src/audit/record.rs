@@ -57,6 +57,25 @@ impl Started {
     }
 }
 
+/// That a peer read its policy, when it started or because the file had changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRead {
+    /// The version of the protocol.
+    pub v: u8,
+    /// Whether what was read is in force from then on. If not, what was in force stays so, and where nothing was, every
+    /// request is denied.
+    pub taken: bool,
+    /// The SHA-256 of the text in force then, so that whoever has a text can tell whether it was that.
+    pub digest: Digest,
+    /// How many rules that has.
+    #[serde(deserialize_with = "exact")]
+    pub rules: u64,
+    /// What is wrong with what was read, if it was not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<String>,
+}
+
 /// A vote that the peer sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::check::{Finding, Unfit};
+use super::check::Finding;
 use super::content::Content;
-use super::entry::Entry;
+use super::entry::{Entry, Kind};
 use super::head::Head;
 use super::instant;
 use super::record::{StartedQuery, Voted, cohort_digest};
+use super::unfit::Unfit;
 use crate::digest::Digest;
 use crate::document::Signed;
 use crate::name::{NodeName, QuantityName, QueryName};
+use crate::request::{Admissible, Asked, Decision, Verdict};
 use crate::result::{SignedResult, Status};
+use crate::roster::document::QueryTable;
 use crate::time::{Timestamp, WindowIndex};
 
 /// For how many windows it is kept in mind how they were voted on and what they came to. At most two of a quantity are
@@ -24,7 +27,7 @@ pub(super) struct Rules {
     me: NodeName,
     /// Questions by name: those of the site file, as of the last start, and those that clients asked.
     standing: BTreeMap<QueryName, StartedQuery>,
-    requested: BTreeMap<QueryName, Asked>,
+    requested: BTreeMap<QueryName, Question>,
     votes: BTreeMap<QuantityName, Votes>,
     values: BTreeMap<QueryName, Windows>,
     /// The newest head of each other peer, and where it was logged.
@@ -34,9 +37,11 @@ pub(super) struct Rules {
 
 /// A question of a client.
 #[derive(Debug)]
-struct Asked {
+struct Question {
+    /// Of the request: what is decided about another one of this name is not about this one.
+    digest: Digest,
     function: String,
-    quantity: String,
+    quantity: QuantityName,
     allowed: bool,
     /// Since when it is not to be answered any more.
     stopped: Option<Timestamp>,
@@ -79,26 +84,48 @@ impl Rules {
                     started.queries.into_iter().map(|query| (query.name.clone(), query)).collect();
                 self.votes.values_mut().for_each(|votes| votes.cohort = None);
             }
+            // A peer logs what led to its list before it starts with that.
+            Content::Charter => {}
             _ if !self.started => return Err(Unfit::NoStart),
-            Content::Decision { query, verdict } => self.decide(&query, &verdict, time),
-            Content::Head(head) => return Ok(self.hold(seq, *head)),
-            Content::Other => {}
-            Content::Request { query, function, quantity } => {
-                self.requested.insert(query, Asked { function, quantity, allowed: false, stopped: None });
+            // That a client needs it no longer is for the peer to decide.
+            Content::Asked(Asked::Cancellation(_)) | Content::Policy => {}
+            Content::Asked(Asked::Request(asked)) => self.ask(*asked),
+            Content::Decision(decision) => {
+                self.is_own(Kind::Decision, &decision.peer)?;
+                self.decide(&decision, time);
             }
+            Content::Head(head) => return Ok(self.hold(seq, *head)),
+            Content::Order(order) => self.is_own(Kind::Intervention, &order.peer)?,
             Content::Result(result) => self.justify(&result)?,
             Content::Vote(vote) => self.vote(vote)?,
         }
         Ok(None)
     }
 
-    fn decide(&mut self, query: &QueryName, verdict: &str, time: Timestamp) {
-        let Some(asked) = self.requested.get_mut(query) else { return };
-        match verdict {
-            "allowed" => (asked.allowed, asked.stopped) = (true, None),
+    /// What a peer logs as its own word must be its own.
+    fn is_own(&self, kind: Kind, peer: &NodeName) -> Result<(), Unfit> {
+        if *peer == self.me { Ok(()) } else { Err(Unfit::Other { kind, peer: peer.clone() }) }
+    }
+
+    fn ask(&mut self, Admissible { request, digest }: Admissible) {
+        let QueryTable { name, function, quantity, .. } = request.query;
+        let question = Question { digest, function, quantity, allowed: false, stopped: None };
+        self.requested.insert(name, question);
+    }
+
+    fn decide(&mut self, decision: &Decision, time: Timestamp) {
+        let asked = self.requested.get_mut(&decision.query);
+        let Some(asked) = asked.filter(|asked| decision.request == Some(asked.digest)) else { return };
+        match decision.verdict {
+            Verdict::Allowed => (asked.allowed, asked.stopped) = (true, None),
             // Whoever is asked has not answered, and lets nothing begin or end.
-            "asked" => {}
-            _ => asked.stopped = Some(time),
+            Verdict::Asked => {}
+            Verdict::Cancelled
+            | Verdict::Denied
+            | Verdict::Done
+            | Verdict::Expired
+            | Verdict::Paused
+            | Verdict::Withdrawn => asked.stopped = Some(time),
         }
     }
 
@@ -147,12 +174,12 @@ impl Rules {
     fn asked(&self, signed: &SignedResult) -> Result<(), Unfit> {
         let result = &signed.result;
         let query = || result.query.clone();
-        let same = |function: &str, quantity: &str| {
-            let same = (function, quantity) == (result.function.as_str(), result.quantity.as_str());
+        let same = |function: &str, quantity: &QuantityName| {
+            let same = (function, quantity) == (result.function.as_str(), &result.quantity);
             if same { Ok(()) } else { Err(Unfit::OtherQuestion { query: query() }) }
         };
         if let Some(standing) = self.standing.get(&result.query) {
-            return same(&standing.function, standing.quantity.as_str());
+            return same(&standing.function, &standing.quantity);
         }
         let asked =
             self.requested.get(&result.query).ok_or_else(|| Unfit::NotRequested { query: query() })?;

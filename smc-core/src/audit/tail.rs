@@ -1,8 +1,9 @@
 //! Where a log ends, which is all that the next entry needs.
 
-use super::check::{Unfit, Written};
+use super::check::Written;
 use super::entry::{Body, Entry, Kind, genesis};
 use super::merkle::Frontier;
+use super::unfit::Unfit;
 use crate::digest::Digest;
 use crate::name::{NodeName, SiteName};
 use crate::time::Timestamp;

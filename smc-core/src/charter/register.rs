@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Chain, Change, Charter, CharterError, Enacted, LoginHash, MAX_CHAIN, MAX_PROPOSAL, MAX_REVISIONS,
+    Chain, Change, Charter, CharterError, Enacted, Eras, LoginHash, MAX_CHAIN, MAX_PROPOSAL, MAX_REVISIONS,
     Proposal,
 };
 use crate::digest::Digest;
@@ -33,6 +33,8 @@ pub struct Register {
     /// The queries of this node's own site file: those are no matter of the members.
     queries: Vec<QueryTable>,
     charters: Vec<Enacted>,
+    /// Who could sign when.
+    eras: Eras,
     /// How long they are in their JSON form.
     bytes: usize,
 }
@@ -62,6 +64,7 @@ impl Register {
         Roster::try_from(site.clone())?;
         let queries = std::mem::take(&mut site.query);
         let voters = Voters::of(&site)?;
+        let eras = Eras::begin(&site, digest(&voters.roster))?;
         Ok(Self {
             current: site.clone(),
             in_force: 0,
@@ -69,6 +72,7 @@ impl Register {
             voters,
             queries,
             charters: Vec::new(),
+            eras,
             bytes: 0,
         })
     }
@@ -91,6 +95,11 @@ impl Register {
     /// All charters, from revision 1 on.
     pub fn charters(&self) -> &[Enacted] {
         &self.charters
+    }
+
+    /// Whose signatures counted when, from the site file to the newest list, whether that is in force or not.
+    pub fn eras(&self) -> &Eras {
+        &self.eras
     }
 
     /// The charters that are not in force yet.
@@ -183,6 +192,7 @@ impl Register {
     pub fn enact(&mut self, enacted: Enacted) -> Result<(), CharterError> {
         let (next, voters) = self.outcome(&enacted.charter)?;
         self.count(&enacted)?;
+        self.eras.push(enacted.charter.effective, &next, enacted.charter.after)?;
         (self.newest, self.voters) = (next, voters);
         self.bytes += canonical(&enacted).len() + 1;
         self.charters.push(enacted);

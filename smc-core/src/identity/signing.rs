@@ -54,7 +54,7 @@ impl fmt::Debug for SigningKey {
 /// The public key of a [`SigningKey`]: a point that is not of low order. Base64url in documents.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
+pub struct VerifyingKey(pub(super) ed25519_dalek::VerifyingKey);
 
 /// The signature does not belong to this message, purpose and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +144,7 @@ public_text!(VerifyingKey, 32, "verifying key", VerifyingKey::from_bytes);
 public_text!(Signature, 64, "signature", |bytes| Ok(Signature::from_bytes(bytes)));
 
 /// What is signed: the purpose with its length, so that it can't run into the message, then the message.
-fn separated(domain: &str, message: &[u8]) -> Vec<u8> {
+pub(super) fn separated(domain: &str, message: &[u8]) -> Vec<u8> {
     const PREFIX: &[u8] = b"murmuration signature v1";
     let mut bytes = Vec::with_capacity(PREFIX.len() + 8 + domain.len() + message.len());
     bytes.extend_from_slice(PREFIX);

@@ -11,7 +11,7 @@ use super::site::{Log, NOON, Site};
 fn grown<'a>(site: &'a Site, notes: &[&str]) -> Log<'a> {
     let mut log = Log::begun(site, 2);
     for note in notes {
-        log.add(Kind::Intervention, &serde_json::json!({ "note": note }));
+        log.add(Kind::Intervention, &site.order(2, note));
     }
     log
 }
@@ -30,7 +30,7 @@ fn a_log_that_grows_is_proven_to_and_heads_that_come_again_are_known() {
     let mut log = Log::begun(&site, 2);
     let heads: Vec<_> = (0..5)
         .map(|at| {
-            log.add(Kind::Intervention, &serde_json::json!({ "at": at }));
+            log.add(Kind::Intervention, &site.order(2, &format!("at {at}")));
             log.sign()
         })
         .collect();
@@ -63,7 +63,7 @@ fn whoever_tells_two_stories_is_found_out_and_told_of_once() {
     assert_eq!(forked(&[&shrunk]), Forked::Shrunk { earlier: 3, size: 2 });
     let mut other = grown(&site, &["a", "c"]);
     other.sign();
-    other.add(Kind::Intervention, &serde_json::json!({}));
+    other.add(Kind::Intervention, &site.order(2, ""));
     assert_eq!(forked(&[&other.sign()]), Forked::Changed { earlier: 3, size: 4 });
 }
 
@@ -96,7 +96,7 @@ fn more_heads_than_anybody_should_log_are_refused_for_a_while() {
     let mut log = Log::begun(&site, 2);
     let mut seen = Heads::new(Arc::clone(&site.roster));
     let mut publish = |at| {
-        log.add(Kind::Intervention, &serde_json::json!({}));
+        log.add(Kind::Intervention, &site.order(2, ""));
         seen.take(at, site.peer(2), &canonical(&log.sign())).map(|(taken, _)| taken)
     };
     let taken = (0..1_000).filter(|_| publish(NOON).is_ok()).count();

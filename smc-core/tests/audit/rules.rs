@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use smc_core::audit::{Kind, Unfit};
+use smc_core::request::Verdict;
 use smc_core::result::{ResultDocument, SignedResult, Status};
 use smc_core::time::{Timestamp, WindowIndex};
 
-use super::site::{Log, NOON, Site, WINDOW, decision, request};
+use super::site::{Log, NOON, Site, WINDOW};
 
 const ALL: [u8; 3] = [1, 2, 3];
 
@@ -26,11 +27,11 @@ fn a_result_nobody_asked_for_is_found() {
 #[test]
 fn a_result_that_was_asked_for_and_not_allowed_is_found() {
     let site = Site::new();
-    for verdict in [None, Some("denied"), Some("asked")] {
+    for verdict in [None, Some(Verdict::Denied), Some(Verdict::Asked)] {
         let mut log = voted(&site);
-        log.add(Kind::Request, &request("asked"));
+        log.add(Kind::Request, &site.request("asked"));
         if let Some(verdict) = verdict {
-            log.add(Kind::Decision, &decision("asked", verdict));
+            log.add(Kind::Decision, &site.decision(1, "asked", verdict));
         }
         log.add(Kind::Result, &json!(site.result("asked", WINDOW, &ALL)));
         assert_eq!(log.misfit().1, Unfit::NotAllowed { query: "asked".parse().unwrap() }, "{verdict:?}");
@@ -43,9 +44,9 @@ fn what_was_allowed_and_stopped_is_answered_for_windows_that_had_begun() {
     let begins = NOON;
     for (stopped, fits) in [(begins, false), (Timestamp::from_micros(begins.as_micros() + 1), true)] {
         let mut log = voted(&site);
-        log.add_at(NOON, Kind::Request, &request("asked"));
-        log.add_at(NOON, Kind::Decision, &decision("asked", "allowed"));
-        log.add_at(stopped, Kind::Decision, &decision("asked", "withdrawn"));
+        log.add_at(NOON, Kind::Request, &site.request("asked"));
+        log.add_at(NOON, Kind::Decision, &site.decision(1, "asked", Verdict::Allowed));
+        log.add_at(stopped, Kind::Decision, &site.decision(1, "asked", Verdict::Withdrawn));
         log.add(Kind::Result, &json!(site.result("asked", WINDOW, &ALL)));
         match log.audit() {
             Ok(_) => assert!(fits),
@@ -55,9 +56,9 @@ fn what_was_allowed_and_stopped_is_answered_for_windows_that_had_begun() {
         }
         // Allowed again, it is answered again.
         log = voted(&site);
-        log.add(Kind::Request, &request("asked"));
-        for verdict in ["allowed", "paused", "allowed"] {
-            log.add(Kind::Decision, &decision("asked", verdict));
+        log.add(Kind::Request, &site.request("asked"));
+        for verdict in [Verdict::Allowed, Verdict::Paused, Verdict::Allowed] {
+            log.add(Kind::Decision, &site.decision(1, "asked", verdict));
         }
         log.add(Kind::Result, &json!(site.result("asked", WINDOW, &ALL)));
         assert!(log.audit().is_ok());

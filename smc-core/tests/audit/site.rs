@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::{Value as Json, json};
 use smc_core::audit::{
-    Audited, Auditor, Before, Body, Finding, Head, Kind, Misfit, Node, Row, Started, Tail, Unfit, Voted,
-    consistency, examine,
+    Audited, Auditor, Before, Body, Finding, Head, Kind, Misfit, Node, PolicyRead, Row, Started, Tail, Unfit,
+    Voted, consistency, examine,
 };
+use smc_core::charter::{Change, Enacted, Register};
 use smc_core::decimal::Decimal;
 use smc_core::digest::Digest;
 use smc_core::document::{Signable, Signed, canonical};
-use smc_core::identity::NodeKeys;
+use smc_core::identity::{NodeKeys, SigningKey};
 use smc_core::name::NodeName;
+use smc_core::order::{Order, Verb};
 use smc_core::protocol::standing::{Members, Standing};
+use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{ResultDocument, SignedResult, Status, WindowDocument};
-use smc_core::roster::document::{AgentTable, PeerTable, QueryTable, SiteTable, StreamTable};
+use smc_core::roster::document::{AgentTable, ClientTable, PeerTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{Roster, SiteDocument, Tolerate};
 use smc_core::shamir::PeerIndex;
 use smc_core::time::{Period, Timestamp, WindowIndex};
@@ -27,7 +31,13 @@ use smc_core::time::{Period, Timestamp, WindowIndex};
 pub(crate) const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
 pub(crate) const WINDOW: u64 = 1_767_268_800 / 60;
 
+/// Whose keys the client `display` has, and everybody that is no peer of the log.
+pub(crate) const CLIENT: usize = 6;
+/// Whose keys a peer has that comes later.
+pub(crate) const NEWCOMER: usize = 7;
+
 pub(crate) struct Site {
+    pub(crate) document: SiteDocument,
     pub(crate) roster: Arc<Roster>,
     keys: Vec<NodeKeys>,
 }
@@ -35,7 +45,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(6962);
-        let keys: Vec<_> = (0..6).map(|_| NodeKeys::generate(&mut rng)).collect();
+        let keys: Vec<_> = (0..8).map(|_| NodeKeys::generate(&mut rng)).collect();
         let public = |at: usize| (keys[at].signing.verifying_key(), *keys[at].sealing.public());
         let peer = |at: usize| {
             let (identity, sealing) = public(at);
@@ -47,6 +57,11 @@ impl Site {
             let streams = vec![StreamTable::Plain("co2".parse().unwrap())];
             AgentTable { name, identity, sealing, labels: BTreeMap::new(), streams }
         };
+        let client = |at: usize| {
+            let (identity, sealing) = public(at);
+            let (name, identity) = ("display".parse().unwrap(), Some(identity));
+            ClientTable { name, identity, sealing, groups: vec![] }
+        };
         let site: SiteTable = serde_json::from_value(json!({"name": "hq", "threshold": 1})).unwrap();
         let site = SiteTable { tolerate: Tolerate::Crash, ..site };
         let query = QueryTable::new("co2-mean".parse().unwrap(), "mean", "co2".parse().unwrap());
@@ -54,11 +69,33 @@ impl Site {
             site,
             peer: (0..3).map(peer).collect(),
             agent: (3..6).map(agent).collect(),
-            client: vec![],
+            client: vec![client(CLIENT)],
             quantity: vec![],
             query: vec![query],
         };
-        Self { roster: Arc::new(document.try_into().unwrap()), keys }
+        Self { roster: Arc::new(document.clone().try_into().unwrap()), document, keys }
+    }
+
+    pub(crate) fn key(&self, at: usize) -> &SigningKey {
+        &self.keys[at].signing
+    }
+
+    /// The next charter after those of `register`, signed by the peers with the numbers `signers`.
+    pub(crate) fn enacted(&self, register: &Register, change: Change, signers: &[u8]) -> Enacted {
+        let effective = NOON + Duration::from_secs(3_600);
+        let charter = register.propose(change, effective, NOON).unwrap();
+        let sign = |&at: &u8| (self.name(at), charter.sign(self.key(usize::from(at) - 1)));
+        Enacted { signatures: signers.iter().map(sign).collect(), charter }
+    }
+
+    pub(crate) fn replace_peer_3(&self) -> Change {
+        let keys = &self.keys[NEWCOMER];
+        let (identity, sealing) = (keys.signing.verifying_key(), *keys.sealing.public());
+        Change::ReplacePeer {
+            gone: "peer-3".parse().unwrap(),
+            peer: PeerTable { name: "peer-4".parse().unwrap(), identity, sealing },
+            login: "$argon2id$x".to_owned().try_into().unwrap(),
+        }
     }
 
     pub(crate) fn peer(&self, at: u8) -> PeerIndex {
@@ -101,6 +138,70 @@ impl Site {
         SignedResult { result, signatures }
     }
 
+    /// A question of the client, as it is published.
+    pub(crate) fn request(&self, query: &str) -> Json {
+        json!(self.question(query))
+    }
+
+    fn question(&self, query: &str) -> Signed<Request> {
+        let (not_before, until) = (NOON - Duration::from_secs(60), NOON + Duration::from_secs(3_600));
+        let table = QueryTable::new(query.parse().unwrap(), "mean", "co2".parse().unwrap());
+        let query = QueryTable { purpose: "ventilation".to_owned(), ..table };
+        let (site, client) = ("hq".parse().unwrap(), "display".parse().unwrap());
+        let request = Request { v: 1, site, client, query, every: None, not_before, until, once: false };
+        request.signed(&self.keys[CLIENT].signing)
+    }
+
+    pub(crate) fn cancellation(&self, query: &str) -> Json {
+        let (request, query) = (Request::digest(&self.question(query)), query.parse().unwrap());
+        let (site, client) = ("hq".parse().unwrap(), "display".parse().unwrap());
+        let cancellation = Cancellation { v: 1, site, client, cancel: query, request };
+        json!(Signed::new(cancellation, &self.keys[CLIENT].signing))
+    }
+
+    /// What the peer with the number `at` says to that question.
+    pub(crate) fn decision(&self, at: u8, query: &str, verdict: Verdict) -> Json {
+        let about = Some(Request::digest(&self.question(query)));
+        self.decision_about(at, query, about, verdict)
+    }
+
+    /// The same about another request of that name.
+    pub(crate) fn decision_about(
+        &self,
+        at: u8,
+        query: &str,
+        request: Option<Digest>,
+        verdict: Verdict,
+    ) -> Json {
+        let decision = Decision {
+            v: 1,
+            site: "hq".parse().unwrap(),
+            peer: self.name(at),
+            query: query.parse().unwrap(),
+            client: Some("display".parse().unwrap()),
+            request,
+            verdict,
+            reason: "because".to_owned(),
+            rule: None,
+            at: NOON,
+        };
+        json!(Signed::new(decision, &self.keys[usize::from(at) - 1].signing))
+    }
+
+    /// What the operator of the peer with the number `at` orders.
+    pub(crate) fn order(&self, at: u8, reason: &str) -> Json {
+        let order = Order {
+            v: 1,
+            site: "hq".parse().unwrap(),
+            peer: self.name(at),
+            order: Verb::Pause,
+            subject: "asked".parse().unwrap(),
+            reason: reason.to_owned().try_into().unwrap(),
+            issued: NOON,
+        };
+        json!(Signed::new(order, &self.keys[usize::from(at) - 1].signing))
+    }
+
     pub(crate) fn vote(&self, window: u64) -> Voted {
         let standing = Standing {
             epoch: 1,
@@ -135,15 +236,18 @@ impl<'a> Log<'a> {
     /// One with an entry of every kind, and two heads.
     pub(crate) fn of_all_kinds(site: &'a Site, at: u8) -> Self {
         let mut log = Self::begun(site, at);
-        log.add(Kind::Request, &request("asked"));
-        log.add(Kind::Decision, &decision("asked", "allowed"));
+        log.add(Kind::Request, &site.request("asked"));
+        log.add(Kind::Decision, &site.decision(at, "asked", Verdict::Allowed));
         log.add(Kind::Vote, &json!(site.vote(WINDOW)));
         log.sign();
         log.add(Kind::Result, &json!(site.result("asked", WINDOW, &[1, 2, 3])));
         log.add(Kind::Result, &json!(site.result("co2-mean", WINDOW, &[1, 2, 3])));
         log.add(Kind::Head, &json!(Log::begun(site, at % 3 + 1).sign()));
-        log.add(Kind::Intervention, &json!({"action": "pause", "query": "asked"}));
-        log.add(Kind::Membership, &json!({"joined": "room-9"}));
+        log.add(Kind::Intervention, &site.order(at, ""));
+        let register = Register::new(site.document.clone()).unwrap();
+        let digest = Digest([7; 32]);
+        log.add(Kind::Policy, &json!(PolicyRead { v: 1, taken: true, digest, rules: 3, mistake: None }));
+        log.add(Kind::Membership, &json!(site.enacted(&register, site.replace_peer_3(), &[1, 2])));
         log.sign();
         log
     }
@@ -217,9 +321,9 @@ pub(crate) fn audit(
     heads: &[Signed<Head>],
     seen: &[Signed<Head>],
 ) -> Result<(Audited, Vec<Finding>), Misfit> {
-    let mut auditor = Auditor::new(&site.roster, &site.name(at));
+    let mut auditor = Auditor::new(site.roster.site(), &site.name(at));
     let own = heads.iter().map(|head| (head.document.size, canonical(head)));
-    auditor.want_own(own, &site.roster, &site.name(at))?;
+    auditor.want_own(own, site.roster.site(), site.roster.peer(site.peer(at)).unwrap())?;
     auditor.want(seen.iter().map(|head| head.document.clone()), "peer-2 has");
     let (mut found, mut misfit) = (Vec::new(), None);
     let _ = rows.iter().try_for_each(|row| {
@@ -233,14 +337,4 @@ pub(crate) fn audit(
         Some(misfit) => Err(misfit),
         None => auditor.finish().map(|audited| (audited, found)),
     }
-}
-
-pub(crate) fn request(query: &str) -> Json {
-    json!({"v": 1, "site": "hq", "client": "display",
-           "query": {"name": query, "function": "mean", "quantity": "co2"}, "sig": "..."})
-}
-
-pub(crate) fn decision(query: &str, verdict: &str) -> Json {
-    json!({"v": 1, "site": "hq", "peer": "peer-1", "query": query, "client": "display",
-           "verdict": verdict, "reason": "", "sig": "..."})
 }

@@ -4,20 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use smc_core::identity::{SealingSecret, SigningKey};
+use smc_core::charter::Eras;
+use smc_core::identity::{SealingSecret, SigningKey, VerifyingKey};
 use smc_core::introduction::{self, IntroducedRole};
 use smc_core::name::{NameError, NodeName};
 use smc_core::request::{Admissible, Asked, Request};
-use smc_core::roster::Roster;
+use smc_core::roster::{Roster, SiteDocument};
 use smc_core::time::Timestamp;
 
 use super::ClientError;
-use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, load, load_site};
+use crate::clock::Clock;
+use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, load, load_told};
+use crate::joining;
+use crate::members::{Members, MembersError};
 use crate::settings::{BrokerAddress, ConnectionSettings, Login};
 
-/// A site, and the secrets of one of its nodes.
+/// A site, as its member list stands, and the secrets of one of its nodes.
 #[derive(Debug)]
 pub struct Access {
+    members: Members,
     roster: Arc<Roster>,
     secrets: KeyFile,
 }
@@ -58,11 +63,20 @@ impl Access {
     /// # Errors
     /// If either can't be used.
     pub fn load(site: &Path, key: &Path) -> Result<Self, AccessError> {
-        let roster = load_site(site)?;
+        Self::load_told(site, None, key)
+    }
+
+    /// The same with the changes of the member list that the file `charters` has, if one is named.
+    ///
+    /// # Errors
+    /// If a file can't be used.
+    pub fn load_told(site: &Path, charters: Option<&Path>, key: &Path) -> Result<Self, AccessError> {
+        let members = load_told(site, charters)?;
+        let roster = members.roster().map_err(ConfigError::from)?;
         let stem = key.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let node = stem.parse().map_err(|error| AccessError::KeyName { path: key.to_owned(), error })?;
         let secrets = KeyFile::load(key, &node)?;
-        Ok(Self { roster, secrets })
+        Ok(Self { members, roster, secrets })
     }
 
     /// Reads what the file of a peer or an agent names, with the member list as that node knows it, and where its broker
@@ -72,12 +86,59 @@ impl Access {
     /// If one of the files can't be used.
     pub fn of_config(path: &Path) -> Result<(Self, Option<BrokerAddress>), AccessError> {
         let config: NodeConfig = load(path, &["broker", "keys", "node", "site", "state_dir"])?;
-        let Membership { roster, secrets, .. } =
+        let Membership { roster, members, secrets } =
             Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
-        Ok((Self { roster, secrets }, config.broker))
+        // What the node keeps is its own to write.
+        Ok((Self { members: members.detached(), roster, secrets }, config.broker))
     }
 
-    /// The site.
+    /// Waits until the member list names this node with its key, if it does not yet: for a few seconds, since somebody who is
+    /// new has the site file of others; what the broker has then is what there is.
+    ///
+    /// # Errors
+    /// If there is a list that can't be taken in.
+    pub async fn join(
+        &mut self,
+        broker: BrokerAddress,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), MembersError> {
+        let (node, key) = (self.node().clone(), self.key().verifying_key());
+        let settings = self.connection(broker, node.as_str().to_owned());
+        let named = |site: &SiteDocument| names(site, &node, &key);
+        let shutdown = std::pin::pin!(shutdown);
+        joining::wait(&mut self.members, &node, settings, &Clock::system(), shutdown, named).await?;
+        self.roster = self.members.roster()?;
+        Ok(())
+    }
+
+    /// Takes in the changes of the member list as they are published; whether there were any.
+    ///
+    /// # Errors
+    /// If they do not count; then nothing has changed.
+    pub fn take_charters(&mut self, json: &[u8], now: Timestamp) -> Result<bool, MembersError> {
+        let new = self.members.take(json)?;
+        Ok(self.follow(now)? || new)
+    }
+
+    /// Goes on with the list in force at `now`; whether that is another one.
+    ///
+    /// # Errors
+    /// Never for a list that came in by charters.
+    pub fn follow(&mut self, now: Timestamp) -> Result<bool, MembersError> {
+        if self.members.due().is_none_or(|due| due > now) {
+            return Ok(false);
+        }
+        let Some(roster) = self.members.advance(now)? else { return Ok(false) };
+        self.roster = roster;
+        Ok(true)
+    }
+
+    /// Whose signatures counted when.
+    pub fn eras(&self) -> &Eras {
+        self.members.register().eras()
+    }
+
+    /// The site, with the members that it has now as far as is known.
     pub fn roster(&self) -> &Arc<Roster> {
         &self.roster
     }
@@ -132,4 +193,16 @@ impl Access {
         let login = Login { user: self.node().to_string(), password: self.secrets.password.clone() };
         ConnectionSettings { login: Some(login), ..ConnectionSettings::new(broker, client_id) }
     }
+}
+
+/// Whether a list has this node with this key.
+fn names(site: &SiteDocument, node: &NodeName, key: &VerifyingKey) -> bool {
+    let peers = site.peer.iter().map(|peer| (&peer.name, Some(&peer.identity)));
+    let agents = site.agent.iter().map(|agent| (&agent.name, Some(&agent.identity)));
+    // Some clients have no key that signs: those only open what is sealed for them.
+    let clients = site.client.iter().map(|client| (&client.name, client.identity.as_ref()));
+    peers
+        .chain(agents)
+        .chain(clients)
+        .any(|(name, identity)| name == node && identity.is_none_or(|identity| identity == key))
 }

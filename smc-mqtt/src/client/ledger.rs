@@ -56,6 +56,11 @@ impl Ledger {
         Self { roster, entries: BTreeMap::new() }
     }
 
+    /// Goes by another member list from now on.
+    pub(super) fn move_to(&mut self, roster: Arc<Roster>) {
+        self.roster = roster;
+    }
+
     pub(super) fn get(&self, client: &NodeName, query: &QueryName) -> Option<&Entry> {
         self.entries.get(&(client.clone(), query.clone()))
     }

@@ -1,37 +1,33 @@
 //! Results as they come: each vouched for by the peers, and newer than the ones before.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use smc_core::charter::Eras;
 use smc_core::digest::Digest;
 use smc_core::document::canonical;
 use smc_core::name::QueryName;
 use smc_core::result::{SignedResult, Status};
-use smc_core::roster::Roster;
 use smc_core::time::WindowIndex;
 
 use super::MAX_ENTRIES;
 
 /// Checks results against the site and against each other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Checker {
-    roster: Arc<Roster>,
     /// The newest window of each query, and what it came to.
     newest: BTreeMap<QueryName, (WindowIndex, Status, Digest)>,
 }
 
 impl Checker {
-    pub(super) fn new(roster: Arc<Roster>) -> Self {
-        Self { roster, newest: BTreeMap::new() }
-    }
-
-    /// What came on the topic of `query`, if it is to be believed and was not known.
+    /// What came on the topic of `query`, if it is to be believed by the list that was in force in its window, and was not
+    /// known.
     ///
     /// # Errors
     /// What it is counted as.
     pub(super) fn take(
         &mut self,
+        eras: &Eras,
         query: &QueryName,
         payload: &[u8],
     ) -> Result<Option<SignedResult>, &'static str> {
@@ -43,7 +39,7 @@ impl Checker {
         if result.query != *query {
             return Err("result_elsewhere");
         }
-        signed.verify(&self.roster).map_err(|_| "result_not_vouched_for")?;
+        eras.verify(&signed).map_err(|_| "result_not_vouched_for")?;
         let has_value = result.value.is_some() || result.parts.is_some();
         if has_value && result.status != Status::Ok {
             return Err("result_malformed");
@@ -67,6 +63,8 @@ impl Checker {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use smc_core::document::Signable;
     use smc_core::result::{ResultDocument, WindowDocument};
     use smc_core::value::Value;
@@ -108,9 +106,9 @@ mod tests {
     #[test]
     fn a_result_counts_once_and_only_if_a_quorum_vouches_for_it() {
         let site = Site::new();
-        let mut checker = Checker::new(Arc::clone(&site.roster));
+        let (mut checker, eras) = (Checker::default(), Eras::only(Arc::clone(&site.roster)));
         let query = "air".parse().unwrap();
-        let mut take = |json: &[u8]| checker.take(&query, json).map(|signed| signed.is_some());
+        let mut take = |json: &[u8]| checker.take(&eras, &query, json).map(|signed| signed.is_some());
         assert_eq!(take(&result(&site, 7, Some(800.0), &[1])), Err("result_not_vouched_for"));
         assert_eq!(take(&result(&site, 7, None, &[3])), Ok(true), "for itself alone");
         assert_eq!(take(&result(&site, 7, Some(800.0), &[1, 2])), Ok(true));
@@ -121,7 +119,7 @@ mod tests {
         assert_eq!(take(&result(&site, 8, Some(805.0), &[1, 2, 3])), Ok(true));
         assert_eq!(take(b""), Ok(false));
         assert_eq!(
-            checker.take(&"other".parse().unwrap(), &result(&site, 9, None, &[1])),
+            checker.take(&eras, &"other".parse().unwrap(), &result(&site, 9, None, &[1])),
             Err("result_elsewhere")
         );
     }

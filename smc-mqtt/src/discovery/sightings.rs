@@ -9,7 +9,7 @@ use smc_core::envelope::PROTOCOL_VERSION;
 use smc_core::name::SiteName;
 use tracing::debug;
 
-use super::{DiscoveryError, SITE_KEY, VERSION_KEY};
+use super::{DiscoveryError, SITE_KEY, VERSION_KEY, Wanted};
 use crate::settings::BrokerAddress;
 
 /// How many instances are kept; two are too many already.
@@ -19,9 +19,9 @@ const MAX_ADDRESSES: usize = 16;
 /// The interface from which only this machine can be heard.
 const LOOPBACK: &str = "lo";
 
-/// The brokers that announce a site, by instance.
+/// The brokers that announce what is wanted, by instance.
 pub(super) struct Sightings {
-    site: SiteName,
+    wanted: Wanted,
     version: String,
     instances: BTreeMap<String, BTreeSet<Place>>,
     overlooked: u64,
@@ -45,8 +45,8 @@ enum Nearness {
 }
 
 impl Sightings {
-    pub(super) fn of(site: SiteName) -> Self {
-        Self { site, version: PROTOCOL_VERSION.to_string(), instances: BTreeMap::new(), overlooked: 0 }
+    pub(super) fn of(wanted: Wanted) -> Self {
+        Self { wanted, version: PROTOCOL_VERSION.to_string(), instances: BTreeMap::new(), overlooked: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,7 +56,7 @@ impl Sightings {
     /// Takes an announcement in, if it is one of the site and can be used. A later one of an instance replaces the earlier.
     pub(super) fn see(&mut self, service: &ResolvedService) {
         let says = |key| service.get_property_val(key).flatten();
-        if says(SITE_KEY) != Some(self.site.as_str().as_bytes()) {
+        if !says(SITE_KEY).is_some_and(|site| self.wanted.is(site)) {
             debug!(instance = service.get_fullname(), "announces another site or none");
             return;
         }
@@ -79,15 +79,26 @@ impl Sightings {
 
     /// The one broker, if there is one. Instances that share an address are one broker.
     pub(super) fn verdict(self, waited: Duration) -> Result<BrokerAddress, DiscoveryError> {
-        let Self { site, instances, overlooked, .. } = self;
+        let Self { wanted, instances, overlooked, .. } = self;
         let brokers = merged(instances.into_values());
         let mut addresses = brokers.iter().filter_map(|places| places.first().and_then(Place::address));
         match (addresses.next(), addresses.next()) {
-            (None, _) => Err(DiscoveryError::None { site, waited, overlooked }),
+            (None, _) => Err(DiscoveryError::None { wanted, waited, overlooked }),
             (Some(only), None) => Ok(only),
             (Some(first), Some(second)) => {
-                Err(DiscoveryError::Several { site, count: brokers.len(), first, second })
+                Err(DiscoveryError::Several { wanted, count: brokers.len(), first, second })
             }
+        }
+    }
+}
+
+impl Wanted {
+    fn is(&self, announced: &[u8]) -> bool {
+        match self {
+            Self::AnySite => {
+                std::str::from_utf8(announced).is_ok_and(|name| name.parse::<SiteName>().is_ok())
+            }
+            Self::Site(site) => announced == site.as_str().as_bytes(),
         }
     }
 }

@@ -8,7 +8,7 @@ use smc_core::name::SiteName;
 use tokio::time::timeout;
 
 use super::sightings::Sightings;
-use super::{Announcement, DiscoveryError, Listener, Search, find};
+use super::{Announcement, DiscoveryError, Listener, Search, Wanted, find};
 use crate::settings::BrokerAddress;
 
 /// Longer than anything takes, on a busy machine too.
@@ -38,7 +38,7 @@ fn search(port: u16) -> Search {
 }
 
 async fn found(port: u16, name: &str, patience: Duration) -> Result<BrokerAddress, DiscoveryError> {
-    find(search(port), &site(name), patience).await
+    find(search(port), Wanted::Site(site(name)), patience).await
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ fn announced(name: &str, address: &str, text: &[(&str, &str)]) -> ServiceInfo {
 }
 
 fn verdict(announcements: Vec<ServiceInfo>) -> Result<BrokerAddress, DiscoveryError> {
-    let mut sightings = Sightings::of(site("hq"));
+    let mut sightings = Sightings::of(Wanted::Site(site("hq")));
     for announcement in announcements {
         sightings.see(&announcement.as_resolved_service());
     }
@@ -155,6 +155,16 @@ fn what_does_not_fit_is_overlooked_and_counted() {
 }
 
 #[test]
+fn who_knows_no_site_takes_any_that_has_the_name_of_one() {
+    for (named, is_one) in [("hq", true), ("depot-2", true), ("a/b", false), ("", false)] {
+        let mut sightings = Sightings::of(Wanted::AnySite);
+        let text = [("site", named), OURS[1]];
+        sightings.see(&announced("x", "192.0.2.7:1883", &text).as_resolved_service());
+        assert_eq!(sightings.verdict(SHORT).is_ok(), is_one, "{named}");
+    }
+}
+
+#[test]
 fn what_an_announcement_has_besides_does_no_harm() {
     let long = "x".repeat(240);
     let text = [OURS[0], OURS[1], ("a", long.as_str()), ("site ", "depot"), ("\u{1}", "\r\n")];
@@ -180,7 +190,7 @@ fn announcements_that_share_an_address_are_one_broker() {
 
 #[test]
 fn what_said_goodbye_does_not_count() {
-    let mut sightings = Sightings::of(site("hq"));
+    let mut sightings = Sightings::of(Wanted::Site(site("hq")));
     for (name, address) in [("a", "192.0.2.7:1883"), ("b", "192.0.2.8:1883")] {
         sightings.see(&announced(name, address, &OURS).as_resolved_service());
     }

@@ -4,14 +4,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
-use smc_core::audit::{Node, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Rows, params};
+use smc_core::audit::{Kind, Node, Row};
 use smc_core::digest::Digest;
 
 use super::error::AuditError;
 
 /// The layout of the tables.
 pub(super) const LAYOUT: i64 = 1;
+/// From the table itself: an index might be made to tell something else.
+const ENTRIES: &str = "SELECT seq, time, kind, body, prev, nodes FROM entry NOT INDEXED";
 
 /// A log that is only read.
 #[derive(Debug)]
@@ -85,6 +87,17 @@ impl LogFile {
         each(&self.database, from, show).map_err(|error| self.sqlite(error))
     }
 
+    /// Shows the entries of one kind, one after the other, until it is enough.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn of_kind(&self, kind: Kind, show: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), AuditError> {
+        let entries = self.database.prepare(&format!("{ENTRIES} WHERE kind = ?1 ORDER BY seq"));
+        entries
+            .and_then(|mut entries| rows(entries.query([kind.as_str()])?, show))
+            .map_err(|error| self.sqlite(error))
+    }
+
     /// The heads that the peer signed: how many entries each has, and its text.
     ///
     /// # Errors
@@ -134,14 +147,14 @@ pub(super) fn size(database: &Connection) -> rusqlite::Result<u64> {
 pub(super) fn each(
     database: &Connection,
     from: u64,
-    mut show: impl FnMut(Row) -> ControlFlow<()>,
+    show: impl FnMut(Row) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
     // All of them, whatever numbers they have: what is out of place has to be seen.
     let from = if from == 0 { i64::MIN } else { from as i64 };
-    let mut entries = database.prepare(
-        "SELECT seq, time, kind, body, prev, nodes FROM entry NOT INDEXED WHERE seq >= ?1 ORDER BY seq",
-    )?;
-    let mut rows = entries.query([from])?;
+    rows(database.prepare(&format!("{ENTRIES} WHERE seq >= ?1 ORDER BY seq"))?.query([from])?, show)
+}
+
+fn rows(mut rows: Rows<'_>, mut show: impl FnMut(Row) -> ControlFlow<()>) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let entry = Row {
             seq: row.get::<_, i64>(0)? as u64,

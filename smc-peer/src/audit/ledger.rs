@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use smc_core::audit::{Before, Body, Frontier, Head, HeadError, Kind, Node, Tail, Unfit, consistency, peaks};
+use smc_core::charter::Enacted;
 use smc_core::digest::Digest;
 use smc_core::document::Signed;
 use smc_core::identity::SigningKey;
@@ -156,6 +157,22 @@ impl Ledger {
         let mut bodies = bodies.map_err(|error| self.sqlite(error))?;
         bodies.reverse();
         Ok(bodies)
+    }
+
+    /// The newest of `charters` that is in the log, by its revision; 0 if none is.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn revision(&self, charters: &[Enacted]) -> Result<u64, AuditError> {
+        // The log is read from its end to its beginning for it, unless there is nothing to find.
+        if charters.is_empty() {
+            return Ok(0);
+        }
+        let newest = "SELECT body FROM entry WHERE kind = 'membership' ORDER BY seq DESC LIMIT 1";
+        let body = self.database.query_row(newest, [], |row| row.get::<_, String>(0)).optional();
+        let body = body.map_err(|error| self.sqlite(error))?;
+        let enacted = body.and_then(|body| serde_json::from_str::<Enacted>(&body).ok());
+        Ok(enacted.map_or(0, |enacted| enacted.charter.revision))
     }
 
     #[cfg(test)]

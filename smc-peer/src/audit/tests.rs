@@ -16,6 +16,9 @@ use rusqlite::Connection;
 use smc_core::audit::Unfit;
 use smc_core::identity::SigningKey;
 use smc_core::name::NodeName;
+use smc_core::protocol::standing::Members;
+use smc_core::shamir::PeerIndex;
+use smc_core::time::WindowIndex;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -90,8 +93,10 @@ impl Site {
         let Ok(peer) = peer.parse::<NodeName>() else {
             return Ok(Err(Misfit { seq: 0, unfit: Unfit::Link }));
         };
-        let mut auditor = Auditor::new(&self.roster, &peer);
-        if let Err(misfit) = auditor.want_own(heads, &self.roster, &peer) {
+        let node = self.roster.peer_named(peer.as_str()).and_then(|peer| self.roster.peer(peer));
+        let Some(node) = node else { return Ok(Err(Misfit { seq: 0, unfit: Unfit::Link })) };
+        let mut auditor = Auditor::new(self.roster.site(), &peer);
+        if let Err(misfit) = auditor.want_own(heads, self.roster.site(), node) {
             return Ok(Err(misfit));
         }
         let mut first = None;
@@ -108,13 +113,22 @@ fn started(roster: &Roster) -> Draft {
     Draft { time: NOON, kind: Kind::Start, body }
 }
 
+/// A vote on the window `at`: an entry that needs no signature.
 fn note(at: u64) -> Draft {
-    let body = Body::of(&json!({"note": at, "text": "x".repeat(100)})).unwrap();
-    Draft { time: NOON + Duration::from_secs(at), kind: Kind::Intervention, body }
+    let vote = Standing {
+        epoch: 1,
+        window: WindowIndex(at),
+        peers: (1..=3).flat_map(PeerIndex::new).collect(),
+        members: Members::new(3, 0..3),
+        frozen: true,
+        roster: Digest([7; 32]),
+    };
+    let body = Body::of(&Voted::new("co2".parse().unwrap(), &vote, None)).unwrap();
+    Draft { time: NOON + Duration::from_secs(at), kind: Kind::Vote, body }
 }
 
 fn notes(rows: &[Row]) -> Vec<u64> {
-    let note = |row: &Row| serde_json::from_str::<Json>(&row.body).unwrap()["note"].as_u64();
+    let note = |row: &Row| serde_json::from_str::<Json>(&row.body).unwrap()["window"].as_u64();
     rows.iter().filter_map(note).collect()
 }
 
@@ -193,7 +207,7 @@ fn a_head_that_could_not_be_kept_was_never_signed() {
 fn a_log_that_was_changed_is_not_gone_on_with() {
     for (sql, entry) in [
         // After the last head.
-        ("UPDATE entry SET body = '{\"note\":99}' WHERE seq = 20", 20),
+        ("UPDATE entry SET body = '{}' WHERE seq = 20", 20),
         ("UPDATE entry SET time = '2026-01-01T13:00:00Z' WHERE seq = 21", 21),
         ("DELETE FROM entry WHERE seq = 20", 20),
         // Before it: as far as the head tells.

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use smc_core::audit::Kind;
+use smc_core::document::Signed;
+use smc_core::name::QueryName;
+use smc_core::order::{self, Reason, Verb};
+use smc_core::result::VERSION;
 use smc_core::time::Timestamp;
 use smc_mqtt::entropy;
 use tokio::sync::{mpsc, watch};
@@ -64,11 +69,23 @@ impl Service {
     /// Does what the operator says on the page, and answers.
     pub(super) async fn handle_page(&mut self, order: Order) -> Result<(), PeerError> {
         let Order { verb, query, reason, answer } = order;
+        self.record_order(verb, &query, &reason);
         let done = self.follow(verb, &query, &reason).map_err(|refused| refused.to_string());
         // On disk, and on the page, before its operator is told.
         self.drain().await?;
         // A browser that did not wait.
         let _ = answer.send(done);
         Ok(())
+    }
+
+    /// Logs what the operator ordered on the page, as what comes in any other way: signed with the peer's key, which the page
+    /// has in its operator's stead.
+    fn record_order(&mut self, verb: Verb, query: &QueryName, reason: &str) {
+        let (now, site, peer) = (self.clock.now(), self.roster.site().clone(), self.name.clone());
+        let Ok(subject) = query.as_str().parse() else { return };
+        // No longer than a reason may be: the page saw to that.
+        let reason = Reason::try_from(reason.to_owned()).unwrap_or_default();
+        let order = order::Order { v: VERSION, site, peer, order: verb, subject, reason, issued: now };
+        self.account.audit.record(now, Kind::Intervention, &Signed::new(order, &self.signing));
     }
 }

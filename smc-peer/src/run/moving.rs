@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rand_core::Rng;
 use smc_core::audit::Kind;
 use smc_core::card::Recipients;
-use smc_core::charter::next_boundary;
+use smc_core::charter::{Enacted, next_boundary};
 use smc_core::identity::{SealingSecret, SigningKey};
 use smc_core::name::{NodeName, QuantityName};
 use smc_core::peer::Peer;
@@ -44,7 +44,7 @@ pub(super) struct Moving {
     sealing: SealingSecret,
     /// The beginning of the newest window that it voted in.
     voted: Timestamp,
-    /// How many charters are in the log or were in force before it began.
+    /// How many charters are in the log.
     logged: usize,
     /// What is to be published once it is in the log.
     outgoing: Vec<(Topic, Bytes)>,
@@ -70,6 +70,11 @@ impl Moving {
             cards: BTreeMap::new(),
             presences: BTreeMap::new(),
         })
+    }
+
+    /// The charters that are known.
+    pub(super) fn charters(&self) -> &[Enacted] {
+        self.members.as_ref().map_or(&[], |members| members.register().charters())
     }
 
     /// Publishes a retained document of the peer's own, after what led to it is in the log.

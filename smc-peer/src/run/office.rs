@@ -55,8 +55,16 @@ impl Service {
                 warn!(node = %self.name, "the changed policy has a mistake; the last good one stays in force: {mistake}");
             }
         }
+        self.record_policy(now);
         if let Some(board) = &mut self.board {
             board.touch();
+        }
+    }
+
+    /// Logs which policy is in force, and what is wrong with the one that should be.
+    pub(super) fn record_policy(&mut self, now: Timestamp) {
+        if let Some(read) = self.policy.record() {
+            self.account.audit.record(now, Kind::Policy, &read);
         }
     }
 

@@ -113,7 +113,7 @@ impl Service {
         let peer = Peer::new(me, peer_key, Arc::clone(&roster), recovered, root, now);
         let recipients = Recipients::new(Arc::clone(&roster), name.clone(), secrets.keys.sealing);
         let disk = Disk::new(store, &roster)?;
-        let account = Account::new(me, ledger, &roster, head_every, now)?;
+        let account = Account::new(me, ledger, (&roster, moving.charters()), head_every, now)?;
         let quotas = Quotas::new(&roster, now);
         let policy = Policy::new(Arc::clone(&roster), policy, &decisions, now)?;
         if let Some(mistake) = policy.mistake() {
@@ -122,7 +122,7 @@ impl Service {
         let desk = Desk::new(Arc::clone(&roster), name.clone(), decisions, now);
         let key = secrets.keys.signing.verifying_key();
         let orders = Orders::new(roster.site().clone(), name.clone(), key, last_order);
-        Ok(Self {
+        let mut service = Self {
             introductions: Introductions::new(Arc::clone(&roster)),
             roster,
             topics,
@@ -153,7 +153,9 @@ impl Service {
             housekeeping: now + HOUSEKEEPING,
             discovery,
             moving,
-        })
+        };
+        service.record_policy(now);
+        Ok(service)
     }
 
     pub(super) fn name(&self) -> &NodeName {

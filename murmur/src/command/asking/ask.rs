@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use smc_core::request::{Admissible, Decision};
-use smc_mqtt::client::{Client, Outlook, Proposal, Standing};
+use smc_mqtt::client::{Access, Client, Outlook, Proposal, Standing};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::process;
 use smc_mqtt::topic::{Topic, Topics};
@@ -63,17 +63,14 @@ impl Ask {
         {
             return Err(AskFailure::Audience { audience: audience.to_string() });
         }
-        let request = self.question.request(&access, Clock::system().now(), self.once)?;
-        let (signed, json) = access.sign(request.clone())?;
-        let proposal = Proposal::new(access.roster(), &signed)?;
         if self.print {
-            let query = signed.request.query.name;
-            let topic = Topic::Request { client: access.node().clone(), query };
-            eprintln!("{}", Topics::new(access.roster().site().clone()).spell(&topic));
-            say(&String::from_utf8_lossy(&json))?;
-            return Ok(Outcome::Done);
+            return self.print(&access);
         }
+        // The site file may be older than the member list.
         let (mut client, _) = self.who.connect(access).await?;
+        let request = self.question.request(client.access(), Clock::system().now(), self.once)?;
+        let (signed, _) = client.sign(request.clone())?;
+        let proposal = Proposal::new(client.roster(), &signed)?;
         cancel::tidy(&mut client, Clock::system().now()).await?;
         let asked = client.ask(request).await?;
         let mut asking = Asking { client, asked, json: self.json, needs: proposal.needs };
@@ -89,6 +86,17 @@ impl Ask {
         }
         asking.client.close().await;
         Ok(outcome)
+    }
+
+    /// Without a word to the broker, by the member list as the files have it.
+    fn print(self, access: &Access) -> Result<Outcome, AskFailure> {
+        let request = self.question.request(access, Clock::system().now(), self.once)?;
+        let (signed, json) = access.sign(request)?;
+        Proposal::new(access.roster(), &signed)?;
+        let topic = Topic::Request { client: access.node().clone(), query: signed.request.query.name };
+        eprintln!("{}", Topics::new(access.roster().site().clone()).spell(&topic));
+        say(&String::from_utf8_lossy(&json))?;
+        Ok(Outcome::Done)
     }
 }
 

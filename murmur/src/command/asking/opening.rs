@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use smc_core::function::Query;
 use smc_core::identity::SealingSecret;
+use smc_core::roster::Roster;
 use smc_mqtt::client::Access;
 use smc_mqtt::topic::Topics;
 
@@ -31,8 +32,10 @@ impl Opening {
         self.0.is_some()
     }
 
-    pub(super) fn take(&mut self, topic: &str, payload: &[u8]) {
+    /// Takes in a share, by the member list that holds now.
+    pub(super) fn take(&mut self, roster: &Arc<Roster>, topic: &str, payload: &[u8]) {
         if let Some(inbox) = &mut self.0 {
+            inbox.move_to(roster);
             inbox.take(Instant::now(), topic, payload);
         }
     }

@@ -1,9 +1,12 @@
 //! `murmur results`
 
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
+use smc_core::audit::Kind;
 use smc_core::function::Query;
 use smc_core::name::QueryName;
 use smc_core::result::{ResultDocument, SignedResult};
@@ -13,6 +16,7 @@ use smc_core::value::Value;
 use smc_mqtt::client::Notice;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::process;
+use smc_peer::LogFile;
 
 use super::AskFailure;
 use super::told::{self, say};
@@ -26,9 +30,11 @@ Examples:
   murmur results co2-mean --key keys/display.key                   the newest one, which the broker keeps
   murmur results co2-mean --key keys/display.key --since 1h --csv  from now on, into a table
   murmur results co2-mean --key keys/display.key --for-windows 60 --csv > hour.csv
+  murmur results co2-mean --log state/peer-1/audit.sqlite --since 7d --csv > week.csv
 
 The broker keeps the newest result of each query alone: what came earlier is known to whoever listened then.
-With --since or --for-windows results are collected from now on, until Ctrl-C or so many windows.
+With --since or --for-windows results are collected from now on, until Ctrl-C or so many windows. A peer's log has
+all that it signed; of those the ones are printed that a quorum signed.
 
 Exit codes: 0 there were results, 1 there was none, or an error, 2 wrong usage.";
 
@@ -42,7 +48,10 @@ pub(crate) struct Results {
     query: QueryName,
     #[command(flatten)]
     who: Who,
-    /// Only windows that begin at this instant or later; collects from now on
+    /// The log of a peer: the results that it signed, instead of what the broker has
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Only windows that begin at this instant or later; without --log, collects from now on
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Collect so many windows
@@ -62,6 +71,9 @@ impl Results {
     }
 
     async fn results(self) -> Result<Outcome, AskFailure> {
+        if let Some(log) = &self.log {
+            return self.logged(&LogFile::open(log)?);
+        }
         let (mut client, kept) = self.who.connect(self.who.access()?).await?;
         let definition = definition_of(&client, &self.query)?;
         let roster = Arc::clone(client.roster());
@@ -91,7 +103,40 @@ impl Results {
             }
         }
         client.close().await;
-        Ok(if printing.count > 0 { Outcome::Done } else { Outcome::Refused })
+        Ok(printing.outcome())
+    }
+
+    /// What a peer signed, as far as the peers of each window vouch for it.
+    fn logged(&self, log: &LogFile) -> Result<Outcome, AskFailure> {
+        let members = self.who.told.members()?;
+        let roster = members.roster()?;
+        let definition = roster.query_named(&self.query).map(|index| roster.query(index).clone());
+        let since = self.since.map(|since| since.ago(Clock::system().now()));
+        let mut printing = Printing { since, roster, definition, csv: self.csv, json: self.json, count: 0 };
+        if self.csv {
+            say(HEADER)?;
+        }
+        let most = self.for_windows.unwrap_or(u64::MAX);
+        let (mut printed, mut doubtful) = (Ok(()), 0_u64);
+        log.of_kind(Kind::Result, |row| {
+            let signed: Option<SignedResult> = serde_json::from_str(&row.body).ok();
+            let Some(signed) = signed.filter(|signed| signed.result.query == self.query) else {
+                return ControlFlow::Continue(());
+            };
+            match members.register().eras().verify(&signed) {
+                Ok(()) => printed = printing.print(&signed),
+                Err(_) => doubtful += 1,
+            }
+            let enough = printed.is_err() || printing.count >= most;
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        printed?;
+        if doubtful > 0 {
+            eprintln!(
+                "{doubtful} results that the peers of the site do not vouch for; see `murmur audit verify`, and --members"
+            );
+        }
+        Ok(printing.outcome())
     }
 }
 
@@ -106,6 +151,10 @@ struct Printing {
 }
 
 impl Printing {
+    fn outcome(&self) -> Outcome {
+        if self.count > 0 { Outcome::Done } else { Outcome::Refused }
+    }
+
     fn print(&mut self, signed: &SignedResult) -> Result<(), AskFailure> {
         let start = signed.result.window.start.parse::<Timestamp>();
         if self.since.is_some_and(|since| start.is_ok_and(|start| start < since)) {

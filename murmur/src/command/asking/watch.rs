@@ -128,7 +128,7 @@ impl Watching {
                 })?;
             }
             Notice::Disconnected(fault) => eprintln!("disconnected: {fault}; trying again"),
-            Notice::Output { topic, payload } => self.opening.take(&topic, &payload),
+            Notice::Output { topic, payload } => self.opening.take(self.client.roster(), &topic, &payload),
             Notice::Refused(refusal) => eprintln!("refused by the broker: {refusal}"),
             Notice::Result(signed) if signed.result.query == self.query => return self.result(&signed),
             _ => {}

@@ -7,10 +7,12 @@ use clap::Args;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
 use smc_mqtt::discovery::locate;
+use smc_mqtt::process;
 use smc_mqtt::settings::BrokerAddress;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::AskFailure;
+use crate::command::told::Told;
 
 /// After a silence this long, what the broker had kept has come.
 const QUIET: Duration = Duration::from_millis(400);
@@ -18,12 +20,11 @@ const QUIET: Duration = Duration::from_millis(400);
 /// `--site site.toml --key NAME.key --broker ADDRESS`
 #[derive(Debug, Args)]
 pub(crate) struct Who {
-    /// The site
-    #[arg(long, value_name = "FILE", default_value = "site.toml")]
-    site: PathBuf,
+    #[command(flatten)]
+    pub(super) told: Told,
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub(super) key: Option<PathBuf>,
     /// Where the broker is; if not given, one that announces the site is looked for
     #[arg(long, value_name = "ADDRESS")]
     broker: Option<BrokerAddress>,
@@ -34,16 +35,19 @@ pub(crate) struct Who {
 
 impl Who {
     pub(super) fn access(&self) -> Result<Access, AskFailure> {
-        Ok(Access::load(&self.site, &self.key)?)
+        let Told { site, members } = &self.told;
+        let key = self.key.as_deref().ok_or(AskFailure::NoKey)?;
+        Ok(Access::load_told(site, members.as_deref(), key)?)
     }
 
     pub(super) fn wait(&self) -> Duration {
         self.wait.get()
     }
 
-    /// Connects, and hears what the broker has kept.
-    pub(super) async fn connect(&self, access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
+    /// Connects, and hears what the broker has kept: first of all how the member list changed.
+    pub(super) async fn connect(&self, mut access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
         let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        access.join(broker.clone(), process::asked_to_end()).await?;
         connected(Client::connect(access, broker)?, self.wait()).await
     }
 }

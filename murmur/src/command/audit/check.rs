@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use smc_core::audit::{Head, InclusionProof, Row};
 use smc_core::document::canonical;
-use smc_mqtt::config::load_site;
 
 use super::words::words;
 use super::{AuditFailure, Outcome, known};
+use crate::command::told::Told;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,14 +35,14 @@ pub(super) struct Check {
     /// The head to hold it against; the one that came with the proof, if not given
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
-    /// The site whose peer must have signed
-    #[arg(long, value_name = "FILE", default_value = "site.toml")]
-    site: PathBuf,
+    #[command(flatten)]
+    told: Told,
 }
 
 impl Check {
     pub(super) fn run(self) -> Result<Outcome, AuditFailure> {
-        let roster = load_site(&self.site)?;
+        let members = self.told.members()?;
+        let eras = members.register().eras();
         let should = "make the file with `murmur audit prove`";
         let proof: InclusionProof = serde_json::from_slice(&read(&self.proof)?).map_err(|error| {
             AuditFailure::Content { path: self.proof.clone(), error: error.to_string(), should }
@@ -54,8 +54,8 @@ impl Check {
         };
         let stranger =
             || AuditFailure::Stranger { peer: proof.peer.to_string(), site: proof.site.to_string() };
-        let peer = known(&roster, proof.site.as_str(), proof.peer.as_str()).ok_or_else(stranger)?;
-        let head = Head::read(head.trim_ascii(), roster.site(), peer)?.document;
+        let peer = known(eras, proof.site.as_str(), proof.peer.as_str()).ok_or_else(stranger)?;
+        let head = Head::read(head.trim_ascii(), eras.newest().site(), peer)?.document;
         proof.verify(&head)?;
         let entry = &proof.entry;
         let row = Row {

@@ -29,7 +29,7 @@ Prints what stands there and checks nothing: that is `murmur audit verify`.";
 pub(super) struct Show {
     /// The log: a peer's audit.sqlite, or a copy
     file: PathBuf,
-    /// Only entries of this kind: decision, head, intervention, membership, request, result, start, vote
+    /// Only entries of this kind: decision, head, intervention, membership, policy, request, result, start, vote
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
     /// Only entries since an instant, such as 2026-01-01T12:00:00Z, or for so long, such as 24h

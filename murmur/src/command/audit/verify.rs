@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use smc_core::audit::{Audited, Auditor, Finding, Head, Kind, Misfit};
-use smc_core::roster::{Node, Roster};
-use smc_mqtt::config::load_site;
-use smc_peer::LogFile;
+use smc_core::audit::{Audited, Auditor, Finding, Head, Kind, Lists, Misfit};
+use smc_core::name::SiteName;
+use smc_core::roster::Node;
+use smc_mqtt::config::load_document;
+use smc_peer::{LogFile, Owner};
 
 use super::pipeline::examine_all;
 use super::{AuditFailure, Outcome, owner};
+use crate::command::told::Told;
 use crate::figure::printable;
 
 const EXAMPLES: &str = "\
@@ -21,10 +23,11 @@ Examples:
   murmur audit verify state/peer-1/audit.sqlite --site site.toml
   murmur audit verify peer-1.sqlite --site site.toml --heads-of peer-2.sqlite --heads-of peer-3.sqlite
 
-Checks that no entry was changed, taken out or put in since it was written; that the log fits the heads that its
+Checks who signed what clients asked, operators ordered and this peer decided; that no entry was changed, taken out or put in since it was written; that the log fits the heads that its
 peer signed, as it keeps them itself and, with --heads-of, as the others recorded them; and that every result was
 asked for, allowed by this peer, voted for by it and signed by a quorum. Names the first entry that doesn't fit.
-A running peer's log may be checked where it is. Keep a log that doesn't fit: it may prove something.
+Changes of the member list are in the log itself; of a log
+that lacks some, give them with --members. A running peer's log may be checked where it is. Keep a log that doesn't fit: it may prove something.
 
 Exit codes: 0 the log fits, 1 an entry doesn't fit or another peer is proven to have told two stories, 2 wrong usage.";
 
@@ -39,9 +42,8 @@ const TELL: Duration = Duration::from_secs(1);
 pub(super) struct Verify {
     /// The log: a peer's audit.sqlite, or a copy
     file: PathBuf,
-    /// The site whose peers must have signed
-    #[arg(long, value_name = "FILE", default_value = "site.toml")]
-    site: PathBuf,
+    #[command(flatten)]
+    told: Told,
     /// Another peer's log, which has heads of this one
     #[arg(long, value_name = "FILE")]
     heads_of: Vec<PathBuf>,
@@ -63,14 +65,15 @@ struct Verdict {
 
 impl Verify {
     pub(super) fn run(self) -> Result<Outcome, AuditFailure> {
-        let roster = load_site(&self.site)?;
+        let mut lists = self.told.lists()?;
+        let site = lists.eras().newest().site().clone();
         let log = LogFile::open(&self.file)?;
-        let peer = owner(&log, &roster)?;
-        let mut auditor = Auditor::new(&roster, &peer.name);
-        let own = auditor.want_own(log.heads()?, &roster, &peer.name);
+        let peer = owner(&log, lists.eras(), load_document(&self.told.site)?)?;
+        let mut auditor = Auditor::new(&site, &peer.name);
+        let own = auditor.want_own(log.heads()?, &site, &peer);
         let mut recorded = 0;
         for path in &self.heads_of {
-            let (keeper, heads) = heads_in(path, &roster, peer)?;
+            let (keeper, heads) = heads_in(path, &site, &peer)?;
             recorded += heads.len();
             auditor.want(heads, &format!("{keeper} has"));
         }
@@ -78,7 +81,7 @@ impl Verify {
             Verdict { peer: peer.name.to_string(), recorded, findings: Vec::new(), found: 0, entries: 0 };
         let progress = !self.json && io::stderr().is_terminal();
         let outcome = match own {
-            Ok(()) => verdict.go_through(&log, &roster, auditor, progress)?,
+            Ok(()) => verdict.go_through(&log, &mut lists, auditor, progress)?,
             Err(misfit) => Err(misfit),
         };
         let text = if self.json { verdict.json(&outcome) } else { verdict.text(&outcome) };
@@ -89,15 +92,17 @@ impl Verify {
 }
 
 /// The heads of `peer` that another log has, and whose log that is.
-fn heads_in(path: &Path, roster: &Roster, peer: &Node) -> Result<(String, Vec<Head>), AuditFailure> {
+fn heads_in(path: &Path, site: &SiteName, peer: &Node) -> Result<(String, Vec<Head>), AuditFailure> {
     let log = LogFile::open(path)?;
-    let keeper = owner(&log, roster)?.name.to_string();
+    let Owner { site: of, peer: keeper } = log.owner()?;
+    if of != site.as_str() {
+        return Err(AuditFailure::Stranger { peer: keeper, site: of });
+    }
     let mut heads = Vec::new();
-    log.each(0, |row| {
-        // Only a signature counts, so it matters little what else that log says.
-        let head =
-            (row.kind == Kind::Head.as_str()).then(|| Head::read(row.body.as_bytes(), roster.site(), peer));
-        heads.extend(head.and_then(Result::ok).map(|signed| signed.document));
+    log.of_kind(Kind::Head, |row| {
+        // Only a signature counts, so it matters little what else that log says, and who has it.
+        let head = Head::read(row.body.as_bytes(), site, peer);
+        heads.extend(head.ok().map(|signed| signed.document));
         ControlFlow::Continue(())
     })?;
     Ok((keeper, heads))
@@ -107,12 +112,12 @@ impl Verdict {
     fn go_through(
         &mut self,
         log: &LogFile,
-        roster: &Roster,
+        lists: &mut Lists,
         mut auditor: Auditor,
         progress: bool,
     ) -> Result<Result<Audited, Misfit>, AuditFailure> {
         let (size, mut told, mut misfit) = (log.size()?, Instant::now(), None);
-        examine_all(log, roster, |entry| {
+        examine_all(log, lists, |entry| {
             match auditor.take(entry) {
                 Ok(finding) => self.note(finding),
                 Err(first) => {

@@ -1,7 +1,8 @@
 //! Entries in plain words.
 
 use serde_json::{Value as Json, json};
-use smc_core::audit::{Kind, Row, Started, Voted};
+use smc_core::audit::{Kind, PolicyRead, Row, Started, Voted};
+use smc_core::charter::Enacted;
 use smc_core::protocol::standing::Members;
 use smc_core::result::SignedResult;
 
@@ -37,8 +38,34 @@ fn say(kind: Kind, body: &Json) -> Option<String> {
             Some(format!("{} {} of {}{reason}", text("verdict")?, text("query")?, text("client")?))
         }
         Kind::Head => Some(format!("the log of {} had {} entries", text("peer")?, body["size"].as_u64()?)),
-        Kind::Intervention | Kind::Membership => None,
+        Kind::Intervention => {
+            let reason = text("reason").filter(|reason| !reason.is_empty());
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            Some(format!("the operator orders: {} {}{reason}", text("order")?, text("subject")?))
+        }
+        Kind::Membership => {
+            let Enacted { charter, signatures } = serde_json::from_value(body.clone()).ok()?;
+            let signers: Vec<_> = signatures.keys().map(|peer| peer.as_str()).collect();
+            let change = serde_json::to_string(&charter.change).ok()?;
+            let (revision, signers) = (charter.revision, signers.join(", "));
+            Some(format!(
+                "revision {revision} of the member list from {} on, signed by {signers}: {change}",
+                charter.effective
+            ))
+        }
+        Kind::Policy => {
+            let PolicyRead { taken, rules, mistake, .. } = serde_json::from_value(body.clone()).ok()?;
+            let mistake = mistake.unwrap_or_default();
+            Some(if taken {
+                format!("a policy of {rules} rules is in force")
+            } else {
+                format!("a policy was refused, one of {rules} rules is in force: {mistake}")
+            })
+        }
         Kind::Request => {
+            if let Some(query) = text("cancel") {
+                return Some(format!("{} needs {query} no longer", text("client")?));
+            }
             let query = &body["query"];
             let asked = |key: &str| query[key].as_str();
             let purpose = asked("purpose").filter(|purpose| !purpose.is_empty());

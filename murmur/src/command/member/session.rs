@@ -1,9 +1,11 @@
 //! A talk with the broker in the name of a peer, by its operator: what the list is, what is proposed, what is said to it.
 
-use std::fmt::Write;
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use smc_core::charter::{Change, Charter, Open, Poll};
 use smc_core::document::Signed;
 use smc_core::introduction::{Introduction, Introductions};
@@ -16,7 +18,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::discovery::locate;
 use smc_mqtt::members::Members;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
+use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret, Will};
 use smc_mqtt::topic::{Topic, Topics};
 use smc_peer::PeerConfig;
 use tokio::time::{Instant, timeout_at};
@@ -27,9 +29,37 @@ use super::{MemberFailure, effective};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long to listen for what is retained, once connected.
 const LISTEN: Duration = Duration::from_millis(500);
+/// How many messages of newcomers wait to be looked at; further ones are dropped.
+const MAX_ASKS: usize = 64;
+
+/// A change that was proposed.
+#[derive(Debug, Clone)]
+pub(crate) struct Proposed {
+    /// Which list comes of it.
+    pub(crate) revision: u64,
+    /// From when on.
+    pub(crate) effective: Timestamp,
+    /// What an order about it names.
+    pub(crate) subject: SubjectName,
+    /// Whether enough peers have signed it.
+    pub(crate) is_enacted: bool,
+}
+
+impl fmt::Display for Proposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, effective, subject, is_enacted } = self;
+        if *is_enacted {
+            return write!(f, "revision {revision} of the member list holds from {effective} on");
+        }
+        write!(
+            f,
+            "proposed as {subject}; it holds from {effective} on if enough peers sign it before: their operators consent with `murmur member consent`"
+        )
+    }
+}
 
 /// A connection under the id of the peer's owner.
-pub(super) struct Session {
+pub(crate) struct Session {
     members: Members,
     poll: Poll,
     introductions: Introductions,
@@ -39,6 +69,8 @@ pub(super) struct Session {
     clock: Clock,
     publisher: Publisher,
     incoming: Incoming,
+    /// What newcomers said.
+    asks: VecDeque<Bytes>,
 }
 
 impl Session {
@@ -46,7 +78,19 @@ impl Session {
     ///
     /// # Errors
     /// If a file or the broker can't be used.
-    pub(super) async fn open(config: &Path) -> Result<Self, MemberFailure> {
+    pub(crate) async fn open(config: &Path) -> Result<Self, MemberFailure> {
+        Self::connect(config, false).await
+    }
+
+    /// The same for a member that lets newcomers in; the broker takes its offer back if the connection ends.
+    ///
+    /// # Errors
+    /// If a file or the broker can't be used.
+    pub(crate) async fn open_to_newcomers(config: &Path) -> Result<Self, MemberFailure> {
+        Self::connect(config, true).await
+    }
+
+    async fn connect(config: &Path, pairs: bool) -> Result<Self, MemberFailure> {
         let options = PeerConfig::load(config)?;
         let (secrets, broker, roster) = (options.secrets, options.broker, options.roster);
         let broker = locate(broker, roster.site()).await?;
@@ -54,29 +98,34 @@ impl Session {
         let Some(members) = members else { return Err(MemberFailure::NoSuchChange) };
         let topics = Topics::new(roster.site().clone());
         let password = Secret::from(secrets.password.reveal().to_owned());
+        let offer = topics.spell(&Topic::PairOffer { member: secrets.node.clone() });
         let settings = ConnectionSettings {
+            will: pairs.then(|| Will { topic: offer, payload: Bytes::new(), retain: true }),
             login: Some(Login { user: secrets.node.to_string(), password }),
             ..ConnectionSettings::new(broker.clone(), format!("{}.open", secrets.node))
         };
-        let filters = vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
+        let mut filters =
+            vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
+        filters.extend(pairs.then(|| topics.spell(&Topic::PairAsk { member: secrets.node.clone() })));
         let (publisher, incoming) = connect(settings, filters);
         let (poll, clock) = (Poll::default(), Clock::system());
+        let asks = VecDeque::new();
         let introductions = Introductions::new(roster);
         let mut session =
-            Self { members, poll, introductions, secrets, topics, broker, clock, publisher, incoming };
+            Self { members, poll, introductions, secrets, topics, broker, clock, publisher, incoming, asks };
         session.settle().await?;
         Ok(session)
     }
 
-    pub(super) fn members(&self) -> &Members {
+    pub(crate) fn members(&self) -> &Members {
         &self.members
     }
 
-    pub(super) fn broker(&self) -> &BrokerAddress {
+    pub(crate) fn broker(&self) -> &BrokerAddress {
         &self.broker
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -84,10 +133,8 @@ impl Session {
     ///
     /// # Errors
     /// If no peer would sign it.
-    pub(super) fn draft(&self, change: Change, lead: Duration) -> Result<Charter, MemberFailure> {
-        if let Some(open) = self.open_changes().into_iter().next() {
-            return Err(MemberFailure::Open { subject: open.subject, lapses: open.charter.effective });
-        }
+    pub(crate) fn draft(&self, change: Change, lead: Duration) -> Result<Charter, MemberFailure> {
+        self.expect_nothing_open()?;
         let effective = effective(self, lead);
         Ok(self.members.register().propose(change, effective, self.now())?)
     }
@@ -96,23 +143,18 @@ impl Session {
     ///
     /// # Errors
     /// If the broker is gone.
-    pub(super) async fn propose(
+    pub(crate) async fn propose(
         &mut self,
         charter: Charter,
         wait: Duration,
-    ) -> Result<String, MemberFailure> {
+    ) -> Result<Proposed, MemberFailure> {
         let (revision, effective, subject) = (charter.revision, charter.effective, charter.subject());
         let proposal = Signed::new(charter, &self.secrets.keys.signing);
         let json = serde_json::to_vec(&proposal).unwrap_or_default();
-        self.publish(&Topic::CharterProposed { peer: self.secrets.node.clone() }, json)?;
-        let enacted = self.until(wait, |session| session.members.register().revision() >= revision).await?;
-        Ok(if enacted {
-            format!("revision {revision} of the member list holds from {effective} on")
-        } else {
-            format!(
-                "proposed as {subject}; it holds from {effective} on if enough peers sign it before: their operators consent with `murmur member consent`"
-            )
-        })
+        self.publish(&Topic::CharterProposed { peer: self.secrets.node.clone() }, json, true)?;
+        let is_signed = |session: &Self| session.members.register().revision() >= revision;
+        let is_enacted = self.until(wait, is_signed).await?;
+        Ok(Proposed { revision, effective, subject, is_enacted })
     }
 
     /// Gives the peer an order about an open change, and waits until its effect is seen.
@@ -142,7 +184,7 @@ impl Session {
             issued: self.now(),
         };
         let json = order::sign(order, &self.secrets.keys.signing);
-        self.publish(&Topic::Operator { peer: me.clone() }, json)?;
+        self.publish(&Topic::Operator { peer: me.clone() }, json, true)?;
         let told = format!("{verb}: {}", json_of(&charter.change));
         if verb != Verb::Consent {
             return Ok(told);
@@ -191,8 +233,33 @@ impl Session {
         text
     }
 
+    /// Waits for what newcomers say, for `most` at most.
+    ///
+    /// # Errors
+    /// If the broker is gone.
+    pub(crate) async fn next_ask(&mut self, most: Duration) -> Result<Option<Bytes>, MemberFailure> {
+        self.until(most, |session| !session.asks.is_empty()).await?;
+        Ok(self.asks.pop_front())
+    }
+
+    /// Whose session it is.
+    pub(crate) fn node(&self) -> &NodeName {
+        &self.secrets.node
+    }
+
+    /// A change that waits for signatures keeps others from being proposed.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub(crate) fn expect_nothing_open(&self) -> Result<(), MemberFailure> {
+        match self.open_changes().into_iter().next() {
+            Some(open) => Err(MemberFailure::Open { subject: open.subject, lapses: open.charter.effective }),
+            None => Ok(()),
+        }
+    }
+
     /// Says goodbye once the broker has taken what was said.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.publisher.close().await;
     }
 
@@ -200,8 +267,10 @@ impl Session {
         self.poll.open(self.members.register(), self.now())
     }
 
-    fn publish(&self, topic: &Topic, json: Vec<u8>) -> Result<(), MemberFailure> {
-        let published = self.publisher.publish(self.topics.spell(topic), json, true);
+    /// # Errors
+    /// If the broker is gone.
+    pub(crate) fn publish(&self, topic: &Topic, json: Vec<u8>, retain: bool) -> Result<(), MemberFailure> {
+        let published = self.publisher.publish(self.topics.spell(topic), json, retain);
         published.map_err(|error| MemberFailure::Unreachable(error.to_string()))
     }
 
@@ -257,6 +326,10 @@ impl Session {
             Ok(Topic::CharterProposed { peer }) => {
                 let now = self.now();
                 let _ = self.poll.take(self.members.register(), now, &peer, payload);
+            }
+            // Whoever drowns a newcomer's words in others can only keep it from joining.
+            Ok(Topic::PairAsk { .. }) if self.asks.len() < MAX_ASKS => {
+                self.asks.push_back(Bytes::copy_from_slice(payload));
             }
             _ => {}
         }

@@ -66,6 +66,13 @@ impl Inbox {
         Self { roster, topics, me, queries, opener, waiting, refused: Tally::default() }
     }
 
+    /// Goes by another member list from now on. Peers keep their numbers: a new one takes its predecessor's, or comes last.
+    pub(crate) fn move_to(&mut self, roster: &Arc<Roster>) {
+        if !Arc::ptr_eq(&self.roster, roster) {
+            self.roster = Arc::clone(roster);
+        }
+    }
+
     /// Takes a message in.
     pub(crate) fn take(&mut self, now: Instant, topic: &str, payload: &[u8]) {
         let Ok(Topic::Output { to, from, query }) = self.topics.parse(topic) else { return };

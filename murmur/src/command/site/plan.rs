@@ -8,6 +8,7 @@ use smc_core::identity::NodeKeys;
 use smc_core::name::{NodeName, QuantityName, SiteName};
 use smc_core::roster::{Span, Tolerate};
 use smc_core::time::Period;
+use smc_mqtt::newcomer::password_for_node;
 use smc_mqtt::settings::{BrokerAddress, Secret};
 
 use super::password;
@@ -16,8 +17,10 @@ use super::password;
 pub(super) const OBSERVER: &str = "observer";
 /// The login of Home Assistant.
 pub(super) const HOME_ASSISTANT: &str = "home-assistant";
+/// The login of nodes that have none yet.
+pub(super) const NEWCOMER: &str = "newcomer";
 /// What no node may be called, since a file or a login of the site bears that name.
-pub(super) const RESERVED: [&str; 4] = ["broker", HOME_ASSISTANT, OBSERVER, "site"];
+pub(super) const RESERVED: [&str; 5] = ["broker", HOME_ASSISTANT, NEWCOMER, OBSERVER, "site"];
 
 /// What was asked for.
 #[derive(Debug)]
@@ -63,6 +66,7 @@ pub(super) struct Plan {
     pub(super) clients: Vec<Member>,
     pub(super) observer: Login,
     pub(super) home_assistant: Login,
+    pub(super) newcomer: Login,
 }
 
 impl Plan {
@@ -82,6 +86,8 @@ impl Plan {
             clients: members(nodes.clients, rng)?,
             observer: Login::new(password::for_person(rng))?,
             home_assistant: Login::new(password::for_person(rng))?,
+            // Nobody is told it: newcomers come without a login.
+            newcomer: Login::new(password_for_node(rng))?,
         })
     }
 }
@@ -125,7 +131,7 @@ impl Login {
 fn members(names: Vec<NodeName>, rng: &mut impl CryptoRng) -> Result<Vec<Member>, PasswordHashError> {
     let member = |name| {
         let keys = NodeKeys::generate(rng);
-        let login = Login::new(password::for_node(rng))?;
+        let login = Login::new(password_for_node(rng))?;
         Ok(Member { name, keys, login })
     };
     names.into_iter().map(member).collect()

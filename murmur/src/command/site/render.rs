@@ -5,7 +5,7 @@ use std::fmt::Write;
 use smc_core::name::QuantityName;
 use smc_core::roster::{Span, Tolerate};
 
-use super::plan::{HOME_ASSISTANT, Login, Member, OBSERVER, Plan};
+use super::plan::{HOME_ASSISTANT, Login, Member, NEWCOMER, OBSERVER, Plan};
 
 // Every value that is put between quotes below is a name, a key, a hash, an address or a length of time: none has a
 // character that TOML would want escaped.
@@ -125,6 +125,9 @@ site = \"{site}\"
 site_file = \"site.toml\"
 # Where retained messages are kept.
 state_dir = \"state/broker\"
+# Whoever has no login is a newcomer, who can do nothing but join by a code (`murmur pair`). Without this line nobody
+# gets in without a login, nor can anybody join so.
+anonymous = \"{NEWCOMER}\"
 
 # Who may connect; a role decides to which topics. These passwords are random, 140 bits or more, and can't be guessed
 # at any speed, so their hashes are cheap ones. `smc-broker passwd NAME` hashes a password that a person chose at the
@@ -149,6 +152,7 @@ state_dir = \"state/broker\"
     }
     account(OBSERVER, "reader", &plan.observer);
     account(HOME_ASSISTANT, "home-assistant", &plan.home_assistant);
+    account(NEWCOMER, "newcomer", &plan.newcomer);
     text
 }
 

@@ -1,15 +1,14 @@
 //! Whether one line is a result that the site's peers vouch for, or a part of one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use smc_core::document::canonical;
 use smc_core::name::QueryName;
 use smc_core::result::{PartDocument, PartsError, SignedResult, Status, VerifyError};
-use smc_core::roster::Roster;
 use smc_core::time::WindowIndex;
+use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::topic::{Topic, Topics};
 
 use super::assembly::{Assembly, Part};
@@ -22,6 +21,8 @@ const PART: &str = "{\"elements\":";
 /// A line that is to be believed.
 #[derive(Debug)]
 pub(super) enum Good {
+    /// How the member list changed, up to this revision.
+    Members(u64),
     /// A part of a value that is too long for its result.
     Part(Part),
     /// A result.
@@ -52,6 +53,9 @@ pub(super) enum Refused {
         /// What stands before the document.
         topic: String,
     },
+    /// The charters do not follow from the site file.
+    #[error("no changes of this site's member list: {0}")]
+    Members(#[from] MembersError),
     /// No result that came before vouches for a part.
     #[error("no result before it vouches for part {part} of window {window} of {query}")]
     NoResult {
@@ -116,7 +120,7 @@ pub(super) enum Refused {
 /// Checks lines against a site and against each other.
 #[derive(Debug)]
 pub(super) struct Checker {
-    roster: Arc<Roster>,
+    members: Members,
     topics: Topics,
     /// Which value each window got: the line and the digest of the result.
     values: BTreeMap<(QueryName, WindowIndex), (u64, [u8; 32])>,
@@ -124,9 +128,9 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    pub(super) fn new(roster: Arc<Roster>) -> Self {
-        let topics = Topics::new(roster.site().clone());
-        Self { roster, topics, values: BTreeMap::new(), assembly: Assembly::default() }
+    pub(super) fn new(members: Members) -> Self {
+        let topics = Topics::new(members.register().document().site.name.clone());
+        Self { members, topics, values: BTreeMap::new(), assembly: Assembly::default() }
     }
 
     /// What is on line `number`, if it is to be believed.
@@ -141,6 +145,10 @@ impl Checker {
                 self.part(Some((query, part)), text).map(Good::Part)
             }
             (Some(Topic::Result { query }), text) => self.result(number, Some(query), text).map(Good::Result),
+            (Some(Topic::Charter), text) => {
+                self.members.take(text.as_bytes())?;
+                Ok(Good::Members(self.members.register().revision()))
+            }
             (_, text) => self.result(number, None, text).map(Good::Result),
         }
     }
@@ -164,7 +172,7 @@ impl Checker {
         if let Some(topic) = topic.filter(|topic| *topic != signed.result.query) {
             return Err(Refused::WrongTopic { query: signed.result.query, topic });
         }
-        signed.verify(&self.roster)?;
+        self.members.register().eras().verify(&signed)?;
         nothing_unsigned(text, &signed)?;
         let status = signed.result.status;
         // Some functions have no value of some readings, such as the correlation with what is the same everywhere: that
@@ -183,14 +191,15 @@ impl Checker {
         Ok(signed)
     }
 
-    /// The topic of a result or a part that stands in front, as `mosquitto_sub -v` prints it, and the document.
+    /// The topic of a result, a part or the charters that stands in front, as `mosquitto_sub -v` prints it, and the document.
     fn split<'a>(&self, line: &'a str) -> Result<(Option<Topic>, &'a str), Refused> {
         if line.starts_with('{') {
             return Ok((None, line));
         }
         let (topic, text) = line.split_once(' ').unwrap_or((line, ""));
         let known = self.topics.parse(topic).ok();
-        let ours = |topic: &Topic| matches!(topic, Topic::Result { .. } | Topic::ResultPart { .. });
+        let ours =
+            |topic: &Topic| matches!(topic, Topic::Charter | Topic::Result { .. } | Topic::ResultPart { .. });
         let Some(known) = known.filter(ours) else {
             return Err(Refused::ForeignTopic { topic: topic.chars().take(80).collect() });
         };

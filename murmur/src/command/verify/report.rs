@@ -11,6 +11,7 @@ use crate::figure::{self, Figure, printable};
 /// A verdict in one line of text.
 pub(super) fn text(number: u64, checked: &Result<Good, Refused>, roster: &Roster) -> String {
     match checked {
+        Ok(Good::Members(revision)) => format!("ok revision {revision} of the member list"),
         Ok(Good::Part(part)) => good_part(part, roster),
         Ok(Good::Result(signed)) => {
             good(signed, &figure::outcome(&signed.result, Figure::of(&signed.result, roster)))
@@ -40,6 +41,7 @@ fn bad(number: u64, refused: &Refused) -> String {
 /// A verdict as one JSON object.
 pub(super) fn json(number: u64, checked: &Result<Good, Refused>) -> String {
     let mut verdict = match checked {
+        Ok(Good::Members(revision)) => json!({ "line": number, "verdict": "ok", "revision": revision }),
         Ok(Good::Part(Part { signed: SignedResult { result, signatures }, number: part, whole })) => json!({
             "line": number,
             "verdict": "ok",

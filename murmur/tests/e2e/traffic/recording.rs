@@ -152,9 +152,11 @@ impl Recording {
                     let card: Signed<Card> = serde_json::from_slice(&event.payload).unwrap();
                     assert_eq!(card.document.node, node);
                 }
-                Topic::Charter | Topic::CharterProposed { .. } => {
-                    panic!("{topic}: nobody changed the member list")
-                }
+                Topic::Charter
+                | Topic::CharterProposed { .. }
+                | Topic::PairAnswer { .. }
+                | Topic::PairAsk { .. }
+                | Topic::PairOffer { .. } => panic!("{topic}: nobody changed the member list"),
                 Topic::Control { .. } => assert_is::<Signed<Control>>(event),
                 Topic::Decision { .. } => assert_is::<Signed<Decision>>(event),
                 Topic::Discovery { query, .. } => {

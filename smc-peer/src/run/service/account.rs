@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smc_core::audit::{Head, Heads, Kind, NotTaken, Started, Taken};
+use smc_core::charter::Enacted;
 use smc_core::document::{Signed, canonical};
 use smc_core::shamir::PeerIndex;
 use tracing::error;
@@ -31,11 +32,11 @@ pub(in crate::run) enum Known {
 }
 
 impl Account {
-    /// Logs that the peer starts.
+    /// Logs that the peer starts, and before that the charters that the log lacks: they came while the peer did not run.
     pub(super) fn new(
         me: PeerIndex,
         ledger: Option<Ledger>,
-        roster: &Arc<Roster>,
+        (roster, charters): (&Arc<Roster>, &[Enacted]),
         head_every: Duration,
         now: Timestamp,
     ) -> Result<Self, PeerError> {
@@ -50,8 +51,12 @@ impl Account {
         if let Some(own) = ledger.as_ref().and_then(Ledger::newest_head) {
             heads.recover(me, &canonical(own));
         }
+        let logged = ledger.as_ref().map_or(Ok(0), |ledger| ledger.revision(charters))?;
         let audit = Audit::start(ledger, head_every, now).map_err(|_| PeerError::LogThread)?;
         let mut account = Self { audit, heads, forked: BTreeSet::new() };
+        for enacted in charters.iter().filter(|enacted| enacted.charter.revision > logged) {
+            account.audit.record(now, Kind::Membership, enacted);
+        }
         account.audit.record_start(now, &Started::new(roster, env!("CARGO_PKG_VERSION")));
         Ok(account)
     }

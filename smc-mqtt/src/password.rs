@@ -18,7 +18,8 @@ impl Password {
         Self(Zeroizing::new(bytes.to_vec()))
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The password itself. Never to be logged.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -1,0 +1,262 @@
+//! `murmur pair`: lets a node in that nobody knows, by a code that its owner is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use rand_chacha::ChaCha20Rng;
+use serde::Deserialize;
+use serde_json::json;
+use smc_core::name::NodeName;
+use smc_core::pairing::{
+    Answer, Application, AskError, Heard, Invitation, InvitedAs, Inviter, Outcome as Became, TRIES,
+};
+use smc_core::roster::SiteDocument;
+use smc_core::roster::Span;
+use smc_mqtt::config::{beside, load};
+use smc_mqtt::topic::Topic;
+use smc_mqtt::{entropy, process};
+
+use super::asking::say;
+use super::member::{Entry, Keys, MemberFailure, Proposed, Session};
+use super::{Failure, Outcome, block_on};
+
+const EXAMPLES: &str = "\
+Examples:
+  murmur pair room-106 --config hq/peer-1.toml --streams co2 --label floor=1
+  murmur pair display --config hq/peer-1.toml --client --group facility
+  murmur pair peer-4 --config hq/peer-1.toml --instead-of peer-3 --lead 2h
+
+Shows a code, which works once, for five minutes, with three tries. Read it to whoever sets the new node up;
+there, `sensor-agent pair CODE` or `murmur join CODE` makes its keys and its files. The member list gets the
+entry when as many peers signed as the site's rule demands, as with `murmur member add`.
+
+Exit codes: 0 paired, 1 an error or refused, 2 wrong usage, 4 nobody came.";
+
+/// `murmur pair NAME --config peer-1.toml`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Pair {
+    /// The newcomer's name
+    name: NodeName,
+    #[command(flatten)]
+    entry: Entry,
+    /// It is a peer, the last one
+    #[arg(long, conflicts_with_all = ["client", "streams", "label"])]
+    peer: bool,
+    /// It is a peer, in the place of one that is gone for good
+    #[arg(long, value_name = "PEER", conflicts_with_all = ["client", "streams", "label", "peer"])]
+    instead_of: Option<NodeName>,
+    /// The configuration file of the peer in whose name it is let in
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How long the other peers' operators have; the entry holds from the next cohort epoch after that on
+    #[arg(long, value_name = "SPAN", default_value = "5s")]
+    lead: Span,
+    /// How long to wait for the other peers' signatures before the newcomer is told that they are missing
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    wait: Span,
+    /// Print one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nobody could be let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PairFailure {
+    /// The member list can't be seen or changed.
+    #[error(transparent)]
+    Member(#[from] MemberFailure),
+    /// What is to be told can't be printed.
+    #[error("it could not be printed: {0}")]
+    Output(#[from] std::io::Error),
+    /// The site is too large for one invitation.
+    #[error("the site file and the member list are over 16 MiB: use `murmur member add`, and copy the files")]
+    TooLong,
+}
+
+/// The key of a node's file that names the site file.
+#[derive(Deserialize)]
+struct NodeFile {
+    site: PathBuf,
+}
+
+impl Pair {
+    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
+        if self.peer || self.instead_of.is_some() {
+            self.entry = Entry::peer(self.instead_of.take());
+        }
+        Ok(block_on(self.pair())??)
+    }
+
+    async fn pair(self) -> Result<Outcome, PairFailure> {
+        let session = Session::open_to_newcomers(&self.config).await?;
+        session.expect_nothing_open()?;
+        let invitation = self.invitation(&session)?;
+        let mut rng = entropy::rng().map_err(MemberFailure::from)?;
+        let (site, member) = (invitation.chain.site.clone(), session.node().clone());
+        let inviter = Inviter::new(site, member, &invitation, session.now(), &mut rng);
+        let inviter = inviter.ok_or(PairFailure::TooLong)?;
+        let mut door = Door { pair: self, session, inviter, rng };
+        door.open()?;
+        let outcome = tokio::select! {
+            outcome = door.keep() => outcome,
+            () = process::asked_to_end() => Ok(Outcome::Unanswered),
+        };
+        door.close().await?;
+        outcome
+    }
+
+    /// What the newcomer is sent: the site file as it is here, and how the member list has changed since.
+    fn invitation(&self, session: &Session) -> Result<Invitation, MemberFailure> {
+        let file: NodeFile = load(&self.config, &["site"])?;
+        let path = beside(&self.config, &file.site);
+        let read = |error| MemberFailure::File { path: path.clone(), error };
+        Ok(Invitation {
+            name: self.name.clone(),
+            invited_as: self.entry.invites_as(),
+            site: std::fs::read_to_string(&path).map_err(read)?,
+            chain: session.members().register().chain(),
+        })
+    }
+}
+
+/// The door that one newcomer may come through.
+struct Door {
+    pair: Pair,
+    session: Session,
+    inviter: Inviter,
+    rng: ChaCha20Rng,
+}
+
+impl Door {
+    fn topic(&self, spell: impl Fn(NodeName) -> Topic) -> Topic {
+        spell(self.session.node().clone())
+    }
+
+    /// Shows the code, and publishes that there is one.
+    fn open(&self) -> Result<(), PairFailure> {
+        let offer = self.inviter.offer();
+        let code = self.inviter.code().reveal();
+        let (name, invited_as) = self.inviter.invited();
+        let command = match invited_as {
+            InvitedAs::Agent => "sensor-agent pair",
+            InvitedAs::Client | InvitedAs::Peer => "murmur join",
+        };
+        let json = serde_json::to_vec(offer).unwrap_or_default();
+        self.session.publish(&self.topic(|member| Topic::PairOffer { member }), json, true)?;
+        if self.pair.json {
+            return Ok(say(&json!({ "code": *code, "name": name, "until": offer.until }).to_string())?);
+        }
+        Ok(say(&format!(
+            "code {}, good for one node, {TRIES} tries, until {}\non the new machine:  {command} {}    (broker: mqtt://{})\nwaiting for {name} ...",
+            *code,
+            offer.until,
+            *code,
+            self.session.broker(),
+        ))?)
+    }
+
+    async fn close(self) -> Result<(), PairFailure> {
+        self.session.publish(&self.topic(|member| Topic::PairOffer { member }), Vec::new(), true)?;
+        self.session.close().await;
+        Ok(())
+    }
+
+    /// Answers newcomers until one is in, or the code is no longer good.
+    async fn keep(&mut self) -> Result<Outcome, PairFailure> {
+        loop {
+            let now = self.session.now();
+            if self.inviter.is_over(now) {
+                self.tell("nobody joined: the code is no longer good; `murmur pair` makes a new one", None)?;
+                return Ok(Outcome::Unanswered);
+            }
+            // After the code was used, its owner has as long for the rest.
+            let left = self.inviter.offer().until.since(now).max(Duration::from_secs(1));
+            let Some(ask) = self.session.next_ask(left).await? else { continue };
+            let tries = self.inviter.tries();
+            match self.inviter.handle(self.session.now(), &ask, &mut self.rng) {
+                Ok(Heard::Answers(answers)) => self.answer(answers)?,
+                Ok(Heard::Application(application)) => return self.admit(*application).await,
+                Ok(Heard::Declined(why)) => {
+                    self.tell(&format!("nobody joined: {why}"), Some(json!({ "declined": why })))?;
+                    return Ok(Outcome::Refused);
+                }
+                // Of an earlier offer, or of whoever can publish here.
+                Err(AskError::Other) => {}
+                Err(error) => eprintln!("ignored: {error}"),
+            }
+            if self.inviter.tries() < tries {
+                let left = self.inviter.tries();
+                let told = format!(
+                    "somebody tried a wrong code; {left} tries are left. If that was not the newcomer, stop here with Ctrl-C"
+                );
+                self.tell(&told, Some(json!({ "wrong_code": { "left": left } })))?;
+            }
+        }
+    }
+
+    fn answer(&self, answers: impl IntoIterator<Item = Answer>) -> Result<(), PairFailure> {
+        for answer in answers {
+            let json = serde_json::to_vec(&answer).unwrap_or_default();
+            self.session.publish(&self.topic(|member| Topic::PairAnswer { member }), json, false)?;
+        }
+        Ok(())
+    }
+
+    /// Proposes the entry, and tells both sides what became of it.
+    async fn admit(&mut self, application: Application) -> Result<Outcome, PairFailure> {
+        let became = if is_known(self.session.members().register().newest(), &application) {
+            Ok(Became::Member { effective: self.session.now() })
+        } else {
+            self.propose(application).await.map(|proposed| match proposed {
+                Proposed { effective, is_enacted: true, .. } => Became::Member { effective },
+                Proposed { subject, effective, .. } => Became::Proposed { subject, effective },
+            })
+        };
+        let became = became.unwrap_or_else(|failure| Became::Refused { why: failure.to_string() });
+        let answer = self.inviter.conclude(&became);
+        self.answer(answer)?;
+        let name = &self.pair.name;
+        let (told, outcome) = match &became {
+            Became::Member { effective } => {
+                (format!("{name} has paired; the member list names it from {effective} on"), Outcome::Done)
+            }
+            Became::Proposed { subject, effective } => (
+                format!(
+                    "{name} has paired; proposed as {subject}, which other peers' operators have to sign before {effective} (`murmur member consent`)"
+                ),
+                Outcome::Done,
+            ),
+            Became::Refused { why } => {
+                (format!("REFUSED: {name} knew the code, but {why}"), Outcome::Refused)
+            }
+        };
+        self.tell(&told, Some(json!({ "outcome": became })))?;
+        Ok(outcome)
+    }
+
+    async fn propose(&mut self, application: Application) -> Result<Proposed, MemberFailure> {
+        let change = self.pair.entry.change(&Keys::from(application));
+        let charter = self.session.draft(change, self.pair.lead.get())?;
+        self.session.propose(charter, self.pair.wait.get()).await
+    }
+
+    fn tell(&self, text: &str, json: Option<serde_json::Value>) -> Result<(), PairFailure> {
+        let line = if self.pair.json {
+            json.unwrap_or_else(|| json!({ "note": text })).to_string()
+        } else {
+            text.to_owned()
+        };
+        Ok(say(&line)?)
+    }
+}
+
+/// Whether the list has these very keys under this name: then the newcomer has paired before, and lost the answer.
+fn is_known(site: &SiteDocument, application: &Application) -> bool {
+    let Application { name, identity, sealing, .. } = application;
+    let peers = site.peer.iter().map(|peer| (&peer.name, Some(peer.identity), peer.sealing));
+    let agents = site.agent.iter().map(|agent| (&agent.name, Some(agent.identity), agent.sealing));
+    let clients = site.client.iter().map(|client| (&client.name, client.identity, client.sealing));
+    peers.chain(agents).chain(clients).any(|known| known == (name, Some(*identity), *sealing))
+}

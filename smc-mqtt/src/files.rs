@@ -1,0 +1,164 @@
+//! The files of a node or a site: written whole or not at all, and never over anything.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use smc_core::identity::NodeKeys;
+use smc_core::name::NodeName;
+
+use crate::config::{KeyFile, KeyFileError};
+use crate::settings::Secret;
+
+/// Why files could not be written; nothing of them is left.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// Something is there already.
+    #[error("{path} exists; nothing is written over, so choose an empty folder or another name")]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A key file could not be written.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// A file or folder could not be made.
+    #[error("{path}: {error}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Files that vanish again unless all of them could be written.
+#[derive(Debug)]
+pub struct Unfinished {
+    folder: PathBuf,
+    /// What to remove, in the order it was made.
+    made: Vec<PathBuf>,
+}
+
+impl Unfinished {
+    /// Begins with a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn begin(folder: &Path) -> Result<Self, FilesError> {
+        let mut this = Self { folder: folder.to_owned(), made: Vec::new() };
+        this.make_folders(folder)?;
+        Ok(this)
+    }
+
+    fn make_folders(&mut self, folder: &Path) -> Result<(), FilesError> {
+        let missing: Vec<_> = folder.ancestors().take_while(|path| is_missing(path)).collect();
+        for path in missing.into_iter().rev() {
+            fs::create_dir(path).map_err(|error| failed(path, error))?;
+            self.made.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Makes `keys/` if it is not there: for its owner's eyes only, and kept out of version control.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn secret_folder(&mut self) -> Result<(), FilesError> {
+        let path = self.folder.join("keys");
+        if !is_missing(&path) {
+            return Ok(());
+        }
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|error| failed(&path, error))?;
+        self.made.push(path);
+        self.text("keys/.gitignore", "*\n")
+    }
+
+    /// Writes a key file at `path` in the folder.
+    ///
+    /// # Errors
+    /// If it is there already or can't be written.
+    pub fn key(
+        &mut self,
+        path: &str,
+        name: &NodeName,
+        password: &Secret,
+        keys: &NodeKeys,
+    ) -> Result<(), FilesError> {
+        let path = self.claim(path)?;
+        Ok(KeyFile::create(&path, name, password.reveal(), keys)?)
+    }
+
+    /// Writes a text that only its owner may read.
+    ///
+    /// # Errors
+    /// If it is there already or can't be written.
+    pub fn secret(&mut self, path: &str, secret: &Secret) -> Result<(), FilesError> {
+        let path = self.claim(path)?;
+        create(&path, 0o600, &[secret.reveal(), "\n"])
+    }
+
+    /// Writes a text, with the folders on its way.
+    ///
+    /// # Errors
+    /// If it is there already or can't be written.
+    pub fn text(&mut self, path: &str, text: &str) -> Result<(), FilesError> {
+        if let Some(folder) = self.folder.join(path).parent() {
+            self.make_folders(folder)?;
+        }
+        let path = self.claim(path)?;
+        create(&path, 0o644, &[text])
+    }
+
+    /// Notes a file that is about to be made, and that was not there before.
+    fn claim(&mut self, name: &str) -> Result<PathBuf, FilesError> {
+        let path = self.folder.join(name);
+        if !is_missing(&path) {
+            return Err(FilesError::Exists { path });
+        }
+        self.made.push(path.clone());
+        Ok(path)
+    }
+
+    /// They are to stay.
+    pub fn finish(mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in self.made.drain(..).rev() {
+            // What can't be removed was not made, or is somebody else's by now; the first error is being told.
+            let _ = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
+        }
+    }
+}
+
+/// Also where it can't be told: making it then says why not.
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err()
+}
+
+fn create(path: &Path, mode: u32, parts: &[&str]) -> Result<(), FilesError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let write = |error| failed(path, error);
+    let mut file = options.open(path).map_err(write)?;
+    parts.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(write)
+}
+
+fn failed(path: &Path, error: io::Error) -> FilesError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => FilesError::Exists { path },
+        _ => FilesError::Write { path, error },
+    }
+}
