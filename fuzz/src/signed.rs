@@ -8,6 +8,7 @@ use smc_core::card::{Card, Recipients};
 use smc_core::charter::{Chain, Charter};
 use smc_core::document::{Signable, Signed, canonical};
 use smc_core::identity::SealingSecret;
+use smc_core::introduction::Introduction;
 use smc_core::order::Order;
 use smc_core::protocol::inventory::Inventory;
 use smc_core::protocol::vote::Vote;
@@ -25,6 +26,7 @@ pub fn run(bytes: &[u8]) {
     card(bytes);
     read::<Chain>(bytes);
     signed::<Charter>(bytes);
+    signed::<Introduction>(bytes);
     signed::<Inventory>(bytes);
     signed::<Order>(bytes);
     signed::<Vote>(bytes);
