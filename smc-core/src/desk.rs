@@ -213,6 +213,9 @@ impl Desk {
                 format!("{of_client} requests of `{client}` are remembered; wait until some are over");
             return self.answer(now, &client, &query, Some(asked.digest), reason);
         }
+        if !running.has_room_for(&query) {
+            return self.answer(now, &client, &query, Some(asked.digest), SessionError::TooMany.to_string());
+        }
         let session = Session::asked(&self.roster, &asked).map(Arc::new);
         let judgement = match &session {
             Err(error) => Judgement::deny(error.to_string()),

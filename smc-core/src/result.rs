@@ -304,6 +304,9 @@ pub enum Reason {
         /// q.
         need: usize,
     },
+    /// Not all peers that take part in either quantity of a query of two compute it.
+    #[error("a query of two quantities is computed by all peers that take part in either, or by none")]
+    NotSharedByAll,
     /// Too few peers to multiply.
     #[error("{have} of {need} peers: products need that many")]
     Products {
@@ -366,6 +369,7 @@ impl Reason {
             Self::Cohort { .. }
             | Self::Fresh { .. }
             | Self::NotShared { .. }
+            | Self::NotSharedByAll
             | Self::Overlap { .. }
             | Self::Plan(PlanError::Early { .. }) => Status::Withheld,
             _ => Status::Failed,

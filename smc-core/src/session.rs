@@ -192,11 +192,16 @@ impl Sessions {
     /// If there are too many.
     pub fn insert(&mut self, session: Arc<Session>, computed: bool) -> Result<(), SessionError> {
         let name = session.query().name.clone();
-        if self.0.len() >= MAX_QUERIES && !self.0.contains_key(&name) {
+        if !self.has_room_for(&name) {
             return Err(SessionError::TooMany);
         }
         self.0.insert(name, Known { session, computed });
         Ok(())
+    }
+
+    /// Whether a session of this name can be known.
+    pub fn has_room_for(&self, name: &QueryName) -> bool {
+        self.0.len() < MAX_QUERIES || self.0.contains_key(name)
     }
 
     /// Forgets a session; whether it was known.

@@ -11,10 +11,10 @@ use smc_core::document::Signed;
 use smc_core::identity::SigningKey;
 use smc_core::name::QueryName;
 use smc_core::order::Verb;
-use smc_core::request::{Cancellation, Decision, Request, Verdict};
+use smc_core::request::{Admissible, Cancellation, Decision, Request, Verdict};
 use smc_core::result::{ResultDocument, Status};
-use smc_core::roster::Roster;
 use smc_core::roster::document::{ClientTable, QueryTable};
+use smc_core::roster::{MAX_QUERIES, Roster};
 use smc_core::session::{Session, Sessions};
 use smc_core::time::Timestamp;
 use smc_sim::world::{NOON, Site, World, peer};
@@ -332,6 +332,20 @@ fn a_client_that_floods_is_told_and_pushes_nobody_out() {
     assert_eq!(office.answered.len(), 3);
     assert!(office.answered[0].reason.contains("wait until some are over"));
     assert_eq!(office.computes("air-0"), Some(true));
+}
+
+#[test]
+fn a_peer_that_knows_as_many_sessions_as_it_can_says_so_instead_of_allowing_another() {
+    let mut office = Office::new();
+    for i in 0..MAX_QUERIES - 1 {
+        let signed = office.request(&format!("air-{i}")).signed(&office.key);
+        let (request, digest) = (signed.document.clone(), Request::digest(&signed));
+        let session = Session::asked(&office.roster, &Admissible { request, digest }).unwrap();
+        office.sessions.insert(Arc::new(session), false).unwrap();
+    }
+    office.send(NOON, &office.request("one-more"));
+    assert!(office.decided.is_empty() && office.computes("one-more").is_none());
+    assert!(office.answered[0].reason.contains("which is the limit"), "{:?}", office.answered);
 }
 
 #[test]

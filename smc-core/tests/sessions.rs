@@ -123,6 +123,27 @@ fn what_others_compute_counts_when_results_may_not_stand_beside_each_other() {
 }
 
 #[test]
+fn a_query_of_two_quantities_is_computed_by_all_who_take_part_or_by_none() {
+    let site = (0..6).fold(Site::of(4, 1), |site, _| site.agent(&[], &["co2", "occupancy"]));
+    let mut world = World::new(site);
+    let weighted = |name: &str| {
+        let mut weighted = asked(name, &[]);
+        weighted.request.query.function = "weighted_mean".to_owned();
+        weighted.request.query.with = Some("occupancy".parse().unwrap());
+        weighted
+    };
+    for (name, how_many) in [("all", 4), ("most", 3)] {
+        let session = session(&world.roster, &weighted(name));
+        (1..=4).for_each(|i| start(&mut world, i, &session, i <= how_many));
+    }
+    world.run(3);
+    assert_eq!((computed_by(&world, "all", 2), computed_by(&world, "most", 2)), (4, 0));
+    let why =
+        "withheld: a query of two quantities is computed by all peers that take part in either, or by none";
+    assert_eq!(world.reason("most", 2), why);
+}
+
+#[test]
 fn a_peer_that_wants_nothing_of_a_quantity_does_not_keep_the_others_waiting() {
     let mut world = World::new(Site::of(3, 1).agents(6));
     let air = session(&world.roster, &asked("air", &[]));

@@ -41,6 +41,12 @@ impl Agreed<'_> {
         self.with.map_or(peers, |with| peers.intersection(computing(with)))
     }
 
+    /// Whether `peers`, who compute a query, are as many as its quantities take: of two, whose cohorts become known in another
+    /// order at every peer, all who take part in either. Else no peer might see all that is released together (4.7).
+    pub(super) fn goes_together(&self, peers: PeerSet) -> bool {
+        self.with.is_none() || self.plans().all(|plan| plan.peers == peers)
+    }
+
     /// Whether all inputs were checked.
     pub(super) fn validated(&self) -> bool {
         self.plans().all(|plan| plan.validated)

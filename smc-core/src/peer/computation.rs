@@ -109,6 +109,9 @@ impl Computation {
         if peers.len() < need && !disabled(Rule::SessionQuorum) {
             return self.fail(node, peers, &Reason::NotShared { need });
         }
+        if !agreed.goes_together(peers) {
+            return self.fail(node, peers, &Reason::NotSharedByAll);
+        }
         if !self.known.computed && disabled(Rule::OthersCount) {
             self.state = State::Over;
             return;
