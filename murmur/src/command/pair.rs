@@ -97,7 +97,7 @@ impl Pair {
         let (site, member) = (invitation.chain.site.clone(), session.node().clone());
         let inviter = Inviter::new(site, member, &invitation, session.now(), &mut rng);
         let inviter = inviter.ok_or(PairFailure::TooLong)?;
-        let mut door = Door { pair: self, session, inviter, rng };
+        let mut door = Door { pair: self, session, inviter, rng, ignored: 0 };
         door.open()?;
         let outcome = tokio::select! {
             outcome = door.keep() => outcome,
@@ -127,6 +127,8 @@ struct Door {
     session: Session,
     inviter: Inviter,
     rng: ChaCha20Rng,
+    /// How many messages counted for nothing.
+    ignored: u64,
 }
 
 impl Door {
@@ -158,6 +160,9 @@ impl Door {
     }
 
     async fn close(self) -> Result<(), PairFailure> {
+        if self.ignored > 1 {
+            eprintln!("messages that were ignored: {}", self.ignored);
+        }
         self.session.publish(&self.topic(|member| Topic::PairOffer { member }), Vec::new(), true)?;
         self.session.close().await;
         Ok(())
@@ -171,7 +176,6 @@ impl Door {
                 self.tell("nobody joined: the code is no longer good; `murmur pair` makes a new one", None)?;
                 return Ok(Outcome::Unanswered);
             }
-            // After the code was used, its owner has as long for the rest.
             let left = self.inviter.offer().until.since(now).max(Duration::from_secs(1));
             let Some(ask) = self.session.next_ask(left).await? else { continue };
             let tries = self.inviter.tries();
@@ -184,12 +188,18 @@ impl Door {
                 }
                 // Of an earlier offer, or of whoever can publish here.
                 Err(AskError::Other) => {}
-                Err(error) => eprintln!("ignored: {error}"),
+                Err(error) => {
+                    // Once: anybody could have it said without end.
+                    if self.ignored == 0 {
+                        eprintln!("ignored: {error}");
+                    }
+                    self.ignored += 1;
+                }
             }
             if self.inviter.tries() < tries {
                 let left = self.inviter.tries();
                 let told = format!(
-                    "somebody tried a wrong code; {left} tries are left. If that was not the newcomer, stop here with Ctrl-C"
+                    "somebody tried a wrong code; tries left: {left}. If that was not the newcomer, stop here with Ctrl-C"
                 );
                 self.tell(&told, Some(json!({ "wrong_code": { "left": left } })))?;
             }
