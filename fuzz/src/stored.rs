@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smc_core::protocol::input::{Input, plaintext_len};
 use smc_core::protocol::standing::Standing;
+use smc_core::protocol::terms::TERMS_BYTES;
 use smc_sim::Schedule;
 
 use crate::site::ROSTER;
@@ -22,7 +23,7 @@ pub fn run(bytes: &[u8]) {
         assert_eq!(bytes.len(), plaintext_len(bundle));
         assert!(input.fits(bundle));
         for (place, stream) in bundle.streams.iter().enumerate() {
-            assert_eq!(input.has(place), bytes[2 + place] == 1);
+            assert_eq!(input.has(place), bytes[TERMS_BYTES + place] == 1);
             assert_eq!(input.bits(place, stream).is_some(), input.has(place));
         }
         assert_eq!(Input::read(bundle, bytes).unwrap(), input);

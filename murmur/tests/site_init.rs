@@ -59,7 +59,8 @@ fn everything_that_was_written_reads_back() {
     let broker = Settings::load(&site.join("broker.toml")).unwrap();
     assert_eq!(broker.listen.to_string(), "127.0.0.1:1884");
     assert_eq!(broker.state_dir, Some(site.join("state/broker")));
-    assert_eq!(broker.accounts.len(), 3 + 5 + 2);
+    assert_eq!(broker.accounts.len(), 3 + 5 + 3);
+    assert_eq!(broker.anonymous.as_deref(), Some("newcomer"));
 
     for (_, peer) in roster.peers() {
         let options = PeerConfig::load(&site.join(format!("{}.toml", peer.name))).unwrap();
@@ -85,6 +86,9 @@ fn every_login_opens_its_account_and_no_other() {
     let accounts = Settings::load(&site.join("broker.toml")).unwrap().accounts;
     let key = |name: &str| KeyFile::load(&site.join(format!("keys/{name}.key")), &name.parse().unwrap());
     let word = |name: &str| fs::read_to_string(site.join(format!("keys/{name}.password"))).unwrap();
+    // Newcomers have no password, and nobody knows that of their account.
+    let (newcomers, accounts): (Vec<_>, Vec<_>) =
+        accounts.into_iter().partition(|account| account.name == "newcomer");
     let mut passwords = Vec::new();
     for account in &accounts {
         let password = match key(&account.name) {
@@ -98,6 +102,10 @@ fn every_login_opens_its_account_and_no_other() {
             assert_eq!(account.password.verify(password), mine == whose, "{} {whose}", account.name);
         }
     }
+    assert!(
+        newcomers.iter().all(|account| !passwords.iter().any(|password| account.password.verify(password)))
+    );
+    assert_eq!(newcomers.len(), 1);
     let reader = accounts.iter().find(|account| account.name == "observer").unwrap();
     assert!(reader.shared && reader.rules.publish.is_empty());
 }

@@ -107,6 +107,10 @@ fn an_agent_that_nobody_knew_joins_by_a_code_and_a_name_that_is_taken_is_refused
     await_outcome(&observer, "co2-sum", "seven rooms, one of them new", |signed| {
         signed.result.window.start.parse::<Timestamp>().unwrap() >= since && all_fresh(signed, 7)
     });
+    // It introduced itself when the list named it, a little before the peers went on with that list.
+    let statuses = site.subscribe("observer-2", &["murmur/hq/status/peer-1"]);
+    let refused = statuses.wait_for("a status", |message| Some(message.json()["refused"].clone()));
+    assert!(refused.get("bad_introduction").is_none(), "{refused}");
 
     // Whoever lost the answer pairs again with the keys that it has; whoever has others does not get the name.
     let pairing = Pairing::start(&site, &["room-7", "--streams", "co2"]);

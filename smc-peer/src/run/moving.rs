@@ -12,6 +12,7 @@ use smc_core::audit::Kind;
 use smc_core::card::Recipients;
 use smc_core::charter::{Enacted, next_boundary};
 use smc_core::identity::{SealingSecret, SigningKey};
+use smc_core::introduction::MAX_INTRODUCTION;
 use smc_core::name::{NodeName, QuantityName};
 use smc_core::peer::Peer;
 use smc_core::protocol::standing::Standing;
@@ -56,6 +57,8 @@ pub(super) struct Moving {
     outgoing: Vec<(Topic, Bytes)>,
     /// The newest of each node as they came: what is retained comes once.
     cards: BTreeMap<NodeName, Bytes>,
+    /// Of nodes that the list is about to name, or to give other keys.
+    introductions: BTreeMap<NodeName, Bytes>,
     presences: BTreeMap<NodeName, Presence>,
 }
 
@@ -83,6 +86,7 @@ impl Moving {
             unkept: None,
             outgoing: Vec::new(),
             cards: BTreeMap::new(),
+            introductions: BTreeMap::new(),
             presences: BTreeMap::new(),
         })
     }
@@ -115,6 +119,18 @@ impl Moving {
         if self.members.is_some() && room && payload.len() <= MAX_CARD {
             self.cards.insert(node.clone(), Bytes::copy_from_slice(payload));
         }
+    }
+
+    /// Keeps how a node introduces itself that a change is about which does not hold here yet; whether there is one.
+    pub(super) fn keep_introduction(&mut self, node: &NodeName, payload: &Bytes) -> bool {
+        let is_about =
+            |enacted: &Enacted| enacted.charter.change.member().is_some_and(|(name, _)| name == node);
+        let pending = self.members.as_ref().map_or(&[][..], |members| members.register().pending());
+        let expected = payload.len() <= MAX_INTRODUCTION && pending.iter().any(is_about);
+        if expected {
+            self.introductions.insert(node.clone(), Bytes::copy_from_slice(payload));
+        }
+        expected
     }
 
     /// Keeps a peer's presence.
@@ -217,6 +233,9 @@ impl Service {
         self.moving.presences.retain(|node, _| is_peer(node).is_some());
         for (node, card) in self.moving.cards.clone() {
             self.handle_card(&node, &card);
+        }
+        for (node, introduction) in std::mem::take(&mut self.moving.introductions) {
+            self.handle_introduction(&node, &introduction);
         }
         let presences = self.moving.presences.iter();
         let known: Vec<_> =
