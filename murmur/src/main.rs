@@ -5,7 +5,6 @@ mod clear;
 mod cli;
 mod command;
 mod demo;
-mod figure;
 mod percentiles;
 mod soak;
 mod stage;

@@ -9,6 +9,7 @@ mod file;
 mod ledger;
 #[cfg(test)]
 mod tests;
+mod words;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ use tracing::error;
 
 pub use self::error::AuditError;
 pub use self::file::{LogFile, Owner};
+pub(crate) use self::ledger::NAME;
 pub use self::ledger::{Draft, Ledger};
+pub use self::words::words;
 use self::writer::{Outcome, Writer};
 
 /// How often a disk that takes nothing is tried again.

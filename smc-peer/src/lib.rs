@@ -5,6 +5,7 @@
 mod audit;
 mod config;
 mod discovery;
+pub mod figure;
 mod keys;
 pub mod page;
 mod policy;
@@ -14,7 +15,7 @@ mod run;
 mod store;
 mod writer;
 
-pub use audit::{AuditError, Draft, Ledger, LogFile, Owner};
+pub use audit::{AuditError, Draft, Ledger, LogFile, Owner, words};
 pub use config::{HeadEvery, PeerConfig};
 pub use policy::PolicyOptions;
 pub use run::{Consent, Observed, PeerError, PeerOptions, run};

@@ -6,6 +6,7 @@
 
 mod door;
 mod html;
+mod log;
 mod order;
 mod past;
 mod plot;
@@ -15,6 +16,7 @@ mod view;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -73,7 +75,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Takes the address of the page. It will show the newest of `views`, and send `orders`.
+    /// Takes the address of the page. It will show the newest of `views` and the peer's `log`, and send `orders`.
     ///
     /// # Errors
     /// If the address can't be had, or must not be had without a password.
@@ -81,6 +83,7 @@ impl Site {
         options: PageOptions,
         views: watch::Receiver<Arc<View>>,
         orders: mpsc::Sender<Order>,
+        log: Option<PathBuf>,
         rng: ChaCha20Rng,
     ) -> Result<Self, PageError> {
         let PageOptions { listen, password_hash } = options;
@@ -91,7 +94,8 @@ impl Site {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let door = Door::new(password_hash, address.port(), rng);
-        let page = Page { door, knocking: Semaphore::new(1), view: views, orders };
+        let page =
+            Page { door, knocking: Semaphore::new(1), view: views, orders, log, reading: Semaphore::new(1) };
         Ok(Self { listener, address, router: routes::router(Arc::new(page)) })
     }
 

@@ -34,7 +34,7 @@ async fn serve(listen: &str, password_hash: Option<&str>) -> Result<Served, Page
     let (sender, orders) = mpsc::channel(4);
     let password_hash = password_hash.map(|hash| hash.parse().unwrap());
     let options = PageOptions { listen: listen.parse().unwrap(), password_hash };
-    let site = Site::open(options, seen, sender, ChaCha20Rng::seed_from_u64(1)).await?;
+    let site = Site::open(options, seen, sender, None, ChaCha20Rng::seed_from_u64(1)).await?;
     let port = site.address().port();
     tokio::spawn(site.serve(std::future::pending()));
     Ok(Served { port, views, orders })
@@ -142,6 +142,7 @@ async fn the_page_shows_what_runs_and_what_waits_and_believes_no_text() {
     assert!(served.get("/session/air", "").await.body.contains("2026-11-26T12:00:00Z"));
     assert_eq!(served.get("/session/none", "").await.status, 404);
     assert!(served.get("/past?page=99", "").await.body.contains("Page 1 of 1"));
+    assert_eq!(served.get("/log", "").await.status, 404, "there is none");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ mod pipeline;
 mod prove;
 mod show;
 mod verify;
-mod words;
 
 use std::io;
 use std::ops::ControlFlow;

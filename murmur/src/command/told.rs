@@ -13,7 +13,7 @@ pub(crate) struct Told {
     /// The site whose peers must have signed
     #[arg(long, value_name = "FILE", default_value = "site.toml")]
     pub(crate) site: PathBuf,
-    /// How its member list changed: a node's members.json, or what the broker keeps on murmur/<site>/charter
+    /// How its member list changed: a node's members.json, or what the broker keeps on murmur/SITE/charter
     #[arg(long, value_name = "FILE")]
     pub(crate) members: Option<PathBuf>,
 }

@@ -14,8 +14,8 @@ use smc_mqtt::topic::Topics;
 use super::Verdict;
 use super::script::Scene;
 use super::watch::{Carried, Checked};
-use crate::figure::Figure;
 use crate::stage::Stage;
+use smc_peer::figure::Figure;
 
 /// How to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

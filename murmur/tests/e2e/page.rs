@@ -74,5 +74,17 @@ fn a_click_on_approve_sets_a_request_going_and_the_page_shows_its_results() {
     let list = String::from_utf8(list.unwrap().stdout).unwrap();
     assert!(list.contains("display runs ") && list.contains("room-6 runs "), "{list}");
     browser.await_true("document.documentElement.scrollWidth <= 390");
+    // The log has all of it, from the start on.
+    browser.evaluate("location.href = '/log?before=50'");
+    browser.await_true("location.pathname === '/log' && document.readyState === 'complete'");
+    let rows = "[...document.querySelectorAll('tbody tr')].map((row) => row.innerText).join('\\n')";
+    for words in ["started, version", "display asks for the mean of co2 (air), for ventilation", "asked air"]
+    {
+        browser.await_true(&format!("{rows}.includes({words:?})"));
+    }
+    browser.await_true("document.documentElement.scrollWidth <= 390");
+    browser.evaluate("location.href = '/log?before=3'");
+    browser.await_true("document.querySelectorAll('tbody tr').length === 3");
+    browser.await_true("!!document.querySelector('a[rel=prev]') && !document.querySelector('a[rel=next]')");
     site.assert_nobody_panicked();
 }

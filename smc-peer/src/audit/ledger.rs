@@ -21,7 +21,7 @@ use super::file::{self, LAYOUT, Owner};
 use crate::store::create_private;
 
 /// The file's name in the peer's `state_dir`.
-const NAME: &str = "audit.sqlite";
+pub(crate) const NAME: &str = "audit.sqlite";
 /// How many pages of the write-ahead log are kept until the next head, which tidies up: 16 MiB.
 const TIDY: u32 = 4_000;
 /// How many of the others' heads are read when the peer starts: more than can be of use.

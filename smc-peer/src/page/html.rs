@@ -102,7 +102,7 @@ pub(super) fn frame(title: &str, live: bool, body: &Markup) -> Markup {
                 }
             }
             body {
-                nav { a href="/" { "Now" } " " a href="/past" { "Past" } }
+                nav { a href="/" { "Now" } " " a href="/past" { "Past" } " " a href="/log" { "Log" } }
                 main { (body) }
             }
         }

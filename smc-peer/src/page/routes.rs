@@ -1,5 +1,6 @@
 //! What can be asked of the page, and what it answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::door::{Browser, Closed, Door};
 use super::order::{MAX_REASON, Order};
 use super::view::View;
-use super::{html, past};
+use super::{html, log, past};
 
 /// The most bytes of a form.
 const FORM_BYTES: usize = 4 * 1024;
@@ -54,6 +55,10 @@ pub(super) struct Page {
     pub(super) knocking: Semaphore,
     pub(super) view: watch::Receiver<Arc<View>>,
     pub(super) orders: mpsc::Sender<Order>,
+    /// Where the peer's log is.
+    pub(super) log: Option<PathBuf>,
+    /// One reader at a time: each takes a thread and a file.
+    pub(super) reading: Semaphore,
 }
 
 type Shared = State<Arc<Page>>;
@@ -65,6 +70,7 @@ pub(super) fn router(page: Arc<Page>) -> Router {
             "/live.js",
             get(|| async { ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], LIVE) }),
         )
+        .route("/log", get(log))
         .route("/login", get(login).post(knock))
         .route("/order", post(order))
         .route("/past", get(earlier))
@@ -135,6 +141,27 @@ struct Which {
 async fn earlier(State(page): Shared, which: Result<Query<Which>, QueryRejection>) -> Response {
     let view = Arc::clone(&page.view.borrow());
     shown(past::page(&view, which.map(|Query(which)| which.page).unwrap_or_default()))
+}
+
+/// `?before=1200`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Before {
+    before: Option<u64>,
+}
+
+async fn log(State(page): Shared, which: Result<Query<Before>, QueryRejection>) -> Response {
+    let Some(path) = page.log.clone() else { return told(StatusCode::NOT_FOUND, "This peer keeps no log.") };
+    let before = which.map(|Query(which)| which.before).unwrap_or_default();
+    let Ok(_turn) = page.reading.acquire().await else {
+        return told(StatusCode::SERVICE_UNAVAILABLE, "The peer ends.");
+    };
+    let view = Arc::clone(&page.view.borrow());
+    match tokio::task::spawn_blocking(move || log::cut(&path, before)).await {
+        Ok(Ok(cut)) => shown(log::page(&view, &cut)),
+        Ok(Err(error)) => told(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Err(_) => told(StatusCode::INTERNAL_SERVER_ERROR, "The log could not be read."),
+    }
 }
 
 async fn login(State(page): Shared, Extension(browser): Extension<Browser>) -> Response {

@@ -19,6 +19,7 @@ use smc_mqtt::status::Fare;
 use tokio::sync::watch;
 
 use super::service::{Known, Service};
+use crate::figure::told;
 use crate::page::{self, Health, Log, Member, Role, Says, State, Story, Subject, View, Waiting, Window};
 
 /// How many windows of each session are remembered.
@@ -236,24 +237,11 @@ fn window(result: &ResultDocument) -> Window {
     Window {
         start: result.window.start.clone(),
         status: result.status,
-        value: result.value.as_ref().map(|value| words(value, &result.unit)),
+        value: result.value.as_ref().map(|value| told(value, &result.unit).chars().take(VALUE).collect()),
         number: result.value.as_ref().and_then(Value::as_number),
         cohort: result.cohort,
         carried: result.carried,
         verified: result.verified,
         reason: result.reason.clone(),
     }
-}
-
-/// A value for people.
-fn words(value: &Value, unit: &str) -> String {
-    let text = match value {
-        Value::Flag(true) => "yes".to_owned(),
-        Value::Flag(false) => "no".to_owned(),
-        Value::Text(text) => text.clone(),
-        other => serde_json::to_string(other).unwrap_or_default(),
-    };
-    let text =
-        if unit.is_empty() || matches!(value, Value::Flag(_)) { text } else { format!("{text} {unit}") };
-    text.chars().take(VALUE).collect()
 }

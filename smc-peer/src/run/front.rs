@@ -39,7 +39,8 @@ impl Front {
         let first = View::empty(options.roster.site().clone(), node.clone(), now);
         let (views, seen) = watch::channel(Arc::new(first));
         let (sender, orders) = mpsc::channel(ORDERS);
-        let site = Site::open(page, seen, sender, entropy::rng()?).await?;
+        let log = options.state_dir.as_ref().map(|folder| folder.join(crate::audit::NAME));
+        let site = Site::open(page, seen, sender, log, entropy::rng()?).await?;
         info!(%node, "the page of this peer: http://{}/", site.address());
         let mut served = JoinSet::new();
         served.spawn(site.serve(std::future::pending()));

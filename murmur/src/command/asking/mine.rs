@@ -19,7 +19,7 @@ use super::told::say;
 use super::when::When;
 use super::who::Who;
 use crate::command::{Failure, Outcome, block_on};
-use crate::figure::printable;
+use smc_peer::figure::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -14,7 +14,7 @@ use super::cancel::tidy;
 use super::told::{self, say};
 use super::who::Who;
 use crate::command::{Failure, Outcome, block_on};
-use crate::figure::printable;
+use smc_peer::figure::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,7 +10,7 @@ use smc_core::result::SignedResult;
 use smc_core::roster::Roster;
 use smc_mqtt::client::{Outlook, Standing};
 
-use crate::figure::{Figure, outcome, printable};
+use smc_peer::figure::{Figure, outcome, printable};
 
 /// A line on the standard output, at once.
 pub(crate) fn say(line: &str) -> io::Result<()> {

@@ -8,7 +8,7 @@ use clap::Args;
 use smc_core::audit::{Head, InclusionProof, Row};
 use smc_core::document::canonical;
 
-use super::words::words;
+use super::show::line;
 use super::{AuditFailure, Outcome, known};
 use crate::command::told::Told;
 
@@ -66,7 +66,7 @@ impl Check {
             ..Row::default()
         };
         let (peer, size, time) = (&head.peer, head.size, head.time);
-        let text = format!("ok: in the log of {size} entries that {peer} signed at {time}:\n{}", words(&row));
+        let text = format!("ok: in the log of {size} entries that {peer} signed at {time}:\n{}", line(&row));
         writeln!(io::stdout().lock(), "{text}").map_err(AuditFailure::Output)?;
         Ok(Outcome::Done)
     }

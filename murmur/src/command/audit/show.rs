@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use smc_core::audit::{Kind, instant_of};
+use serde_json::{Value, json};
+use smc_core::audit::{Kind, Row, instant_of};
 use smc_core::roster::Span;
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_peer::LogFile;
+use smc_peer::figure::printable;
 
-use super::words::{form, words};
 use super::{AuditFailure, Outcome};
 
 const EXAMPLES: &str = "\
@@ -74,7 +75,7 @@ impl Show {
             // What has no time that can be read is shown, not hidden.
             let recent = since.is_none_or(|since| instant_of(&row.time).is_none_or(|time| time >= since));
             if kind && recent {
-                let line = if self.json { form(row) } else { words(&row) };
+                let line = if self.json { form(row) } else { line(&row) };
                 printed = writeln!(output, "{line}");
             }
             if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -82,4 +83,17 @@ impl Show {
         printed.and_then(|()| output.flush()).map_err(AuditFailure::Output)?;
         Ok(Outcome::Done)
     }
+}
+
+/// An entry in one line.
+pub(super) fn line(row: &Row) -> String {
+    let said = smc_peer::words(row);
+    printable(&format!("{:>6}  {:27}  {:12}  {said}", row.seq, row.time, row.kind))
+}
+
+/// An entry as one JSON object, as it is hashed, and with its hash.
+fn form(row: Row) -> String {
+    let hash = row.clone().read().ok().map(|written| written.hash);
+    let body: Value = serde_json::from_str(&row.body).unwrap_or(Value::String(row.body));
+    json!({"seq": row.seq, "time": row.time, "kind": row.kind, "body": body, "hash": hash}).to_string()
 }

@@ -16,7 +16,7 @@ use smc_peer::{LogFile, Owner};
 use super::pipeline::examine_all;
 use super::{AuditFailure, Outcome, owner};
 use crate::command::told::Told;
-use crate::figure::printable;
+use smc_peer::figure::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -18,7 +18,7 @@ use smc_mqtt::topic::{Topic, Topics};
 use tracing::warn;
 
 use super::waiting::{Refused, Waiting, Whole};
-use crate::figure;
+use smc_peer::figure;
 
 /// The largest envelope that is read.
 const MAX_ENVELOPE: usize = 512 * 1024;

@@ -6,7 +6,7 @@ use smc_core::roster::Roster;
 
 use super::assembly::Part;
 use super::check::{Good, Refused};
-use crate::figure::{self, Figure, printable};
+use smc_peer::figure::{self, Figure, printable};
 
 /// A verdict in one line of text.
 pub(super) fn text(number: u64, checked: &Result<Good, Refused>, roster: &Roster) -> String {

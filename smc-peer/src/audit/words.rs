@@ -1,32 +1,23 @@
 //! Entries in plain words.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use smc_core::audit::{Kind, PolicyRead, Row, Started, Voted};
 use smc_core::charter::Enacted;
 use smc_core::protocol::standing::Members;
 use smc_core::result::SignedResult;
 
-use crate::figure::printable;
-use crate::figure::told;
+use crate::figure::{printable, told};
 
 /// Longer texts of others are cut off.
 const SHOWN: usize = 200;
 
-/// An entry in one line.
-pub(super) fn words(row: &Row) -> String {
+/// What an entry says, without its number, time and kind; nothing in it moves a terminal's cursor.
+pub fn words(row: &Row) -> String {
     let body: Json = serde_json::from_str(&row.body).unwrap_or_default();
     let said = row.kind.parse().ok().and_then(|kind| say(kind, &body));
     // What a later version wrote, or somebody else.
     let said = said.unwrap_or_else(|| row.body.clone());
-    let said: String = said.chars().take(SHOWN).collect();
-    printable(&format!("{:>6}  {:27}  {:12}  {said}", row.seq, row.time, row.kind))
-}
-
-/// An entry as one JSON object, as it is hashed, and with its hash.
-pub(super) fn form(row: Row) -> String {
-    let hash = row.clone().read().ok().map(|written| written.hash);
-    let body: Json = serde_json::from_str(&row.body).unwrap_or(Json::String(row.body));
-    json!({"seq": row.seq, "time": row.time, "kind": row.kind, "body": body, "hash": hash}).to_string()
+    printable(&said.chars().take(SHOWN).collect::<String>())
 }
 
 fn say(kind: Kind, body: &Json) -> Option<String> {

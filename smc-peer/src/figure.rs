@@ -14,7 +14,7 @@ const ELEMENTS_SHOWN: usize = 16;
 /// A value in few words, with its unit: `1203 ppm`, `yes`, `3, 7, 2`, `1203 ppm (agents room-3)`; of a value that is
 /// published in parts, how many.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figure<'a> {
+pub struct Figure<'a> {
     value: &'a Value,
     parts: Option<&'a Parts>,
     unit: &'a str,
@@ -24,17 +24,13 @@ pub(crate) struct Figure<'a> {
 
 impl<'a> Figure<'a> {
     /// The value of `result`, if it has one.
-    pub(crate) fn of(result: &'a ResultDocument, roster: &Roster) -> Option<Self> {
+    pub fn of(result: &'a ResultDocument, roster: &Roster) -> Option<Self> {
         let query = roster.query_named(&result.query).map(|query| roster.query(query));
         Self::of_query(result, roster, query)
     }
 
     /// The same of a result of `query`, if it is known.
-    pub(crate) fn of_query(
-        result: &'a ResultDocument,
-        roster: &Roster,
-        query: Option<&Query>,
-    ) -> Option<Self> {
+    pub fn of_query(result: &'a ResultDocument, roster: &Roster, query: Option<&Query>) -> Option<Self> {
         let value = match (&result.value, result.status) {
             (Some(value), _) => value,
             // In JSON it is nothing, too, or beside the result.
@@ -46,18 +42,18 @@ impl<'a> Figure<'a> {
     }
 
     /// Another value in its place.
-    pub(crate) fn with(self, value: &'a Value) -> Self {
+    pub fn with(self, value: &'a Value) -> Self {
         Self { value, parts: None, ..self }
     }
 }
 
 /// A value of no particular query, with its unit.
-pub(crate) fn told(value: &Value, unit: &str) -> String {
+pub fn told(value: &Value, unit: &str) -> String {
     with_unit(value, unit)
 }
 
 /// What a window has come to, in few words.
-pub(crate) fn outcome(result: &ResultDocument, figure: Option<Figure<'_>>) -> String {
+pub fn outcome(result: &ResultDocument, figure: Option<Figure<'_>>) -> String {
     if let (Status::Ok, Some(audience)) = (result.status, &result.audience) {
         return format!("sealed for {audience}");
     }
@@ -69,7 +65,7 @@ pub(crate) fn outcome(result: &ResultDocument, figure: Option<Figure<'_>>) -> St
 }
 
 /// Text from elsewhere that can't take over a terminal.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
