@@ -79,7 +79,7 @@ pub(crate) async fn pairing(newcomers: u32) -> Result<PairingReport, BenchError>
 
 /// A site whose peers sign by themselves that agents come.
 fn make_site(folder: &Path) -> Result<(), BenchError> {
-    let made = murmur()?.args(["site", "init"]).arg(folder).args(["--name", SITE]).output();
+    let made = murmur()?.args(["site", "init"]).arg(folder).args(["--name", SITE, "--agents", "5"]).output();
     let made = made.map_err(BenchError::Folder)?;
     if !made.status.success() {
         return Err(BenchError::Setup(String::from_utf8_lossy(&made.stderr).into_owned()));

@@ -126,6 +126,15 @@ fn an_agent_that_nobody_knew_joins_by_a_code_and_a_name_that_is_taken_is_refused
 }
 
 #[test]
+fn how_long_it_takes_can_be_measured() {
+    let output = Program::Murmur.command().args(["bench", "pairing", "--newcomers", "1", "--json"]).output();
+    let output = output.unwrap();
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(report["pairing_ms"]["p50"].as_f64().unwrap() > 0.0 && report["ratio"].as_f64().unwrap() > 1.0);
+}
+
+#[test]
 fn a_client_joins_with_the_consent_of_the_peers_operators() {
     let mut site = Site::quick("10s", &["--agents", "6"]);
     site.start_all();
