@@ -112,6 +112,12 @@ fn an_agent_that_nobody_knew_joins_by_a_code_and_a_name_that_is_taken_is_refused
     let refused = statuses.wait_for("a status", |message| Some(message.json()["refused"].clone()));
     assert!(refused.get("bad_introduction").is_none(), "{refused}");
 
+    // Its owner can see in a peer's log what it took part in, by the site file that it was given.
+    let log =
+        ["mine", "--agent", "room-7", "--log", "state/peer-1/audit.sqlite", "--site", "attic/site.toml"];
+    let mine = site.murmur(&log);
+    assert!(mine.contains("co2-sum: sum of co2") && mine.contains("your agent was in"), "{mine}");
+
     // Whoever lost the answer pairs again with the keys that it has; whoever has others does not get the name.
     let pairing = Pairing::start(&site, &["room-7", "--streams", "co2"]);
     assert_ends(&newcomer(&site, Program::Agent, "pair", &pairing.code, "attic"), true, "room-7");

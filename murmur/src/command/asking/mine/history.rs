@@ -14,6 +14,7 @@ use smc_core::request::{Decision, Request};
 use smc_core::result::{ResultDocument, SignedResult, Status};
 use smc_core::roster::{Roster, SiteDocument};
 use smc_core::time::{Timestamp, WindowIndex};
+use smc_mqtt::clock::Clock;
 use smc_mqtt::config::load_document;
 use smc_peer::LogFile;
 
@@ -34,7 +35,13 @@ pub(super) fn read(
     since: Option<Timestamp>,
     json: bool,
 ) -> Result<Concerns, AskFailure> {
-    let members = told.members()?;
+    let mut members = told.members()?;
+    // Who came later is in no site file of before. What does not follow from that, or is known, counts for nothing.
+    log.of_kind(Kind::Membership, |row| {
+        let _ = serde_json::from_str(&row.body).map(|enacted| members.enact(enacted));
+        ControlFlow::Continue(())
+    })?;
+    members.advance(Clock::system().now())?;
     let roster = members.roster()?;
     let mut history = History {
         concerns: Concerns::standing(&roster, place(&roster, agent)?),
