@@ -265,8 +265,5 @@ impl Door {
 /// Whether the list has these very keys under this name: then the newcomer has paired before, and lost the answer.
 fn is_known(site: &SiteDocument, application: &Application) -> bool {
     let Application { name, identity, sealing, .. } = application;
-    let peers = site.peer.iter().map(|peer| (&peer.name, Some(peer.identity), peer.sealing));
-    let agents = site.agent.iter().map(|agent| (&agent.name, Some(agent.identity), agent.sealing));
-    let clients = site.client.iter().map(|client| (&client.name, client.identity, client.sealing));
-    peers.chain(agents).chain(clients).any(|known| known == (name, Some(*identity), *sealing))
+    site.members().any(|known| known == (name, Some(identity), sealing))
 }

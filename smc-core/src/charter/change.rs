@@ -247,7 +247,7 @@ impl Change {
 
 /// Refuses a name that a member bears.
 fn new_name(site: &SiteDocument, name: &NodeName) -> Result<(), ChangeError> {
-    let names: BTreeSet<_> = members(site).map(|(name, ..)| name).collect();
+    let names: BTreeSet<_> = site.members().map(|(name, ..)| name).collect();
     if names.contains(name) { Err(ChangeError::NameTaken { name: name.clone() }) } else { Ok(()) }
 }
 
@@ -258,7 +258,7 @@ fn new_keys(
     identity: Option<&VerifyingKey>,
     sealing: &SealingPublic,
 ) -> Result<(), ChangeError> {
-    let holder = members(site).find(|(_, known, theirs)| {
+    let holder = site.members().find(|(_, known, theirs)| {
         *theirs == sealing || identity.is_some_and(|identity| *known == Some(identity))
     });
     match holder {
@@ -266,14 +266,6 @@ fn new_keys(
         Some((other, ..)) if other == name => Err(ChangeError::SameKeys { name: name.clone() }),
         Some((other, ..)) => Err(ChangeError::KeysTaken { name: name.clone(), other: other.clone() }),
     }
-}
-
-/// All members with their keys; clients may have no identity.
-fn members(site: &SiteDocument) -> impl Iterator<Item = (&NodeName, Option<&VerifyingKey>, &SealingPublic)> {
-    let peers = site.peer.iter().map(|peer| (&peer.name, Some(&peer.identity), &peer.sealing));
-    let agents = site.agent.iter().map(|agent| (&agent.name, Some(&agent.identity), &agent.sealing));
-    let clients = site.client.iter().map(|client| (&client.name, client.identity.as_ref(), &client.sealing));
-    peers.chain(agents).chain(clients)
 }
 
 fn unknown(role: &'static str, name: &NodeName) -> ChangeError {

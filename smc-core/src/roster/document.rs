@@ -35,6 +35,17 @@ pub struct SiteDocument {
     pub query: Vec<QueryTable>,
 }
 
+impl SiteDocument {
+    /// All members with their Ed25519 and X25519 keys. Clients that only open what is sealed for them have none to sign with.
+    pub fn members(&self) -> impl Iterator<Item = (&NodeName, Option<&VerifyingKey>, &SealingPublic)> {
+        let peers = self.peer.iter().map(|peer| (&peer.name, Some(&peer.identity), &peer.sealing));
+        let agents = self.agent.iter().map(|agent| (&agent.name, Some(&agent.identity), &agent.sealing));
+        let clients =
+            self.client.iter().map(|client| (&client.name, client.identity.as_ref(), &client.sealing));
+        peers.chain(agents).chain(clients)
+    }
+}
+
 /// `[site]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

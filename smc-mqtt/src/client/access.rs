@@ -206,12 +206,6 @@ impl Access {
 
 /// Whether a list has this node with this key.
 fn names(site: &SiteDocument, node: &NodeName, key: &VerifyingKey) -> bool {
-    let peers = site.peer.iter().map(|peer| (&peer.name, Some(&peer.identity)));
-    let agents = site.agent.iter().map(|agent| (&agent.name, Some(&agent.identity)));
-    // Some clients have no key that signs: those only open what is sealed for them.
-    let clients = site.client.iter().map(|client| (&client.name, client.identity.as_ref()));
-    peers
-        .chain(agents)
-        .chain(clients)
-        .any(|(name, identity)| name == node && identity.is_none_or(|identity| identity == key))
+    // Those without a key that signs only open what is sealed for them.
+    site.members().any(|(name, identity, _)| name == node && identity.is_none_or(|identity| identity == key))
 }
