@@ -9,6 +9,7 @@ use smc_core::control::{ControlError, Controls};
 use smc_core::name::StreamName;
 use smc_core::protocol::terms::Terms;
 use smc_core::time::Timestamp;
+use smc_mqtt::files;
 use tracing::{info, warn};
 
 use crate::switches::Switch;
@@ -171,8 +172,7 @@ fn keep(memory: Option<PathBuf>, bytes: &[u8], what: &str) {
         warn!("not remembered across restarts, as `control` names no file: {what}");
         return;
     };
-    let fresh = memory.with_extension("new");
-    if let Err(error) = std::fs::write(&fresh, bytes).and_then(|()| std::fs::rename(&fresh, &memory)) {
+    if let Err(error) = files::replace(&memory, bytes) {
         warn!(file = %memory.display(), %error, "could not be remembered: {what}");
     }
 }

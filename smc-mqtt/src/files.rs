@@ -1,6 +1,6 @@
-//! The files of a node or a site: written whole or not at all, and never over anything.
+//! The files of a node or a site: written whole or not at all; new ones never over anything.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -136,6 +136,21 @@ impl Drop for Unfinished {
             let _ = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
         }
     }
+}
+
+/// Writes a file over what is there: whole or not at all, also if the machine stops in between.
+///
+/// # Errors
+/// If it can't be written; what was there stays then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let draft = path.with_extension("draft");
+    let mut file = File::create(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Also where it can't be told: making it then says why not.

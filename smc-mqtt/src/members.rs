@@ -1,7 +1,7 @@
 //! A node's member list: from the site file on, by the charters that it has seen, kept beside its other state.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use smc_core::charter::{Chain, CharterError, Enacted, MAX_CHAIN, Register};
 use smc_core::roster::{Roster, RosterError, SiteDocument};
 use smc_core::time::Timestamp;
 use tracing::warn;
+
+use crate::files::replace;
 
 /// The file in a node's state folder.
 pub const FILE: &str = "members.json";
@@ -154,7 +156,7 @@ impl Members {
     fn keep(&mut self, next: Register, changed: bool) -> Result<bool, MembersError> {
         if changed && let Some(path) = &self.path {
             let json = serde_json::to_vec(&next.chain()).unwrap_or_default();
-            write(path, &json).map_err(|error| MembersError::File { path: path.clone(), error })?;
+            replace(path, &json).map_err(|error| MembersError::File { path: path.clone(), error })?;
         }
         if changed {
             self.register = next;
@@ -172,21 +174,6 @@ fn read(path: &Path) -> Result<Option<Chain>, MembersError> {
     let malformed =
         |_| MembersError::Kept { path: path.to_owned(), error: Box::new(CharterError::Malformed) };
     serde_json::from_slice(&text).map(Some).map_err(malformed)
-}
-
-/// Writes a file whole or not at all, also if the machine stops in between.
-///
-/// # Errors
-/// If it can't be written; what was there stays then.
-pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let draft = path.with_extension("draft");
-    let mut file = File::create(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use smc_core::charter::{CharterError, Open, Poll, Proposal, Register};
 use smc_core::name::{NodeName, SubjectName};
 use smc_core::time::Timestamp;
-use smc_mqtt::members::{self, MembersError};
+use smc_mqtt::files;
+use smc_mqtt::members::MembersError;
 use smc_mqtt::topic::Topic;
 use tracing::{info, warn};
 
@@ -67,7 +68,7 @@ impl Ballot {
         let json = serde_json::to_vec(proposal).unwrap_or_default();
         if let Some(folder) = &self.state_dir {
             let path = folder.join(SIGNED);
-            members::write(&path, &json).map_err(|error| (path, error))?;
+            files::replace(&path, &json).map_err(|error| (path, error))?;
         }
         self.mine = Some(proposal.clone());
         Ok(())
