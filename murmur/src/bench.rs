@@ -59,6 +59,8 @@ pub(crate) enum BenchError {
     Folder(std::io::Error),
     #[error(transparent)]
     Log(Box<AuditError>),
+    #[error("nobody could pair: {0}")]
+    Pairing(String),
     #[error("a role was not told its setup: {0}")]
     Setup(String),
     #[error("{0}")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use broker::Broker;
@@ -20,10 +20,12 @@ use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login};
 use smc_mqtt::topic::{PAIR_ANSWERS, Topic, Topics};
 use smc_peer::PeerConfig;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::BenchError;
+use crate::command::site;
 use crate::percentiles::{Percentiles, percentiles};
 
 const SITE: &str = "bench";
@@ -50,16 +52,16 @@ pub(crate) async fn pairing(newcomers: u32) -> Result<PairingReport, BenchError>
     let folder = tempfile::tempdir().map_err(BenchError::Folder)?;
     make_site(folder.path())?;
     let file = |name: &str| folder.path().join(format!("{name}.toml"));
-    let settings = Settings::load(&file("broker")).map_err(|error| BenchError::Setup(error.to_string()))?;
-    let broker = Broker::bind(settings).await.map_err(|error| BenchError::Setup(error.to_string()))?;
+    let settings = Settings::load(&file("broker")).map_err(|error| BenchError::Pairing(error.to_string()))?;
+    let broker = Broker::bind(settings).await.map_err(|error| BenchError::Pairing(error.to_string()))?;
     let address = broker.local_addr().to_string().parse::<BrokerAddress>();
-    let address = address.map_err(|error| BenchError::Setup(error.to_string()))?;
+    let address = address.map_err(|error| BenchError::Pairing(error.to_string()))?;
     // They end with this value.
     let mut roles = JoinSet::new();
     roles.spawn(async move { drop(broker.run(std::future::pending()).await) });
     for peer in PEERS {
         let mut options =
-            PeerConfig::load(&file(peer)).map_err(|error| BenchError::Setup(error.to_string()))?;
+            PeerConfig::load(&file(peer)).map_err(|error| BenchError::Pairing(error.to_string()))?;
         options.broker = Some(address.clone());
         roles.spawn(async move {
             drop(smc_peer::run(options, Clock::system(), None, std::future::pending()).await);
@@ -79,11 +81,7 @@ pub(crate) async fn pairing(newcomers: u32) -> Result<PairingReport, BenchError>
 
 /// A site whose peers sign by themselves that agents come.
 fn make_site(folder: &Path) -> Result<(), BenchError> {
-    let made = murmur()?.args(["site", "init"]).arg(folder).args(["--name", SITE, "--agents", "5"]).output();
-    let made = made.map_err(BenchError::Folder)?;
-    if !made.status.success() {
-        return Err(BenchError::Setup(String::from_utf8_lossy(&made.stderr).into_owned()));
-    }
+    site::init(folder, &["--name", SITE, "--agents", "5"]).map_err(BenchError::Pairing)?;
     let edit = |name: &str, from: &str, to: &str| {
         let path = folder.join(format!("{name}.toml"));
         let text = std::fs::read_to_string(&path)?;
@@ -96,13 +94,10 @@ fn make_site(folder: &Path) -> Result<(), BenchError> {
     Ok(())
 }
 
-fn murmur() -> Result<Command, BenchError> {
-    std::env::current_exe().map(Command::new).map_err(BenchError::Folder)
-}
-
 /// One newcomer: how many milliseconds it takes.
 async fn one(folder: &Path, broker: &BrokerAddress, number: u32) -> Result<f64, BenchError> {
-    let mut command = tokio::process::Command::from(murmur()?);
+    let program = std::env::current_exe().map_err(BenchError::Folder)?;
+    let mut command = Command::new(program);
     command.args(["pair", &format!("newcomer-{number}"), "--json", "--streams", "co2", "--config"]);
     command.arg(folder.join("peer-1.toml")).env("MURMUR_BROKER", format!("mqtt://{broker}"));
     let mut member = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().map_err(BenchError::Folder)?;
@@ -110,11 +105,11 @@ async fn one(folder: &Path, broker: &BrokerAddress, number: u32) -> Result<f64, 
     let mut lines = BufReader::new(output).lines();
     let line = timeout(LIMIT, lines.next_line()).await.map_err(|_| BenchError::Stalled(LIMIT))?;
     let shown: Value = serde_json::from_str(&line.map_err(BenchError::Folder)?.unwrap_or_default())
-        .map_err(|error| BenchError::Setup(format!("`murmur pair` shows no code: {error}")))?;
+        .map_err(|error| BenchError::Pairing(format!("`murmur pair` shows no code: {error}")))?;
     let code: PairingCode = shown["code"]
         .as_str()
         .and_then(|code| code.parse().ok())
-        .ok_or_else(|| BenchError::Setup("`murmur pair` shows no code".to_owned()))?;
+        .ok_or_else(|| BenchError::Pairing("`murmur pair` shows no code".to_owned()))?;
     let joining = Join {
         code,
         broker: Some(broker.clone()),
@@ -125,10 +120,10 @@ async fn one(folder: &Path, broker: &BrokerAddress, number: u32) -> Result<f64, 
         wait: LIMIT,
     };
     let began = Instant::now();
-    let paired = join(&joining).await.map_err(|error| BenchError::Setup(error.to_string()))?;
+    let paired = join(&joining).await.map_err(|error| BenchError::Pairing(error.to_string()))?;
     let took = began.elapsed();
     let Outcome::Member { .. } = paired.outcome else {
-        return Err(BenchError::Setup("the peers have not signed in time".to_owned()));
+        return Err(BenchError::Pairing("the peers have not signed in time".to_owned()));
     };
     member.wait().await.map_err(BenchError::Folder)?;
     Ok(took.as_secs_f64() * 1e3)
@@ -136,9 +131,9 @@ async fn one(folder: &Path, broker: &BrokerAddress, number: u32) -> Result<f64, 
 
 /// Messages from one client to another, one at a time: how many milliseconds each takes.
 async fn plain(folder: &Path, broker: &BrokerAddress, count: u32) -> Result<Vec<f64>, BenchError> {
-    let peer: NodeName = PEERS[1].parse().map_err(|_| BenchError::Setup("no peer".to_owned()))?;
+    let peer: NodeName = PEERS[1].parse().map_err(|_| BenchError::Pairing("no peer".to_owned()))?;
     let secrets = KeyFile::load(&folder.join(key_path(&peer)), &peer);
-    let KeyFile { password, .. } = secrets.map_err(|error| BenchError::Setup(error.to_string()))?;
+    let KeyFile { password, .. } = secrets.map_err(|error| BenchError::Pairing(error.to_string()))?;
     let login = Some(Login { user: peer.to_string(), password });
     let sender =
         ConnectionSettings { login, ..ConnectionSettings::new(broker.clone(), format!("{peer}.open")) };
@@ -147,13 +142,13 @@ async fn plain(folder: &Path, broker: &BrokerAddress, count: u32) -> Result<Vec<
     let (_keep, mut incoming) = connect(receiver, vec![PAIR_ANSWERS.to_owned()]);
     connected(&mut told).await?;
     connected(&mut incoming).await?;
-    let site = SITE.parse().map_err(|_| BenchError::Setup("no site".to_owned()))?;
+    let site = SITE.parse().map_err(|_| BenchError::Pairing("no site".to_owned()))?;
     let topic = Topics::new(site).spell(&Topic::PairAnswer { member: peer });
     let mut times = Vec::new();
     for _ in 0..count {
         let began = Instant::now();
         let sent = publisher.publish(topic.clone(), vec![b' '; 1_000], false);
-        sent.map_err(|error| BenchError::Setup(error.to_string()))?;
+        sent.map_err(|error| BenchError::Pairing(error.to_string()))?;
         next(&mut incoming, |happening| matches!(happening, Happening::Message { .. })).await?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }

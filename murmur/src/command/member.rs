@@ -114,16 +114,16 @@ enum PeersAction {
 
 /// How a change is proposed.
 #[derive(Debug, Args)]
-struct How {
+pub(super) struct How {
     /// The configuration file of the peer in whose name it is proposed
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// How long the other peers' operators have; the change holds from the next cohort epoch after that on
     #[arg(long, value_name = "SPAN", default_value = "5s")]
-    lead: Span,
-    /// How long to wait for the other peers' signatures before this command ends
+    pub(super) lead: Span,
+    /// How long to wait for the other peers' signatures before it is told that they are missing
     #[arg(long, value_name = "SPAN", default_value = "10s")]
-    wait: Span,
+    pub(super) wait: Span,
 }
 
 /// An operator's word on a change.

@@ -12,13 +12,12 @@ use smc_core::pairing::{
     Answer, Application, AskError, Heard, Invitation, InvitedAs, Inviter, Outcome as Became, TRIES,
 };
 use smc_core::roster::SiteDocument;
-use smc_core::roster::Span;
 use smc_mqtt::config::{beside, load};
 use smc_mqtt::topic::Topic;
 use smc_mqtt::{entropy, process};
 
 use super::asking::say;
-use super::member::{Entry, Keys, MemberFailure, Proposed, Session};
+use super::member::{Entry, How, Keys, MemberFailure, Proposed, Session};
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
@@ -47,15 +46,8 @@ pub(crate) struct Pair {
     /// It is a peer, in the place of one that is gone for good
     #[arg(long, value_name = "PEER", conflicts_with_all = ["client", "streams", "label", "peer"])]
     instead_of: Option<NodeName>,
-    /// The configuration file of the peer in whose name it is let in
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// How long the other peers' operators have; the entry holds from the next cohort epoch after that on
-    #[arg(long, value_name = "SPAN", default_value = "5s")]
-    lead: Span,
-    /// How long to wait for the other peers' signatures before the newcomer is told that they are missing
-    #[arg(long, value_name = "SPAN", default_value = "10s")]
-    wait: Span,
+    #[command(flatten)]
+    how: How,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -90,7 +82,7 @@ impl Pair {
     }
 
     async fn pair(self) -> Result<Outcome, PairFailure> {
-        let session = Session::open_to_newcomers(&self.config).await?;
+        let session = Session::open_to_newcomers(&self.how.config).await?;
         session.expect_nothing_open()?;
         let invitation = self.invitation(&session)?;
         let mut rng = entropy::rng().map_err(MemberFailure::from)?;
@@ -109,8 +101,8 @@ impl Pair {
 
     /// What the newcomer is sent: the site file as it is here, and how the member list has changed since.
     fn invitation(&self, session: &Session) -> Result<Invitation, MemberFailure> {
-        let file: NodeFile = load(&self.config, &["site"])?;
-        let path = beside(&self.config, &file.site);
+        let file: NodeFile = load(&self.how.config, &["site"])?;
+        let path = beside(&self.how.config, &file.site);
         let read = |error| MemberFailure::File { path: path.clone(), error };
         Ok(Invitation {
             name: self.name.clone(),
@@ -248,8 +240,8 @@ impl Door {
 
     async fn propose(&mut self, application: Application) -> Result<Proposed, MemberFailure> {
         let change = self.pair.entry.change(&Keys::from(application));
-        let charter = self.session.draft(change, self.pair.lead.get())?;
-        self.session.propose(charter, self.pair.wait.get()).await
+        let charter = self.session.draft(change, self.pair.how.lead.get())?;
+        self.session.propose(charter, self.pair.how.wait.get()).await
     }
 
     fn tell(&self, text: &str, json: Option<serde_json::Value>) -> Result<(), PairFailure> {

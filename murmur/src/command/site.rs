@@ -8,6 +8,10 @@ mod plan;
 mod render;
 mod told;
 
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use clap::{Args, Subcommand};
 
 pub(crate) use self::init::InitError;
@@ -31,5 +35,17 @@ impl Site {
         match self.action {
             Action::Init(init) => init.run(),
         }
+    }
+}
+
+/// Has this program make a site in `folder`, as whoever types the command would; else what it says.
+pub(crate) fn init(folder: &Path, flags: &[impl AsRef<OsStr>]) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    let made = command.args(["site", "init"]).arg(folder).args(flags).stdin(Stdio::null()).output();
+    match made {
+        Ok(made) if made.status.success() => Ok(()),
+        Ok(made) => Err(String::from_utf8_lossy(&made.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }

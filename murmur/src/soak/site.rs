@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use smc_mqtt::config::{ConfigError, KeyFile, KeyFileError, load_site};
 
 use super::SoakOptions;
 use super::table::{EPOCH, MAXIMUM, Table};
+use crate::command::site;
 
 /// The broker among the nodes.
 pub(super) const BROKER: &str = "broker";
@@ -179,21 +179,12 @@ pub(super) fn group_of(query: &QueryName) -> Option<usize> {
 }
 
 fn init(folder: &Path, options: &SoakOptions) -> Result<(), SiteError> {
-    let program = std::env::current_exe().map_err(|error| SiteError::Init(error.to_string()))?;
-    let made = Command::new(program)
-        .args(["site", "init"])
-        .arg(folder)
-        .args(["--name", "soak", "--minimum-cohort", "3"])
-        .args(["--peers", &options.peers.to_string(), "--threshold", &options.threshold.to_string()])
-        .args(["--agents", &options.agents.to_string()])
-        .args(["--period", &Span::new(options.period.as_duration()).to_string()])
-        .stdin(Stdio::null())
-        .output();
-    match made {
-        Ok(made) if made.status.success() => Ok(()),
-        Ok(made) => Err(SiteError::Init(String::from_utf8_lossy(&made.stderr).trim().to_owned())),
-        Err(error) => Err(SiteError::Init(error.to_string())),
-    }
+    let period = Span::new(options.period.as_duration()).to_string();
+    let (peers, threshold) = (options.peers.to_string(), options.threshold.to_string());
+    let agents = options.agents.to_string();
+    let flags = ["--name", "soak", "--minimum-cohort", "3", "--peers", &peers, "--threshold", &threshold];
+    let flags = [&flags[..], &["--agents", &agents, "--period", &period]].concat();
+    site::init(folder, &flags).map_err(SiteError::Init)
 }
 
 /// The rules of a site whose windows follow each other fast, one quantity, a sum per group, and more over all.
