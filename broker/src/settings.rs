@@ -1,7 +1,10 @@
 //! The broker's configuration file.
 //!
 //! TOML, see [`Settings::load`]; values may be overridden by the environment: `MURMUR_LISTEN`,
-//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS` and `MURMUR_LIMITS__<LIMIT>`.
+//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS`, `MURMUR_LIMITS__<LIMIT>` and
+//! `MURMUR_TLS__<KEY>`.
+
+mod doors;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,6 +17,7 @@ use smc_mqtt::config::{beside, load_members};
 use smc_mqtt::members::Members;
 use smc_mqtt::topic::Topics;
 
+use self::doors::TlsTable;
 use crate::account::Account;
 use crate::filter::{Filter, FilterError};
 use crate::limits::Limits;
@@ -28,8 +32,9 @@ const OVERRIDABLE: [&str; 5] = ["ANNOUNCE", "ANONYMOUS", "LISTEN", "SITE", "STAT
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    #[serde(default = "default_listen")]
-    listen: SocketAddr,
+    /// Where to listen for MQTT over TCP; on port 1883 of the loopback interface if nothing else listens either.
+    listen: Option<SocketAddr>,
+    tls: Option<TlsTable>,
     state_dir: Option<PathBuf>,
     /// Whether the broker tells the network by multicast DNS where it is.
     #[serde(default = "default_announce")]
@@ -173,8 +178,11 @@ impl Settings {
         let topics = Topics::new(self.site);
         let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
         let folder = path.parent().unwrap_or(Path::new("."));
+        let tls = self.tls.map(|table| table.listener(folder));
+        let listen = self.listen.or_else(|| tls.is_none().then(default_listen));
         Ok(BrokerConfig {
-            listen: self.listen,
+            listen,
+            tls,
             state_dir: self.state_dir.map(|dir| folder.join(dir)),
             limits: self.limits,
             accounts: accounts.collect::<Result<_, _>>()?,
@@ -182,6 +190,7 @@ impl Settings {
             tap: None,
             members,
             announce,
+            file: Some(path.to_owned()),
         })
     }
 }
@@ -230,7 +239,8 @@ fn as_text((key, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(St
 /// Other programs of the site share the prefix: only what the broker knows is looked at.
 fn is_overridable(key: &str) -> bool {
     let own = key.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_'));
-    own.is_some_and(|key| OVERRIDABLE.contains(&key) || key.starts_with("LIMITS__"))
+    let tables = ["LIMITS__", "TLS__"];
+    own.is_some_and(|key| OVERRIDABLE.contains(&key) || tables.iter().any(|table| key.starts_with(table)))
 }
 
 #[cfg(test)]
@@ -268,7 +278,7 @@ mod tests {
             ("MURMUR_KEYS", "peer.key"),
         ];
         let config = parse("site = \"hq\"\nlisten = \"127.0.0.1:1\"", &environment).unwrap();
-        assert_eq!(config.listen.to_string(), "0.0.0.0:0");
+        assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:0");
         assert_eq!(config.state_dir.as_deref(), Some(Path::new("etc/state")));
         assert_eq!(config.limits.connections, 7);
         assert_eq!(config.announce, None);

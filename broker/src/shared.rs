@@ -14,6 +14,7 @@ use crate::registry::Registry;
 use crate::retained::Retained;
 use crate::router::Router;
 use crate::tap::Tap;
+use crate::tls::TlsDoor;
 
 /// The broker's parts, shared by its connections.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) retained: Retained,
     pub(crate) router: Arc<Router>,
     pub(crate) tap: Option<Tap>,
+    pub(crate) tls: Option<TlsDoor>,
 }
 
 /// One gate per kind of line that clients can provoke.
@@ -37,6 +39,7 @@ pub(crate) struct Gates {
     pub(crate) charter: Gate,
     pub(crate) closed: Gate,
     pub(crate) crowded: Gate,
+    pub(crate) handshake: Gate,
     pub(crate) login: Gate,
     pub(crate) publish: Gate,
     pub(crate) quota: Gate,

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod asking;
+mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;

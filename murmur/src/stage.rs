@@ -151,6 +151,7 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
                 discovery: true,
@@ -176,6 +177,7 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 control: None,
                 switches: None,
                 display_name: None,
@@ -248,7 +250,8 @@ async fn bind(
 ) -> Result<Broker, StageError> {
     let loopback = listen.address.ip().is_loopback();
     let config = |address| BrokerConfig {
-        listen: address,
+        listen: Some(address),
+        tls: None,
         state_dir: None,
         limits: limits.clone(),
         accounts: accounts.clone(),
@@ -257,6 +260,7 @@ async fn bind(
         tap: tap.clone(),
         members: None,
         announce: None,
+        file: None,
     };
     match Broker::bind(config(listen.address)).await {
         Err(BrokerError::Listen { .. }) if listen.or_free_port => {

@@ -25,6 +25,7 @@ use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::joining::{self, Joined};
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Pauses};
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -50,6 +51,8 @@ pub struct AgentOptions {
     pub secrets: KeyFile,
     /// Where the broker is; if left out, one that announces the site is looked for.
     pub broker: Option<BrokerAddress>,
+    /// Whom to trust there, if it is to be a broker with TLS.
+    pub tls: Option<Tls>,
     /// The file in which the owner says what not to share, if there is to be one.
     pub control: Option<PathBuf>,
     /// The switches in the owner's Home Assistant, if there are to be any.
@@ -148,7 +151,8 @@ pub async fn run(
         info!(%node, display_name, "starting");
     }
     tokio::pin!(shutdown);
-    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let (broker, tls) = (options.broker.take(), options.tls.take());
+    let broker = locate_unless(broker, tls.as_ref(), options.roster.site(), shutdown.as_mut()).await?;
     let Some(broker) = broker else { return Ok(()) };
     let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let Some((roster, members)) = membership(&mut options, &settings, &clock, shutdown.as_mut()).await?

@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
+use smc_core::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 pub use crate::settings::{
@@ -39,6 +40,7 @@ pub use crate::settings::{
 pub use fault::{Fault, Refusal};
 pub(crate) use fuzz::fuzz;
 
+use crate::tls::{Dates, Expiring};
 use driver::Driver;
 
 /// Starts connecting, in a task of its own, and keeps at it until both halves are dropped or
@@ -51,7 +53,7 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
     let (publishes, queue) = mpsc::channel(room);
     let (tell, told) = mpsc::channel(room);
     let (phase, tally) = (watch::Sender::new(Phase::Open), Tally::default());
-    let shared = Arc::new(Shared { phase, tally, settled: Notify::new() });
+    let shared = Arc::new(Shared { phase, tally, settled: Notify::new(), dates: Arc::default() });
     let publisher = Publisher { publishes, shared: shared.clone(), max_packet: settings.max_packet };
     tokio::spawn(Driver::new(settings, subscriptions, shared, queue, tell).run());
     (publisher, Incoming { told })
@@ -157,6 +159,11 @@ impl Publisher {
             Ok(Phase::Closed { unacknowledged }) => *unacknowledged,
             _ => 0,
         }
+    }
+
+    /// The certificates of the connection that end soon, or have ended; in the log, too, once a day.
+    pub fn expiring(&self, now: Timestamp) -> Vec<Expiring> {
+        self.shared.dates.look(now)
     }
 
     /// What this connection did so far.
@@ -279,6 +286,8 @@ struct Shared {
     tally: Tally,
     /// Told whenever a message was acknowledged or given up.
     settled: Notify,
+    /// Until when the certificates of the connection hold.
+    dates: Arc<Dates>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 // Not test functions themselves, but what those are made of: failing here is failing the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod certificates;
+
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
 use smc_broker::{
-    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Tap,
+    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Speaks, Tap,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -39,7 +41,8 @@ pub fn account(name: &str, shared: bool, publish: &[&str], subscribe: &[&str]) -
 
 pub fn config() -> BrokerConfig {
     BrokerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(),
@@ -47,11 +50,15 @@ pub fn config() -> BrokerConfig {
         tap: None,
         members: None,
         announce: None,
+        file: None,
     }
 }
 
 pub struct TestBroker {
+    /// Where it listens: over TCP, or else with TLS.
     pub address: SocketAddr,
+    /// Where it listens with TLS, if it does.
+    pub tls: Option<SocketAddr>,
     pub counters: Arc<Counters>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), BrokerError>>,
@@ -77,11 +84,12 @@ impl TestBroker {
     pub async fn with(config: BrokerConfig) -> Self {
         let broker = Broker::bind(config).await.unwrap();
         let (address, counters) = (broker.local_addr(), broker.counters());
+        let tls = broker.listeners().find(|(speaks, _)| *speaks == Speaks::Tls).map(|(_, address)| address);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(broker.run(async {
             let _ = stopped.await;
         }));
-        Self { address, counters, stop, running }
+        Self { address, tls, counters, stop, running }
     }
 
     pub async fn end(self) {

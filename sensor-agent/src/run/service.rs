@@ -277,6 +277,10 @@ impl Service {
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.publish_status();
+            // For the log alone: an agent's status tells nothing.
+            if let Some(publisher) = &self.publisher {
+                publisher.expiring(now);
+            }
         }
     }
 

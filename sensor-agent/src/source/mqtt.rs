@@ -3,14 +3,17 @@
 mod tap;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Deserialize;
 use smc_core::name::StreamName;
 use smc_mqtt::clock::Clock;
+use smc_mqtt::config::{ConfigError, broker};
 use smc_mqtt::connection::{BrokerAddress, ConnectionSettings, Happening, Login, connect};
 use smc_mqtt::settings::DEFAULT_MAX_PACKET;
+use smc_mqtt::tls::TlsFiles;
 use tokio::sync::mpsc;
 
 use super::{Happened, Observation};
@@ -38,13 +41,37 @@ pub struct MqttConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
-    /// `host:port` or `mqtt://host:port`.
+    /// `host:port`, `mqtt://host:port` or `mqtts://host:port`.
     pub address: BrokerAddress,
+    /// The file of the authority that the broker's certificate is of; for one with TLS.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A certificate to show it, if it wants one.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub certificate_key: Option<PathBuf>,
     /// The client id; must not be in use by another client of that broker.
     pub client_id: String,
     /// User and password, where that broker asks for them.
     #[serde(default)]
     pub login: Option<Login>,
+}
+
+impl BrokerConfig {
+    /// Has the address say whom to trust there; the paths count from the file at `config`.
+    ///
+    /// # Errors
+    /// If the keys don't go together.
+    pub(crate) fn trust(&mut self, config: &Path) -> Result<(), ConfigError> {
+        let Self { address, ca, certificate, certificate_key, .. } = self.clone();
+        let files = TlsFiles { ca, certificate, certificate_key };
+        if let (Some(address), Some(tls)) = broker(config, Some(address), files)? {
+            self.address = address.trusting(tls);
+        }
+        Ok(())
+    }
 }
 
 fn default_max_payload() -> usize {

@@ -420,12 +420,16 @@ impl Service {
         self.reporter.notice(&self.name, self.peer.notices());
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
+        let now = self.clock.now();
+        let certificates =
+            self.publisher.as_ref().map(|publisher| publisher.expiring(now)).unwrap_or_default();
         let report = Report {
             disk: self.trouble(),
             peers: self.reporter.peers(),
             clocks: self.reporter.clocks(),
             own_clock: self.reporter.own_clock(),
             set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
+            certificates: &certificates,
             refused: (!self.refused.is_empty()).then_some(&self.refused),
             left_out: &left_out,
             blamed: self.reporter.blamed(),
