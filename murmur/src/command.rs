@@ -102,6 +102,9 @@ pub(crate) enum Failure {
         /// Why.
         error: NameError,
     },
+    /// No certificate was renewed.
+    #[error(transparent)]
+    Renew(#[from] site::RenewError),
     /// A process of a soak could not play its role.
     #[error(transparent)]
     Role(#[from] RoleError),

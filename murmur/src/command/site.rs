@@ -1,11 +1,13 @@
 //! `murmur site`
 
+mod authority;
 mod folder;
 mod init;
 mod names;
 mod password;
 mod plan;
 mod render;
+mod renew;
 mod told;
 
 use std::ffi::OsStr;
@@ -15,7 +17,8 @@ use std::process::{Command, Stdio};
 use clap::{Args, Subcommand};
 
 pub(crate) use self::init::InitError;
-use super::Outcome;
+pub(crate) use self::renew::RenewError;
+use super::{Failure, Outcome};
 
 /// `murmur site ...`
 #[derive(Debug, Args)]
@@ -28,12 +31,15 @@ pub(crate) struct Site {
 enum Action {
     /// Make a new site: site.toml, a key file and a configuration file per node
     Init(Box<init::Init>),
+    /// Renew the certificates that `init --tls` made, before they end
+    Renew(renew::Renew),
 }
 
 impl Site {
-    pub(crate) fn run(self) -> Result<Outcome, InitError> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.action {
-            Action::Init(init) => init.run(),
+            Action::Init(init) => Ok(init.run()?),
+            Action::Renew(renew) => Ok(renew.run()?),
         }
     }
 }

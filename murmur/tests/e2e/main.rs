@@ -25,5 +25,6 @@ mod sealed;
 mod site;
 mod support;
 mod switches;
+mod tls;
 mod traffic;
 mod vectors;
