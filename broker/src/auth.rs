@@ -52,6 +52,9 @@ struct Book {
 /// The accounts by name. One whose password is about to change has two, each with a password of its own.
 type Known = BTreeMap<String, Vec<Arc<Entry>>>;
 
+/// The accounts of a configuration, and the one of clients without a login.
+type Configured = (Vec<Arc<Entry>>, Option<Arc<Entry>>);
+
 #[derive(Debug)]
 struct Entry {
     account: Arc<Account>,
@@ -180,12 +183,11 @@ impl Authenticator {
 }
 
 /// The accounts of a configuration by name, if they can work, and the one of clients without a login.
-#[allow(clippy::type_complexity)]
 fn checked(
     accounts: Vec<Account>,
     anonymous: Option<&str>,
     before: &Known,
-) -> Result<(Vec<Arc<Entry>>, Option<Arc<Entry>>), BrokerError> {
+) -> Result<Configured, BrokerError> {
     let mut entries = BTreeMap::new();
     for account in accounts {
         if !is_name(&account.name, 64) {

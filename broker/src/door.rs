@@ -18,7 +18,8 @@ use crate::counters::bump;
 use crate::error::BrokerError;
 use crate::server::serve;
 use crate::shared::Shared;
-use crate::tls::Shown;
+use crate::tls::{Shown, TlsListener};
+use crate::websocket::{Websocket, WebsocketListener};
 
 /// Pause after the operating system refused a connection, so that it is not asked in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,8 +29,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub enum Speaks {
     /// MQTT over TCP.
     Plain,
+    /// MQTT over websockets over TLS.
+    SecureWebsocket,
     /// MQTT over TLS.
     Tls,
+    /// MQTT over websockets.
+    Websocket,
 }
 
 /// A listener.
@@ -58,11 +63,11 @@ enum Closed {
 
 impl Door {
     /// Listens at `address`; port 0 takes a free one.
-    pub(crate) async fn bind(speaks: Speaks, address: SocketAddr) -> Result<Self, BrokerError> {
+    async fn bind(speaks: Speaks, address: SocketAddr) -> Result<Self, BrokerError> {
         let failed = |source| BrokerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        if speaks == Speaks::Plain && !bound.ip().is_loopback() {
+        if matches!(speaks, Speaks::Plain | Speaks::Websocket) && !bound.ip().is_loopback() {
             tracing::warn!(
                 address = %bound,
                 "whoever reads this network reads logins: listen on the loopback interface alone, and with [tls] elsewhere"
@@ -70,6 +75,27 @@ impl Door {
         }
         Ok(Self { speaks, address: bound, listener })
     }
+}
+
+/// All listeners that are wanted.
+pub(crate) async fn bind(
+    plain: Option<SocketAddr>,
+    tls: Option<&TlsListener>,
+    websocket: Option<&WebsocketListener>,
+) -> Result<Vec<Door>, BrokerError> {
+    let of_websockets = if tls.is_some() { Speaks::SecureWebsocket } else { Speaks::Websocket };
+    let wanted = [
+        (Speaks::Plain, plain),
+        (Speaks::Tls, tls.map(|tls| tls.listen)),
+        (of_websockets, websocket.map(|websocket| websocket.listen)),
+    ];
+    let mut doors = Vec::new();
+    for (speaks, address) in wanted {
+        if let Some(address) = address {
+            doors.push(Door::bind(speaks, address).await?);
+        }
+    }
+    Ok(doors)
 }
 
 /// Lets clients in. Never returns.
@@ -148,13 +174,21 @@ async fn open(
     speaks: Speaks,
     stream: TcpStream,
 ) -> Result<(Box<dyn Duplex>, Option<Shown>), Closed> {
-    match (speaks, &shared.tls) {
-        (Speaks::Tls, Some(tls)) => {
+    let encrypted = matches!(speaks, Speaks::SecureWebsocket | Speaks::Tls);
+    let (stream, shown): (Box<dyn Duplex>, _) = match shared.tls.as_ref().filter(|_| encrypted) {
+        Some(tls) => {
             let stream = tls.acceptor().accept(stream).await.map_err(closed)?;
             let shown = tls.shown(stream.get_ref().1);
+            (Box::new(stream), shown)
+        }
+        None => (Box::new(stream), None),
+    };
+    match (speaks, &shared.websocket) {
+        (Speaks::SecureWebsocket | Speaks::Websocket, Some(listener)) => {
+            let stream = Websocket::accept(stream, listener, &shared.limits).await?;
             Ok((Box::new(stream), shown))
         }
-        _ => Ok((Box::new(stream), None)),
+        _ => Ok((stream, shown)),
     }
 }
 

@@ -43,7 +43,7 @@ pub enum BrokerError {
         source: io::Error,
     },
     /// There is nowhere to listen.
-    #[error("nowhere to listen: set `listen`, or `listen` in [tls]")]
+    #[error("nowhere to listen: set `listen`, or `listen` in [tls] or [websocket]")]
     NoListener,
     /// The router's thread ended or did not answer.
     #[error("the router does not answer: restart the broker, and report what its log says")]

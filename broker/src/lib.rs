@@ -1,6 +1,6 @@
 //! The embedded MQTT broker: rumqttd's router behind a door of its own.
 //!
-//! MQTT 3.1.1 and 5 on one port; every client has an account, and every account may publish and subscribe
+//! MQTT 3.1.1 and 5 on one port, over TCP, TLS or websockets; every client has an account, and every account may publish and subscribe
 //! exactly what its rules say. Retained messages and wills are kept here, not by the router, and survive a
 //! restart. There is no QoS 2, no shared subscription, no topic alias and no session beyond a connection.
 //!
@@ -49,6 +49,7 @@ mod subscribe;
 mod tap;
 mod tls;
 mod watchdog;
+mod websocket;
 mod wire;
 
 pub use account::{Account, Rules};
@@ -62,3 +63,4 @@ pub use server::{Broker, BrokerConfig};
 pub use smc_mqtt::password::{Password, PasswordHash, PasswordHashError};
 pub use tap::{Tap, TapEvent};
 pub use tls::{ClientCertificates, TlsError, TlsListener};
+pub use websocket::WebsocketListener;

@@ -38,8 +38,8 @@ A configuration file:
   publish = ["zigbee2mqtt/#"]    # beyond what the role allows
   subscribe = ["zigbee2mqtt/#"]
 
-MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANNOUNCE, MURMUR_ANONYMOUS, MURMUR_LIMITS__<LIMIT> and
-MURMUR_TLS__<KEY> override the file; RUST_LOG sets what is logged (error, warn, info, debug)."#;
+MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANNOUNCE, MURMUR_ANONYMOUS, MURMUR_LIMITS__<LIMIT>,
+MURMUR_TLS__<KEY> and MURMUR_WEBSOCKET__<KEY> override the file; RUST_LOG sets what is logged (error, warn, info, debug)."#;
 
 /// The embedded MQTT broker of Murmuration: MQTT 3.1.1 and 5, one account per node, nothing allowed but what
 /// its role needs.
@@ -112,7 +112,9 @@ fn passwd(name: &str) -> Result<(), Failure> {
 fn told((speaks, address): (Speaks, SocketAddr)) -> String {
     match speaks {
         Speaks::Plain => format!("listening on {address}\n"),
+        Speaks::SecureWebsocket => format!("listening on {address} for websockets with TLS\n"),
         Speaks::Tls => format!("listening on {address} with TLS\n"),
+        Speaks::Websocket => format!("listening on {address} for websockets\n"),
     }
 }
 

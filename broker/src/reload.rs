@@ -13,6 +13,7 @@ use crate::server::BrokerConfig;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::tls::TlsListener;
+use crate::websocket::WebsocketListener;
 
 /// How many filters accounts may bring along that come later.
 pub(crate) const FILTERS_TO_COME: usize = 1_024;
@@ -36,6 +37,7 @@ struct Fixed {
     listen: Option<SocketAddr>,
     state_dir: Option<PathBuf>,
     tls: Option<TlsListener>,
+    websocket: Option<WebsocketListener>,
 }
 
 type Seen = Option<(u64, SystemTime)>;
@@ -100,6 +102,7 @@ impl Fixed {
             listen: config.listen,
             state_dir: config.state_dir.clone(),
             tls: config.tls.clone(),
+            websocket: config.websocket.clone(),
         }
     }
 }

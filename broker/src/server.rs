@@ -1,6 +1,5 @@
 //! The broker as a whole: binding, accepting, ending.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,23 +15,20 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::account::Account;
-use crate::admission::{self, Admission};
+use crate::admission::Admission;
 use crate::auth::Authenticator;
 use crate::connection;
 use crate::counters::{Counters, bump};
-use crate::door::{Door, Speaks, accept};
+use crate::door::{self, Door, Speaks, accept};
 use crate::error::BrokerError;
-use crate::fanout::Fanout;
-use crate::filter::Filter;
 use crate::handshake::{Refusal, welcome};
 use crate::limits::Limits;
-use crate::reload::{self, Source};
-use crate::retained::Retained;
-use crate::router::Router;
-use crate::shared::Shared;
+use crate::reload::Source;
+use crate::shared::{Parts, Shared};
 use crate::tap::Tap;
 use crate::tls::{Shown, TlsDoor, TlsListener};
 use crate::watchdog;
+use crate::websocket::WebsocketListener;
 use crate::wire::Wire;
 
 /// How long connections have to say goodbye when the broker ends.
@@ -45,6 +41,8 @@ pub struct BrokerConfig {
     pub listen: Option<SocketAddr>,
     /// The listener with TLS, if there is to be one.
     pub tls: Option<TlsListener>,
+    /// The listener for websockets, if there is to be one.
+    pub websocket: Option<WebsocketListener>,
     /// Where retained messages are kept; in memory alone if none.
     pub state_dir: Option<PathBuf>,
     /// How much of everything there may be.
@@ -88,20 +86,20 @@ impl Broker {
         let source = Source::of(&config);
         let auth = Authenticator::new(config.accounts, config.anonymous.as_deref())?;
         let tls = config.tls.clone().map(TlsDoor::open).transpose()?;
-        let addresses = [(Speaks::Plain, config.listen), (Speaks::Tls, config.tls.map(|tls| tls.listen))];
-        let mut doors = Vec::new();
-        for (speaks, address) in addresses {
-            if let Some(address) = address {
-                doors.push(Door::bind(speaks, address).await?);
-            }
-        }
+        let doors = door::bind(config.listen, config.tls.as_ref(), config.websocket.as_ref()).await?;
         let address = doors.first().ok_or(BrokerError::NoListener)?.address;
-        let (limits, tap, folder) = (config.limits, config.tap, config.state_dir);
-        let admission = config.members.map(Admission::new);
-        let to_come = admission.as_ref().map_or(0, |_| admission::FILTERS_TO_COME)
-            + source.as_ref().map_or(0, |_| reload::FILTERS_TO_COME);
-        let start = move || start(auth, tls, limits, tap, folder, (admission, to_come));
-        let shared = tokio::task::spawn_blocking(start).await.map_err(|_| BrokerError::Router)??;
+        let parts = Parts {
+            admission: config.members.map(Admission::new),
+            auth,
+            folder: config.state_dir,
+            follows_file: source.is_some(),
+            limits: config.limits,
+            tap: config.tap,
+            tls,
+            websocket: config.websocket,
+        };
+        let shared = tokio::task::spawn_blocking(|| Shared::start(parts)).await;
+        let shared = shared.map_err(|_| BrokerError::Router)??;
         Ok(Self { doors, address, announce: config.announce, source, shared: Arc::new(shared) })
     }
 
@@ -155,6 +153,8 @@ impl Broker {
 fn announce(site: &SiteName, door: &Door) -> Option<Announcement> {
     let listener = match door.speaks {
         Speaks::Plain => Listener::Plain,
+        // Browsers look for nothing.
+        Speaks::SecureWebsocket | Speaks::Websocket => return None,
         Speaks::Tls => Listener::Tls,
     };
     match Announcement::start(site, listener, door.address) {
@@ -164,44 +164,6 @@ fn announce(site: &SiteName, door: &Door) -> Option<Announcement> {
             None
         }
     }
-}
-
-/// What blocks: the disk and the router's thread.
-fn start(
-    auth: Authenticator,
-    tls: Option<TlsDoor>,
-    limits: Limits,
-    tap: Option<Tap>,
-    folder: Option<PathBuf>,
-    (admission, to_come): (Option<Admission>, usize),
-) -> Result<Shared, BrokerError> {
-    let counters = Arc::new(Counters::default());
-    let retained = Retained::open(folder.as_deref(), &limits, counters.clone())?;
-    let filters = routed_filters(&auth);
-    let router = Arc::new(Router::start(&limits, filters.len() + to_come)?);
-    let fanout = Fanout::start(filters, to_come, router.clone(), &limits, counters.clone())?;
-    Ok(Shared {
-        admission,
-        auth,
-        counters,
-        fanout,
-        gates: Default::default(),
-        limits,
-        origins: Default::default(),
-        registry: Default::default(),
-        retained,
-        router,
-        tap,
-        tls,
-    })
-}
-
-/// The filters that the router has to know: those that some account may subscribe.
-fn routed_filters(auth: &Authenticator) -> Vec<Filter> {
-    let accounts = auth.configured();
-    let of_rules = accounts.iter().flat_map(|account| account.rules.subscribe.iter().cloned());
-    let all: BTreeSet<Filter> = of_rules.chain(watchdog::TOPIC.parse()).collect();
-    all.into_iter().collect()
 }
 
 /// Has logins come and go with the member list. Never returns.
@@ -288,6 +250,7 @@ mod tests {
         let broker = Broker::bind(BrokerConfig {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls: None,
+            websocket: None,
             state_dir: None,
             limits: Limits::default(),
             accounts: vec![],

@@ -1,8 +1,8 @@
 //! The broker's configuration file.
 //!
 //! TOML, see [`Settings::load`]; values may be overridden by the environment: `MURMUR_LISTEN`,
-//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS`, `MURMUR_LIMITS__<LIMIT>` and
-//! `MURMUR_TLS__<KEY>`.
+//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS`, `MURMUR_LIMITS__<LIMIT>`,
+//! `MURMUR_TLS__<KEY>` and `MURMUR_WEBSOCKET__<KEY>`.
 
 mod doors;
 
@@ -23,6 +23,7 @@ use crate::filter::{Filter, FilterError};
 use crate::limits::Limits;
 use crate::roles::{Role, RoleError};
 use crate::server::BrokerConfig;
+use crate::websocket::WebsocketListener;
 use smc_mqtt::password::{PasswordHash, PasswordHashError};
 
 const PREFIX: &str = "MURMUR";
@@ -35,6 +36,7 @@ pub struct Settings {
     /// Where to listen for MQTT over TCP; on port 1883 of the loopback interface if nothing else listens either.
     listen: Option<SocketAddr>,
     tls: Option<TlsTable>,
+    websocket: Option<WebsocketListener>,
     state_dir: Option<PathBuf>,
     /// Whether the broker tells the network by multicast DNS where it is.
     #[serde(default = "default_announce")]
@@ -179,10 +181,12 @@ impl Settings {
         let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
         let folder = path.parent().unwrap_or(Path::new("."));
         let tls = self.tls.map(|table| table.listener(folder));
-        let listen = self.listen.or_else(|| tls.is_none().then(default_listen));
+        let alone = tls.is_none() && self.websocket.is_none();
+        let listen = self.listen.or_else(|| alone.then(default_listen));
         Ok(BrokerConfig {
             listen,
             tls,
+            websocket: self.websocket,
             state_dir: self.state_dir.map(|dir| folder.join(dir)),
             limits: self.limits,
             accounts: accounts.collect::<Result<_, _>>()?,
@@ -239,7 +243,7 @@ fn as_text((key, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(St
 /// Other programs of the site share the prefix: only what the broker knows is looked at.
 fn is_overridable(key: &str) -> bool {
     let own = key.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_'));
-    let tables = ["LIMITS__", "TLS__"];
+    let tables = ["LIMITS__", "TLS__", "WEBSOCKET__"];
     own.is_some_and(|key| OVERRIDABLE.contains(&key) || tables.iter().any(|table| key.starts_with(table)))
 }
 

@@ -252,6 +252,7 @@ async fn bind(
     let config = |address| BrokerConfig {
         listen: Some(address),
         tls: None,
+        websocket: None,
         state_dir: None,
         limits: limits.clone(),
         accounts: accounts.clone(),

@@ -43,6 +43,7 @@ pub fn config() -> BrokerConfig {
     BrokerConfig {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         tls: None,
+        websocket: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(),
@@ -59,6 +60,8 @@ pub struct TestBroker {
     pub address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub tls: Option<SocketAddr>,
+    /// Where it listens for websockets, if it does.
+    pub websocket: Option<SocketAddr>,
     pub counters: Arc<Counters>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), BrokerError>>,
@@ -84,12 +87,16 @@ impl TestBroker {
     pub async fn with(config: BrokerConfig) -> Self {
         let broker = Broker::bind(config).await.unwrap();
         let (address, counters) = (broker.local_addr(), broker.counters());
-        let tls = broker.listeners().find(|(speaks, _)| *speaks == Speaks::Tls).map(|(_, address)| address);
+        let at = |wanted: &[Speaks]| {
+            let mut all = broker.listeners();
+            all.find(|(speaks, _)| wanted.contains(speaks)).map(|(_, address)| address)
+        };
+        let (tls, websocket) = (at(&[Speaks::Tls]), at(&[Speaks::Websocket, Speaks::SecureWebsocket]));
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(broker.run(async {
             let _ = stopped.await;
         }));
-        Self { address, tls, counters, stop, running }
+        Self { address, tls, websocket, counters, stop, running }
     }
 
     pub async fn end(self) {

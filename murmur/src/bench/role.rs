@@ -120,6 +120,7 @@ async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
     let config = BrokerConfig {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         tls: None,
+        websocket: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(&cast.roster, &cast.secrets, &cast.observer)?,

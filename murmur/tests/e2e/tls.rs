@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use smc_core::time::Timestamp;
 
+use crate::clocks::FakeClock;
 use crate::pairing::{Pairing, assert_ends, effective, newcomer};
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
 use crate::support::programs::Program;
@@ -85,5 +86,25 @@ fn who_trusts_another_authority_says_which_file_is_wrong_and_nobody_goes_on_with
     plain.arg("--config").arg(site.path("room-2.toml"));
     let plain = plain.env("MURMUR_BROKER", site.url().replace("mqtts://", "mqtt://")).output().unwrap();
     assert_ends(&plain, false, "write mqtts:// instead of mqtt://");
+    site.assert_nobody_panicked();
+}
+
+#[test]
+fn a_machine_that_starts_in_1970_says_so_and_takes_part_once_its_clock_is_set() {
+    let mut site = Site::quick("5s", &["--agents", "4", "--minimum-cohort", "3", "--tls"]);
+    site.start_broker();
+    // Years of 365 days.
+    let clock = FakeClock::start_at(&mut site, "room-4", "-56y");
+    for node in site.agents().into_iter().chain(site.peers()).filter(|node| node != "room-4") {
+        site.start(&node);
+    }
+    eventually("it says what its clock says", || {
+        site.log_of("room-4").contains("this machine's clock says 1970-").then_some(())
+    });
+    clock.set("+0");
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_outcome(&observer, "co2-sum", "all fresh, with the room that was behind", |signed| {
+        all_fresh(signed, 4)
+    });
     site.assert_nobody_panicked();
 }

@@ -78,7 +78,9 @@ impl Connector {
         let name = server_name(broker)?;
         let stream = TlsConnector::from(config).connect(name, stream).await;
         let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => TlsFault::Cut.into(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
+                TlsFault::Cut.into()
+            }
             _ => fault(&error, broker),
         })?;
         self.note(&stream);
