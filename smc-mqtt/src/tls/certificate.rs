@@ -61,3 +61,26 @@ fn name(name: &GeneralName) -> Option<String> {
 fn timestamp(time: Time) -> Timestamp {
     Timestamp::default() + time.to_unix_duration()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    #[test]
+    fn a_certificate_tells_its_names_and_days() {
+        let hosts = ["room-101.example", "10.0.0.7", "::1"].map(str::to_owned);
+        let mut params = CertificateParams::new(hosts).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "room-101");
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2026, 1, 2), rcgen::date_time_ymd(2051, 3, 4));
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let facts = Facts::read(der.der()).unwrap();
+        assert_eq!(facts.names, ["room-101", "room-101.example", "10.0.0.7", "::1"]);
+        assert_eq!(facts.not_before.to_string(), "2026-01-02T00:00:00Z");
+        assert_eq!(facts.not_after.to_string(), "2051-03-04T00:00:00Z", "after 2049 it is written in another way");
+        assert!(facts.is_of("room-101") && !facts.is_of("room-1"));
+        assert_eq!(Facts::read(&der.der()[1..]), None);
+        assert_eq!(Facts::read(b""), None);
+    }
+}
