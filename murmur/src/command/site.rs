@@ -1,5 +1,6 @@
 //! `murmur site`
 
+mod broker;
 mod folder;
 mod init;
 mod names;
@@ -14,8 +15,9 @@ use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::broker::BrokerFailure;
 pub(crate) use self::init::InitError;
-use super::Outcome;
+use super::{Failure, Outcome};
 
 /// `murmur site ...`
 #[derive(Debug, Args)]
@@ -26,14 +28,17 @@ pub(crate) struct Site {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Write the configuration of another broker: who may connect, and to which topics
+    Broker(broker::Broker),
     /// Make a new site: site.toml, a key file and a configuration file per node
     Init(Box<init::Init>),
 }
 
 impl Site {
-    pub(crate) fn run(self) -> Result<Outcome, InitError> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.action {
-            Action::Init(init) => init.run(),
+            Action::Broker(broker) => Ok(broker.run()?),
+            Action::Init(init) => Ok(init.run()?),
         }
     }
 }
