@@ -95,6 +95,7 @@ impl Operate {
         let (access, broker) = self.access()?;
         let broker = locate(broker, access.roster().site()).await.map_err(AskFailure::from)?;
         let client = Client::connect(access, broker).map_err(AskFailure::from)?;
+        client.look_for(&self.query);
         let (mut client, _) = connected(client, self.wait.get()).await?;
         let peer = client.access().node().clone();
         self.is_known(&client)?;

@@ -16,6 +16,7 @@ use zeroize::Zeroize;
 use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
 use super::link::{CLOSING, Ends, converse};
+use super::looks::Looks;
 use super::outbox::Outbox;
 use super::teller::Teller;
 use super::{Fault, Happening, Phase, Refusal, Shared, Told};
@@ -35,6 +36,7 @@ pub(super) struct Driver {
     subscriptions: Vec<String>,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Publish>,
+    looks: Looks,
     outbox: Outbox,
     teller: Teller,
     backoff: Backoff,
@@ -58,12 +60,12 @@ impl Driver {
         settings: ConnectionSettings,
         subscriptions: Vec<String>,
         shared: Arc<Shared>,
-        queue: mpsc::Receiver<Publish>,
+        (queue, looks): (mpsc::Receiver<Publish>, Looks),
         tell: mpsc::Sender<Told>,
     ) -> Self {
         let teller = Teller::new(tell, settings.max_packet);
         let backoff = Backoff::new(settings.pauses, &settings.client_id, Instant::now());
-        Self { settings, subscriptions, shared, queue, outbox: Outbox::default(), teller, backoff }
+        Self { settings, subscriptions, shared, queue, looks, outbox: Outbox::default(), teller, backoff }
     }
 
     /// Runs until both halves are dropped or the connection is closed.
@@ -105,6 +107,7 @@ impl Driver {
     async fn talk(&mut self, greeted: Result<(TcpStream, Inbox), Trouble>) -> Result<(), Trouble> {
         let (stream, inbox) = greeted?;
         self.shared.tally.connections.fetch_add(1, Relaxed);
+        self.looks.restart();
         let given_up = self.outbox.restart();
         self.shared.tally.given_up.fetch_add(given_up, Relaxed);
         self.shared.settled.notify_waiters();
@@ -112,6 +115,7 @@ impl Driver {
         let ends = Ends {
             outbox: &mut self.outbox,
             queue: &mut self.queue,
+            looks: &mut self.looks,
             teller: &mut self.teller,
             backoff: &mut self.backoff,
             shared: &self.shared,
