@@ -58,7 +58,7 @@ pub(crate) enum Refusal {
     Login(#[from] LoginError),
     #[error("no CONNECT in time")]
     TooSlow,
-    #[error("a will on {topic:?}, which account {account:?} may not publish")]
+    #[error("a will on {topic:?}, which account {account:?} may not publish, or not retained")]
     Will { account: String, topic: String },
 }
 
@@ -216,7 +216,8 @@ fn client_id(
 fn check_will(shared: &Shared, account: &Account, will: &Will) -> Result<(), Refusal> {
     let topic = will.topic.as_str();
     let known = is_topic(topic, shared.limits.topic_bytes) && !topic.starts_with(RESERVED_ROOT);
-    if known && account.rules.may_publish(topic) {
+    let rules = &account.rules;
+    if known && rules.may_publish(topic) && (!will.retain || rules.may_retain(topic)) {
         return Ok(());
     }
     crate::counters::bump(&shared.counters.refused_publishes);

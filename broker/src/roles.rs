@@ -66,7 +66,22 @@ impl Role {
         let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
             texts.iter().map(|text| text.parse()).collect()
         };
-        Ok(Rules { publish: filters(publish)?, subscribe: filters(subscribe)? })
+        let fleeting = filters(self.fleeting(topics, name)?)?;
+        Ok(Rules { publish: filters(publish)?, fleeting, subscribe: filters(subscribe)? })
+    }
+
+    /// What an account of the role may publish and not have retained.
+    fn fleeting(self, topics: &Topics, name: &str) -> Result<Vec<String>, NameError> {
+        Ok(match self {
+            Self::Agent => vec![topics.share_outbox(&name.parse()?)],
+            Self::Newcomer => vec![topics.pair_asks()],
+            Self::Peer => {
+                let own: NodeName = name.parse()?;
+                let messages = topics.peer_outbox(&own);
+                vec![messages, topics.result_parts(), topics.spell(&Topic::PairAnswer { member: own })]
+            }
+            Self::Client | Self::Device | Self::HomeAssistant | Self::Reader => vec![],
+        })
     }
 }
 
@@ -170,6 +185,22 @@ mod tests {
         assert!(subscribes(&agent, "murmur/hq/charter") && !agent.may_publish("murmur/hq/charter"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
+    }
+
+    #[test]
+    fn what_is_of_use_for_a_moment_is_not_retained() {
+        for (role, name, topic) in [
+            (Role::Agent, "room-101", "share/tenant/room-101"),
+            (Role::Newcomer, "newcomer", "pair/ask/tenant"),
+            (Role::Peer, "tenant", "peer/landlord/tenant"),
+            (Role::Peer, "tenant", "pair/answer/tenant"),
+            (Role::Peer, "tenant", "result/gradient/part/0"),
+        ] {
+            let (rules, topic) = (rules(role, name), format!("murmur/hq/{topic}"));
+            assert!(rules.may_publish(&topic) && !rules.may_retain(&topic), "{topic}");
+        }
+        assert!(rules(Role::Agent, "room-101").may_retain("murmur/hq/status/room-101"));
+        assert!(rules(Role::Peer, "tenant").may_retain("murmur/hq/result/gradient"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `agent` publishes `share/+/agent` and `status/agent`, `peer` reads shares and publishes results, `reader`
+/// `agent` publishes `share/+/agent`, never retained, and `status/agent`, `peer` reads shares and publishes results, `reader`
 /// reads everything under `share`, `status` and `result`; each logs in with its name as password.
 pub fn accounts() -> Vec<Account> {
     vec![
@@ -33,7 +33,9 @@ pub fn accounts() -> Vec<Account> {
 pub fn account(name: &str, shared: bool, publish: &[&str], subscribe: &[&str]) -> Account {
     let filters = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let password = PasswordHash::of_random_key(&Password::new(name.as_bytes())).unwrap();
-    let rules = Rules { publish: filters(publish), subscribe: filters(subscribe) };
+    let fleeting = publish.iter().filter(|topic| topic.starts_with("share/"));
+    let fleeting = fleeting.map(|topic| topic.parse().unwrap()).collect();
+    let rules = Rules { publish: filters(publish), fleeting, subscribe: filters(subscribe) };
     Account { name: name.into(), password, shared, rules }
 }
 
