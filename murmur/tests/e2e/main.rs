@@ -16,6 +16,7 @@ mod long_sums;
 mod members;
 mod mine;
 mod mqtt_source;
+mod other_brokers;
 mod owner;
 mod page;
 mod pairing;

@@ -146,6 +146,12 @@ impl Service {
     pub(super) fn handle_connected(&mut self) {
         self.publish(&Topic::Introduction { node: self.name.clone() }, self.introduction.clone());
         self.publish_status();
+        // For brokers that hand out retained messages by name alone (docs/decisions/0027).
+        if let Some(publisher) = &self.publisher {
+            for (_, peer) in self.roster.peers() {
+                publisher.look(self.topics.spell(&Topic::Card { node: peer.name.clone() }));
+            }
+        }
     }
 
     /// Takes in what came on a topic of the site; whether it was one.

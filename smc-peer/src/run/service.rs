@@ -1,6 +1,7 @@
 //! A peer's state machine with its surroundings: post, store, log, keys, publisher.
 
 mod account;
+mod again;
 mod introductions;
 mod sending;
 
@@ -15,7 +16,7 @@ use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::introduction::Introductions;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
@@ -36,6 +37,7 @@ use zeroize::Zeroizing;
 
 use self::account::Account;
 pub(super) use self::account::Known;
+use self::again::Again;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
@@ -89,6 +91,7 @@ pub(super) struct Service {
     pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
+    again: Again,
     pub(super) discovery: bool,
     pub(super) moving: Moving,
 }
@@ -151,6 +154,7 @@ impl Service {
             board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
+            again: Again::default(),
             discovery,
             moving,
         };
@@ -169,7 +173,12 @@ impl Service {
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
         let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
-        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due(), self.list_retry()]);
+        let due = parts.into_iter().chain([
+            self.account.audit.due(),
+            self.policy.due(),
+            self.list_retry(),
+            self.again.due,
+        ]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -181,6 +190,7 @@ impl Service {
             &Topic::Card { node: self.name.clone() },
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
+        self.look_for_others();
         self.publish_status();
         self.repeat_head();
         self.tell_decisions();
@@ -224,6 +234,7 @@ impl Service {
             self.desk.handle_timeout(now);
         }
         self.look_at_policy(now);
+        self.say_again(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
@@ -304,6 +315,7 @@ impl Service {
         self.moving.keep_presence(node, presence);
         if peer != self.me {
             self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
+            self.note_presence(peer, presence);
         } else if presence == Presence::Offline {
             // The last will of an earlier connection came after this one's greeting.
             self.publish_status();
