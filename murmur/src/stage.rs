@@ -153,7 +153,8 @@ impl Stage {
                 broker: Some(self.broker()),
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
-                discovery: true,
+                home_assistant: smc_peer::HomeAssistant::default(),
+                homie: false,
                 policy: PolicyOptions::default(),
                 page: None,
             };

@@ -10,13 +10,14 @@ use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
 use smc_policy::{Budgets, PolicySettings};
 
+use crate::discovery::HomeAssistant;
 use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 8] =
-    ["audit", "broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 9] =
+    ["audit", "broker", "consent", "home_assistant", "homie", "keys", "node", "site", "state_dir"];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,9 +40,12 @@ pub struct PeerConfig {
     /// Which changes of the member list it signs by itself.
     #[serde(default)]
     pub consent: Consent,
-    /// How results appear in Home Assistant.
+    /// What appears in Home Assistant, and how.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// Whether results appear by the Homie convention, too.
+    #[serde(default)]
+    pub homie: bool,
     /// The page for the operator; none without it.
     #[serde(default)]
     pub page: Option<PageOptions>,
@@ -94,25 +98,6 @@ impl TryFrom<Span> for HeadEvery {
     }
 }
 
-/// `[home_assistant]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HomeAssistant {
-    /// Whether results announce themselves by MQTT discovery.
-    #[serde(default = "enabled")]
-    pub discovery: bool,
-}
-
-impl Default for HomeAssistant {
-    fn default() -> Self {
-        Self { discovery: enabled() }
-    }
-}
-
-fn enabled() -> bool {
-    true
-}
-
 impl PeerConfig {
     /// Reads the file at `path` and all that it names.
     ///
@@ -132,7 +117,8 @@ impl PeerConfig {
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),
             head_every: config.audit.head_every.get(),
-            discovery: config.home_assistant.discovery,
+            home_assistant: config.home_assistant,
+            homie: config.homie,
             page: config.page,
             policy: PolicyOptions { settings, budgets: config.budget },
         })
