@@ -154,7 +154,8 @@ impl Stage {
                 tls: None,
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
-                discovery: true,
+                home_assistant: smc_peer::HomeAssistant::default(),
+                homie: false,
                 policy: PolicyOptions::default(),
                 page: None,
             };

@@ -147,7 +147,8 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         tls: None,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         head_every: HeadEvery::default().get(),
-        discovery: false,
+        homie: false,
+        home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },
         policy: asking::policy(setup),
         page: None,
     };

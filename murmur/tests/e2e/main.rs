@@ -12,6 +12,7 @@ mod clocks;
 mod demo;
 mod discovery;
 mod home_assistant;
+mod homie;
 mod long_sums;
 mod members;
 mod mine;

@@ -207,7 +207,7 @@ state_dir = \"state/{name}\"
 consent = \"ask\"
 
 [home_assistant]
-# Announces every result to Home Assistant, which then shows it by itself.
+# Announces every result, peer and agent to Home Assistant, which then shows them by itself.
 discovery = true
 
 # A page in the browser: what is computed, and what waits for you to approve or deny it. On this machine it takes no password;
