@@ -1,9 +1,10 @@
 //! An agent's own file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::terms::{Terms, TermsError};
 use smc_core::roster::Span;
 use smc_core::time::Timestamp;
@@ -11,6 +12,7 @@ use smc_mqtt::config::{ConfigError, Membership, beside, load};
 use smc_mqtt::settings::BrokerAddress;
 
 use crate::run::{AgentOptions, Feed};
+use crate::screen::StreamRules;
 use crate::source::SourceConfig;
 use crate::source::mqtt::BrokerConfig;
 use crate::switches::SwitchOptions;
@@ -62,6 +64,9 @@ pub struct AgentConfig {
     /// How long a reading counts as fresh; one window if left out.
     #[serde(default)]
     pub maximum_age: Option<Span>,
+    /// `[stream.NAME]`: what becomes of a stream's readings before they are shared.
+    #[serde(default)]
+    pub stream: BTreeMap<StreamName, StreamRules>,
     /// Where the readings come from.
     #[serde(default)]
     pub source: Vec<SourceConfig>,
@@ -121,11 +126,7 @@ impl AgentConfig {
         }
         let purposes = config.terms.purposes;
         let mut sources = config.source;
-        for source in &mut sources {
-            if let SourceConfig::Csv(csv) = source {
-                csv.path = beside(path, &csv.path);
-            }
-        }
+        sources.iter_mut().for_each(|source| source.settle_paths(path));
         Ok(AgentOptions {
             roster: membership.roster,
             members: Some(membership.members),
@@ -136,6 +137,7 @@ impl AgentConfig {
             display_name: config.display_name,
             terms,
             maximum_age: config.maximum_age.map(Span::get),
+            rules: config.stream,
             feed: Feed::Sources(sources),
         })
     }
