@@ -184,6 +184,7 @@ impl Stage {
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,
+                rules: BTreeMap::new(),
                 feed,
             };
             let (clock, witness, ended) = (clock.clone(), witness.clone(), self.until(Act::Leaving));

@@ -1,5 +1,6 @@
 //! What a process of the measurement does: one role, until its standard input closes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -178,6 +179,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),
+            rules: BTreeMap::new(),
             feed: Feed::Channel(feed),
         };
         let (clock, ended) = (clock.clone(), over.wait());

@@ -239,8 +239,8 @@ control = \"{name}.control.toml\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 
-# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see
-# configs/agent-csv.toml and configs/agent-mqtt.toml.
+# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see docs/sensors.md and
+# configs/sensors/.
 [[source]]
 kind = \"simulated\"
 streams = {streams}
