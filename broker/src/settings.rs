@@ -150,9 +150,22 @@ impl Settings {
     /// # Errors
     /// A file that can't be read or understood.
     pub fn load(path: &Path) -> Result<BrokerConfig, SettingsError> {
+        Self::read(path)?.into_config(path)
+    }
+
+    /// Reads a file, for who wants to know what it says; [`Settings::into_config`] does the rest of [`Settings::load`].
+    ///
+    /// # Errors
+    /// A file that can't be read or understood.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text, std::env::vars_os().filter_map(as_text).collect())
+        Self::of(path, &text, std::env::vars_os().filter_map(as_text).collect())
+    }
+
+    /// The site whose broker it is.
+    pub fn site(&self) -> &SiteName {
+        &self.site
     }
 
     pub(crate) fn parse(
@@ -160,21 +173,28 @@ impl Settings {
         text: &str,
         environment: HashMap<String, String>,
     ) -> Result<BrokerConfig, SettingsError> {
+        Self::of(path, text, environment)?.into_config(path)
+    }
+
+    fn of(path: &Path, text: &str, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
         let overrides = Environment::with_prefix(PREFIX)
             .prefix_separator("_")
             .separator("__")
             .source(Some(environment.into_iter().filter(|(key, _)| is_overridable(key)).collect()))
             .try_parsing(true);
-        let settings: Self = Config::builder()
+        Config::builder()
             .add_source(File::from_str(text, FileFormat::Toml))
             .add_source(overrides)
             .build()
             .and_then(Config::try_deserialize)
-            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
-        settings.into_config(path)
+            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })
     }
 
-    fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
+    /// The configuration that the file at `path` says.
+    ///
+    /// # Errors
+    /// A site file, an account or a filter that can't be used.
+    pub fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
         let members = self.site_file.as_ref().map(|file| members(path, file, &self.site)).transpose()?;
         let announce = self.announce.then(|| self.site.clone());
         let topics = Topics::new(self.site);

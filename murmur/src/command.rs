@@ -67,6 +67,9 @@ pub(crate) enum Failure {
     /// The measurement failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// No broker's configuration was written.
+    #[error(transparent)]
+    Broker(#[from] site::BrokerFailure),
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),

@@ -154,7 +154,8 @@ impl Stage {
                 tls: None,
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
-                discovery: true,
+                home_assistant: smc_peer::HomeAssistant::default(),
+                homie: false,
                 policy: PolicyOptions::default(),
                 page: None,
             };
@@ -183,6 +184,7 @@ impl Stage {
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,
+                rules: BTreeMap::new(),
                 feed,
             };
             let (clock, witness, ended) = (clock.clone(), witness.clone(), self.until(Act::Leaving));

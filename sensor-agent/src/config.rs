@@ -1,9 +1,10 @@
 //! An agent's own file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::terms::{Terms, TermsError};
 use smc_core::roster::Span;
 use smc_core::time::Timestamp;
@@ -12,6 +13,7 @@ use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::tls::TlsFiles;
 
 use crate::run::{AgentOptions, Feed};
+use crate::screen::StreamRules;
 use crate::source::SourceConfig;
 use crate::source::mqtt::BrokerConfig;
 use crate::switches::SwitchOptions;
@@ -75,6 +77,9 @@ pub struct AgentConfig {
     /// How long a reading counts as fresh; one window if left out.
     #[serde(default)]
     pub maximum_age: Option<Span>,
+    /// `[stream.NAME]`: what becomes of a stream's readings before they are shared.
+    #[serde(default)]
+    pub stream: BTreeMap<StreamName, StreamRules>,
     /// Where the readings come from.
     #[serde(default)]
     pub source: Vec<SourceConfig>,
@@ -136,15 +141,7 @@ impl AgentConfig {
         let (broker, tls) = broker(path, config.broker, TlsFiles { ca, certificate, certificate_key })?;
         let purposes = config.terms.purposes;
         let (mut sources, mut switches) = (config.source, config.home_assistant);
-        for source in &mut sources {
-            match source {
-                SourceConfig::Csv(csv) => csv.path = beside(path, &csv.path),
-                SourceConfig::Mqtt(mqtt) => {
-                    mqtt.broker.iter_mut().try_for_each(|broker| broker.trust(path))?
-                }
-                _ => {}
-            }
-        }
+        sources.iter_mut().try_for_each(|source| source.settle(path))?;
         switches.iter_mut().try_for_each(|broker| broker.trust(path))?;
         Ok(AgentOptions {
             roster: membership.roster,
@@ -157,6 +154,7 @@ impl AgentConfig {
             display_name: config.display_name,
             terms,
             maximum_age: config.maximum_age.map(Span::get),
+            rules: config.stream,
             feed: Feed::Sources(sources),
         })
     }

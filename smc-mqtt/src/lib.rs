@@ -11,6 +11,7 @@ pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod home_assistant;
+pub mod homie;
 pub mod joining;
 pub mod members;
 pub mod newcomer;

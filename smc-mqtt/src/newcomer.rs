@@ -20,7 +20,7 @@ use crate::settings::{BrokerAddress, Secret};
 
 /// Readings of an agent that nobody has told where its sensors are.
 const INVENTED_ROOM: &str = "
-# Where the readings come from. This one invents a room; replace it by your sensors, see configs/agent-mqtt.toml.
+# Where the readings come from. This one invents a room; replace it by your sensors, see docs/sensors.md.
 [[source]]
 kind = \"simulated\"
 interval_s = 0.5

@@ -11,12 +11,13 @@ use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::tls::TlsFiles;
 use smc_policy::{Budgets, PolicySettings};
 
+use crate::discovery::HomeAssistant;
 use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 11] = [
+const OVERRIDABLE: [&str; 12] = [
     "audit",
     "broker",
     "ca",
@@ -24,6 +25,7 @@ const OVERRIDABLE: [&str; 11] = [
     "certificate_key",
     "consent",
     "home_assistant",
+    "homie",
     "keys",
     "node",
     "site",
@@ -60,9 +62,12 @@ pub struct PeerConfig {
     /// Which changes of the member list it signs by itself.
     #[serde(default)]
     pub consent: Consent,
-    /// How results appear in Home Assistant.
+    /// What appears in Home Assistant, and how.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// Whether results appear by the Homie convention, too.
+    #[serde(default)]
+    pub homie: bool,
     /// The page for the operator; none without it.
     #[serde(default)]
     pub page: Option<PageOptions>,
@@ -115,25 +120,6 @@ impl TryFrom<Span> for HeadEvery {
     }
 }
 
-/// `[home_assistant]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HomeAssistant {
-    /// Whether results announce themselves by MQTT discovery.
-    #[serde(default = "enabled")]
-    pub discovery: bool,
-}
-
-impl Default for HomeAssistant {
-    fn default() -> Self {
-        Self { discovery: enabled() }
-    }
-}
-
-fn enabled() -> bool {
-    true
-}
-
 impl PeerConfig {
     /// Reads the file at `path` and all that it names.
     ///
@@ -156,7 +142,8 @@ impl PeerConfig {
             tls,
             state_dir: Some(beside(path, &config.state_dir)),
             head_every: config.audit.head_every.get(),
-            discovery: config.home_assistant.discovery,
+            home_assistant: config.home_assistant,
+            homie: config.homie,
             page: config.page,
             policy: PolicyOptions { settings, budgets: config.budget },
         })

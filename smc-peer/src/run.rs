@@ -1,9 +1,11 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod assistant;
 mod board;
 mod consent;
 mod disk;
 mod front;
+mod homie;
 mod moving;
 mod office;
 mod report;
@@ -37,6 +39,7 @@ use self::front::Front;
 use self::service::Service;
 use self::start::identify;
 use crate::audit::{AuditError, Gone};
+use crate::discovery::HomeAssistant;
 use crate::page::{PageError, PageOptions};
 use crate::policy::PolicyOptions;
 use crate::store::StoreError;
@@ -60,8 +63,10 @@ pub struct PeerOptions {
     pub state_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
     pub head_every: Duration,
-    /// Whether results announce themselves to Home Assistant.
-    pub discovery: bool,
+    /// What appears in Home Assistant, and how.
+    pub home_assistant: HomeAssistant,
+    /// Whether results appear by the Homie convention, too.
+    pub homie: bool,
     /// What decides about requests.
     pub policy: PolicyOptions,
     /// The page for the operator, if there is to be one.
@@ -200,7 +205,7 @@ pub async fn run(
     let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let period = options.roster.shortest_period();
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
-    let inboxes = vec![
+    let mut inboxes = vec![
         topics.cards(),
         topics.charters_proposed(),
         topics.decisions(),
@@ -213,6 +218,9 @@ pub async fn run(
         topics.spell(&Topic::Operator { peer: node.clone() }),
         topics.statuses(),
     ];
+    if options.home_assistant.discovery {
+        inboxes.extend(topics.discovery());
+    }
     if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
         return Ok(());
     }
@@ -262,12 +270,17 @@ async fn serve(
 
 async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerError> {
     match happening {
-        Happening::Connected => service.handle_connected(),
+        Happening::Connected => {
+            service.handle_connected();
+            service.handle_shown();
+        }
         Happening::Disconnected { reason } => {
             service.moving.shown = false;
             warn!(node = %service.name(), %reason, "disconnected; trying again");
         }
-        Happening::Message { topic, payload, .. } => service.handle_publish(&topic, &payload).await?,
+        Happening::Message { topic, payload, retain } => {
+            service.handle_publish(&topic, &payload, retain).await?;
+        }
         Happening::Refused { reason } => warn!(node = %service.name(), %reason, "refused by the broker"),
     }
     Ok(())

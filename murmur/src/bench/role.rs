@@ -1,5 +1,6 @@
 //! What a process of the measurement does: one role, until its standard input closes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -147,7 +148,8 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         tls: None,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
         head_every: HeadEvery::default().get(),
-        discovery: false,
+        homie: false,
+        home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },
         policy: asking::policy(setup),
         page: None,
     };
@@ -177,6 +179,7 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),
+            rules: BTreeMap::new(),
             feed: Feed::Channel(feed),
         };
         let (clock, ended) = (clock.clone(), over.wait());

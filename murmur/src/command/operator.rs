@@ -103,6 +103,7 @@ impl Operate {
         };
         let broker = broker.map_err(AskFailure::from)?;
         let client = Client::connect(access, broker).map_err(AskFailure::from)?;
+        client.look_for(&self.query);
         let (mut client, _) = connected(client, self.wait.get()).await?;
         let peer = client.access().node().clone();
         self.is_known(&client)?;

@@ -117,6 +117,9 @@ impl Pair {
     }
 }
 
+/// How often it is said that there is a code.
+const OFFER_AGAIN: Duration = Duration::from_secs(2);
+
 /// The door that one newcomer may come through.
 struct Door {
     pair: Pair,
@@ -141,8 +144,7 @@ impl Door {
             InvitedAs::Agent => "sensor-agent pair",
             InvitedAs::Client | InvitedAs::Peer => "murmur join",
         };
-        let json = serde_json::to_vec(offer).unwrap_or_default();
-        self.session.publish(&self.topic(|member| Topic::PairOffer { member }), json, true)?;
+        self.offer()?;
         if self.pair.json {
             return Ok(say(&json!({ "code": *code, "name": name, "until": offer.until }).to_string())?);
         }
@@ -153,6 +155,11 @@ impl Door {
             *code,
             self.session.broker().url(),
         ))?)
+    }
+
+    fn offer(&self) -> Result<(), PairFailure> {
+        let json = serde_json::to_vec(self.inviter.offer()).unwrap_or_default();
+        Ok(self.session.publish(&self.topic(|member| Topic::PairOffer { member }), json, true)?)
     }
 
     async fn close(self) -> Result<(), PairFailure> {
@@ -172,8 +179,12 @@ impl Door {
                 self.tell("nobody joined: the code is no longer good; `murmur pair` makes a new one", None)?;
                 return Ok(Outcome::Unanswered);
             }
-            let left = self.inviter.offer().until.since(now).max(Duration::from_secs(1));
-            let Some(ask) = self.session.next_ask(left).await? else { continue };
+            let left = self.inviter.offer().until.since(now).clamp(Duration::from_secs(1), OFFER_AGAIN);
+            let Some(ask) = self.session.next_ask(left).await? else {
+                // Who comes now may not have been given what is retained (docs/decisions/0027).
+                self.offer()?;
+                continue;
+            };
             let tries = self.inviter.tries();
             match self.inviter.handle(self.session.now(), &ask, &mut self.rng) {
                 Ok(Heard::Answers(answers)) => self.answer(answers)?,

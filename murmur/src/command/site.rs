@@ -1,6 +1,7 @@
 //! `murmur site`
 
 mod authority;
+mod broker;
 mod folder;
 mod init;
 mod names;
@@ -16,6 +17,7 @@ use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::broker::BrokerFailure;
 pub(crate) use self::init::InitError;
 pub(crate) use self::renew::RenewError;
 use super::{Failure, Outcome};
@@ -29,6 +31,8 @@ pub(crate) struct Site {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Write the configuration of another broker: who may connect, and to which topics
+    Broker(broker::Broker),
     /// Make a new site: site.toml, a key file and a configuration file per node
     Init(Box<init::Init>),
     /// Renew the certificates that `init --tls` made, before they end
@@ -38,6 +42,7 @@ enum Action {
 impl Site {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.action {
+            Action::Broker(broker) => Ok(broker.run()?),
             Action::Init(init) => Ok(init.run()?),
             Action::Renew(renew) => Ok(renew.run()?),
         }

@@ -15,6 +15,7 @@ use zeroize::Zeroize;
 use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
 use super::link::{CLOSING, Ends, converse};
+use super::looks::Looks;
 use super::outbox::Outbox;
 use super::teller::Teller;
 use super::{Fault, Happening, Phase, Refusal, Shared, Told};
@@ -37,6 +38,7 @@ pub(super) struct Driver {
     subscriptions: Vec<String>,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Publish>,
+    looks: Looks,
     outbox: Outbox,
     teller: Teller,
     backoff: Backoff,
@@ -61,13 +63,13 @@ impl Driver {
         settings: ConnectionSettings,
         subscriptions: Vec<String>,
         shared: Arc<Shared>,
-        queue: mpsc::Receiver<Publish>,
+        (queue, looks): (mpsc::Receiver<Publish>, Looks),
         tell: mpsc::Sender<Told>,
     ) -> Self {
         let teller = Teller::new(tell, settings.max_packet);
         let backoff = Backoff::new(settings.pauses, &settings.client_id, Instant::now());
-        let connector = Connector::new(shared.dates.clone());
-        Self { settings, subscriptions, shared, queue, outbox: Outbox::default(), teller, backoff, connector }
+        let (connector, outbox) = (Connector::new(shared.dates.clone()), Outbox::default());
+        Self { settings, subscriptions, shared, queue, looks, outbox, teller, backoff, connector }
     }
 
     /// Runs until both halves are dropped or the connection is closed.
@@ -109,12 +111,14 @@ impl Driver {
     async fn talk(&mut self, greeted: Result<(Stream, Inbox), Trouble>) -> Result<(), Trouble> {
         let (stream, inbox) = greeted?;
         self.shared.tally.connections.fetch_add(1, Relaxed);
+        self.looks.restart();
         let given_up = self.outbox.restart();
         self.shared.tally.given_up.fetch_add(given_up, Relaxed);
         self.shared.settled.notify_waiters();
         let ends = Ends {
             outbox: &mut self.outbox,
             queue: &mut self.queue,
+            looks: &mut self.looks,
             teller: &mut self.teller,
             backoff: &mut self.backoff,
             shared: &self.shared,

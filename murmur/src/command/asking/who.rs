@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use smc_core::name::QueryName;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
 use smc_mqtt::process;
@@ -15,6 +16,11 @@ use crate::command::told::Told;
 
 /// After a silence this long, what the broker had kept has come.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// How long it takes at least where the broker may hand out by name alone what it has kept (docs/decisions/0027).
+const BY_NAME: Duration = Duration::from_millis(1_500);
+
+const BY_NAME_ALONE: &str = "as far as can be seen, the broker hands out by name alone what it has kept; requests of which nothing was said meanwhile are missing here (name one, or use the key of a client)";
 
 /// `--site site.toml --key NAME.key --broker ADDRESS`
 #[derive(Debug, Args)]
@@ -43,10 +49,26 @@ impl Who {
     }
 
     /// Connects, and hears what the broker has kept: first of all how the member list changed.
-    pub(super) async fn connect(&self, mut access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
+    pub(super) async fn connect(&self, access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
+        let (client, kept) = connected(self.client(access).await?, self.wait()).await?;
+        let asks = client.roster().client(client.access().node()).is_some();
+        if !asks && !client.publisher().finds_retained() {
+            eprintln!("note: {BY_NAME_ALONE}");
+        }
+        Ok((client, kept))
+    }
+
+    /// The same for who wants to know of one query above all.
+    pub(super) async fn connect_about(&self, query: &QueryName) -> Result<(Client, Vec<Notice>), AskFailure> {
+        let client = self.client(self.access()?).await?;
+        client.look_for(query);
+        connected(client, self.wait()).await
+    }
+
+    async fn client(&self, mut access: Access) -> Result<Client, AskFailure> {
         let broker = self.at.locate(&self.told.site, access.roster().site()).await?;
         access.join(broker.clone(), process::asked_to_end()).await?;
-        connected(Client::connect(access, broker)?, self.wait()).await
+        Ok(Client::connect(access, broker)?)
     }
 }
 
@@ -69,9 +91,11 @@ pub(crate) async fn connected(
             Ok(Some(notice)) => kept.push(notice),
         }
     }
+    let named = Instant::now() + BY_NAME;
     while Instant::now() < deadline {
         match timeout(QUIET, client.next()).await {
-            Err(_) => break,
+            Err(_) if client.publisher().finds_retained() || named <= Instant::now() => break,
+            Err(_) => {}
             Ok(None) => return Err(AskFailure::Ended),
             Ok(Some(notice)) => kept.push(notice),
         }

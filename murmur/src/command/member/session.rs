@@ -108,6 +108,9 @@ impl Session {
             vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
         filters.extend(pairs.then(|| topics.spell(&Topic::PairAsk { member: secrets.node.clone() })));
         let (publisher, incoming) = connect(settings, filters);
+        for (_, peer) in roster.peers() {
+            publisher.look(topics.spell(&Topic::CharterProposed { peer: peer.name.clone() }));
+        }
         let mut session = Self {
             members,
             poll: Poll::default(),
@@ -296,6 +299,10 @@ impl Session {
             }
         }
         self.until(LISTEN, |_| false).await?;
+        if !self.publisher.finds_retained() {
+            // What is asked for by name comes later.
+            self.until(LISTEN, |_| false).await?;
+        }
         let now = self.now();
         // Said by whoever made it; here it matters what counts.
         let _ = self.poll.look_again(self.members.register(), now);

@@ -207,7 +207,7 @@ state_dir = \"state/{name}\"
 consent = \"ask\"
 
 [home_assistant]
-# Announces every result to Home Assistant, which then shows it by itself.
+# Announces every result, peer and agent to Home Assistant, which then shows them by itself.
 discovery = true
 
 # A page in the browser: what is computed, and what waits for you to approve or deny it. On this machine it takes no password;
@@ -239,8 +239,8 @@ control = \"{name}.control.toml\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 
-# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see
-# configs/agent-csv.toml and configs/agent-mqtt.toml.
+# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see docs/sensors.md and
+# configs/sensors/.
 [[source]]
 kind = \"simulated\"
 streams = {streams}

@@ -88,7 +88,7 @@ Home Assistant logs in as `{HOME_ASSISTANT}`, with the password in {home_assista
 }
 
 /// A file of the site as a shell takes it.
-fn path(folder: &Path, name: &str) -> String {
+pub(super) fn path(folder: &Path, name: &str) -> String {
     let path = folder.join(name).display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
     if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
