@@ -1,6 +1,7 @@
 //! `murmur bench`
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub(crate) struct Bench {
 enum What {
     /// Measure a peer's log: appending to it, and verifying a long one
     Audit(Log),
+    /// Measure how long messages take while others do harm at the broker, beside a quiet time
+    Door(Door),
     /// Measure functions from the vote to the result, and beside it without messages
     #[command(after_help = FUNCTIONS)]
     Functions(Functions),
@@ -70,6 +73,28 @@ struct Log {
 impl Log {
     fn run(self) -> Result<Outcome, Failure> {
         let report = bench::log(self.entries)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Door {
+    /// How many seconds for the quiet time and for each attack
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Door {
+    fn run(self) -> Result<Outcome, Failure> {
+        let report = block_on(bench::door(Duration::from_secs(self.seconds)))??;
         if self.json {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());
         } else {
@@ -239,6 +264,7 @@ impl Bench {
             What::Audit(log) => log.run(),
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
+            What::Door(door) => door.run(),
             What::Pairing(pairing) => pairing.run(),
             What::Requests(requests) => requests.run(),
             What::Sessions(sessions) => sessions.run(),
