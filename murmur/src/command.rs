@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod asking;
+mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
@@ -104,6 +105,9 @@ pub(crate) enum Failure {
         /// Why.
         error: NameError,
     },
+    /// No certificate was renewed.
+    #[error(transparent)]
+    Renew(#[from] site::RenewError),
     /// A process of a soak could not play its role.
     #[error(transparent)]
     Role(#[from] RoleError),

@@ -151,9 +151,11 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 state_dir: None,
                 head_every: HeadEvery::default().get(),
-                discovery: true,
+                home_assistant: smc_peer::HomeAssistant::default(),
+                homie: false,
                 policy: PolicyOptions::default(),
                 page: None,
             };
@@ -176,11 +178,13 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 control: None,
                 switches: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,
+                rules: BTreeMap::new(),
                 feed,
             };
             let (clock, witness, ended) = (clock.clone(), witness.clone(), self.until(Act::Leaving));
@@ -248,7 +252,9 @@ async fn bind(
 ) -> Result<Broker, StageError> {
     let loopback = listen.address.ip().is_loopback();
     let config = |address| BrokerConfig {
-        listen: address,
+        listen: Some(address),
+        tls: None,
+        websocket: None,
         state_dir: None,
         limits: limits.clone(),
         accounts: accounts.clone(),
@@ -257,6 +263,7 @@ async fn bind(
         tap: tap.clone(),
         members: None,
         announce: None,
+        file: None,
     };
     match Broker::bind(config(listen.address)).await {
         Err(BrokerError::Listen { .. }) if listen.or_free_port => {

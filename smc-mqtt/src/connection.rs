@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
+use smc_core::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 pub use crate::settings::{
@@ -40,6 +41,7 @@ pub use crate::settings::{
 pub use fault::{Fault, Refusal};
 pub(crate) use fuzz::fuzz;
 
+use crate::tls::{Dates, Expiring};
 use driver::Driver;
 use looks::{Looks, Wildcards};
 
@@ -54,8 +56,14 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
     let (looks, names) = mpsc::channel(room);
     let (tell, told) = mpsc::channel(room);
     let (phase, tally) = (watch::Sender::new(Phase::Open), Tally::default());
-    let shared = Arc::new(Shared { phase, tally, settled: Notify::new(), wildcards: Wildcards::default() });
-    let max_packet = settings.max_packet;
+    let shared = Shared {
+        phase,
+        tally,
+        settled: Notify::new(),
+        dates: Arc::default(),
+        wildcards: Wildcards::default(),
+    };
+    let (shared, max_packet) = (Arc::new(shared), settings.max_packet);
     let publisher = Publisher { publishes, looks, shared: shared.clone(), max_packet };
     let driver = Driver::new(settings, subscriptions, shared, (queue, Looks::new(names)), tell);
     tokio::spawn(driver.run());
@@ -178,6 +186,11 @@ impl Publisher {
         }
     }
 
+    /// The certificates of the connection that end soon, or have ended; in the log, too, once a day.
+    pub fn expiring(&self, now: Timestamp) -> Vec<Expiring> {
+        self.shared.dates.look(now)
+    }
+
     /// What this connection did so far.
     pub fn counters(&self) -> Counters {
         self.shared.tally.read()
@@ -298,6 +311,8 @@ struct Shared {
     tally: Tally,
     /// Told whenever a message was acknowledged or given up.
     settled: Notify,
+    /// Until when the certificates of the connection hold.
+    dates: Arc<Dates>,
     wildcards: Wildcards,
 }
 

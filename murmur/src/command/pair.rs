@@ -1,6 +1,6 @@
 //! `murmur pair`: lets a node in that nobody knows, by a code that its owner is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -67,10 +67,11 @@ pub(crate) enum PairFailure {
     TooLong,
 }
 
-/// The key of a node's file that names the site file.
+/// The keys of a node's file that name the site file, and the authority of its broker.
 #[derive(Deserialize)]
 struct NodeFile {
     site: PathBuf,
+    ca: Option<PathBuf>,
 }
 
 impl Pair {
@@ -99,15 +100,18 @@ impl Pair {
         outcome
     }
 
-    /// What the newcomer is sent: the site file as it is here, and how the member list has changed since.
+    /// What the newcomer is sent: the site file and the broker's authority as they are here, and how the member list has changed since.
     fn invitation(&self, session: &Session) -> Result<Invitation, MemberFailure> {
-        let file: NodeFile = load(&self.how.config, &["site"])?;
-        let path = beside(&self.how.config, &file.site);
-        let read = |error| MemberFailure::File { path: path.clone(), error };
+        let file: NodeFile = load(&self.how.config, &["ca", "site"])?;
+        let read = |path: &Path| {
+            let path = beside(&self.how.config, path);
+            std::fs::read_to_string(&path).map_err(|error| MemberFailure::File { path, error })
+        };
         Ok(Invitation {
             name: self.name.clone(),
             invited_as: self.entry.invites_as(),
-            site: std::fs::read_to_string(&path).map_err(read)?,
+            site: read(&file.site)?,
+            ca: file.ca.as_deref().map(read).transpose()?,
             chain: session.members().register().chain(),
         })
     }
@@ -145,11 +149,11 @@ impl Door {
             return Ok(say(&json!({ "code": *code, "name": name, "until": offer.until }).to_string())?);
         }
         Ok(say(&format!(
-            "code {}, good for one node, {TRIES} tries, until {}\non the new machine:  {command} {}    (broker: mqtt://{})\nwaiting for {name} ...",
+            "code {}, good for one node, {TRIES} tries, until {}\non the new machine:  {command} {}    (broker: {})\nwaiting for {name} ...",
             *code,
             offer.until,
             *code,
-            self.session.broker(),
+            self.session.broker().url(),
         ))?)
     }
 

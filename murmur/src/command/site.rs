@@ -1,5 +1,6 @@
 //! `murmur site`
 
+mod authority;
 mod broker;
 mod folder;
 mod init;
@@ -7,6 +8,7 @@ mod names;
 mod password;
 mod plan;
 mod render;
+mod renew;
 mod told;
 
 use std::ffi::OsStr;
@@ -17,6 +19,7 @@ use clap::{Args, Subcommand};
 
 pub(crate) use self::broker::BrokerFailure;
 pub(crate) use self::init::InitError;
+pub(crate) use self::renew::RenewError;
 use super::{Failure, Outcome};
 
 /// `murmur site ...`
@@ -32,6 +35,8 @@ enum Action {
     Broker(broker::Broker),
     /// Make a new site: site.toml, a key file and a configuration file per node
     Init(Box<init::Init>),
+    /// Renew the certificates that `init --tls` made, before they end
+    Renew(renew::Renew),
 }
 
 impl Site {
@@ -39,6 +44,7 @@ impl Site {
         match self.action {
             Action::Broker(broker) => Ok(broker.run()?),
             Action::Init(init) => Ok(init.run()?),
+            Action::Renew(renew) => Ok(renew.run()?),
         }
     }
 }

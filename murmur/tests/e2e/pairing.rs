@@ -12,14 +12,14 @@ use crate::support::programs::Program;
 use crate::support::site::Site;
 
 /// A member that shows a code.
-struct Pairing {
+pub(crate) struct Pairing {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
-    code: String,
+    pub(crate) code: String,
 }
 
 impl Pairing {
-    fn start(site: &Site, arguments: &[&str]) -> Self {
+    pub(crate) fn start(site: &Site, arguments: &[&str]) -> Self {
         let mut command = Program::Murmur.command();
         command.args(["pair", "--json"]).args(arguments);
         command.arg("--config").arg(site.path("peer-1.toml")).env("MURMUR_BROKER", site.url());
@@ -31,7 +31,7 @@ impl Pairing {
     }
 
     /// What it says next.
-    fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
         next(&mut self.said)
     }
 
@@ -56,7 +56,7 @@ fn next(said: &mut impl BufRead) -> Value {
 }
 
 /// What a newcomer's machine does.
-fn newcomer(site: &Site, program: Program, verb: &str, code: &str, folder: &str) -> Output {
+pub(crate) fn newcomer(site: &Site, program: Program, verb: &str, code: &str, folder: &str) -> Output {
     let mut command = program.command();
     command.args([verb, code, "--broker", &site.url(), "--wait", "20s"]);
     command.arg("--into").arg(site.path(folder)).output().unwrap()
@@ -67,13 +67,13 @@ fn stderr(output: &Output) -> String {
 }
 
 #[track_caller]
-fn assert_ends(output: &Output, success: bool, told: &str) {
+pub(crate) fn assert_ends(output: &Output, success: bool, told: &str) {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(output));
     assert!(output.status.success() == success && said.contains(told), "{said}");
 }
 
 /// From when on the member list names who has paired.
-fn effective(outcome: &Value) -> Timestamp {
+pub(crate) fn effective(outcome: &Value) -> Timestamp {
     let effective = outcome["outcome"]["member"]["effective"].as_str();
     effective.unwrap_or_else(|| panic!("{outcome}")).parse().unwrap()
 }

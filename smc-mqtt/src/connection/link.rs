@@ -1,9 +1,11 @@
 //! One connection, from its subscriptions to its end.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -79,6 +81,8 @@ where
     let first_tick = link.subscribe();
     let tick = sleep(first_tick);
     tokio::pin!(tick);
+    // TLS may hold back the end of what was written.
+    let mut unflushed = false;
     loop {
         link.advance()?;
         if link.is_done() {
@@ -91,9 +95,11 @@ where
             read = reader.read_buf(inbox.space()), if waiting.is_empty() => {
                 if read? == 0 { return Err(Fault::Closed) }
             }
-            written = writer.write_buf(&mut outbox.bytes), if encoded => {
-                if written? == 0 { return Err(Fault::Closed) }
-            }
+            written = send(&mut writer, &mut outbox.bytes), if encoded || unflushed => match written? {
+                Sent::Nothing => return Err(Fault::Closed),
+                Sent::Some => unflushed = true,
+                Sent::All => unflushed = false,
+            },
             publish = queue.recv(), if room && !*unfed => match publish {
                 Some(publish) => outbox.send(publish),
                 None => *unfed = true,
@@ -115,6 +121,25 @@ where
     }
     part(link.ends.outbox, writer).await;
     Ok(())
+}
+
+/// What [`send`] achieved.
+enum Sent {
+    /// Everything that was written is on its way.
+    All,
+    /// The connection takes no more.
+    Nothing,
+    /// Some of it was written.
+    Some,
+}
+
+/// Writes what there is, or has what was written be on its way. Loses nothing when dropped.
+async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &mut BytesMut) -> io::Result<Sent> {
+    if bytes.is_empty() {
+        return writer.flush().await.map(|()| Sent::All);
+    }
+    let written = writer.write_buf(bytes).await?;
+    Ok(if written == 0 { Sent::Nothing } else { Sent::Some })
 }
 
 async fn room_for(teller: &Teller, waiting: &VecDeque<Delivery>) {

@@ -7,12 +7,11 @@ use clap::Args;
 use smc_core::name::QueryName;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
-use smc_mqtt::discovery::locate;
 use smc_mqtt::process;
-use smc_mqtt::settings::BrokerAddress;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::AskFailure;
+use crate::command::at::At;
 use crate::command::told::Told;
 
 /// After a silence this long, what the broker had kept has come.
@@ -31,9 +30,8 @@ pub(crate) struct Who {
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Where the broker is; if not given, one that announces the site is looked for
-    #[arg(long, value_name = "ADDRESS")]
-    broker: Option<BrokerAddress>,
+    #[command(flatten)]
+    at: At,
     /// How long to wait for the broker, and for the peers' answers
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
@@ -68,7 +66,7 @@ impl Who {
     }
 
     async fn client(&self, mut access: Access) -> Result<Client, AskFailure> {
-        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        let broker = self.at.locate(&self.told.site, access.roster().site()).await?;
         access.join(broker.clone(), process::asked_to_end()).await?;
         Ok(Client::connect(access, broker)?)
     }

@@ -93,7 +93,7 @@ impl Session {
     async fn connect(config: &Path, pairs: bool) -> Result<Self, MemberFailure> {
         let options = PeerConfig::load(config)?;
         let (secrets, broker, roster) = (options.secrets, options.broker, options.roster);
-        let broker = locate(broker, roster.site()).await?;
+        let broker = locate(broker, options.tls.as_ref(), roster.site()).await?;
         let members = options.members.map(Members::detached);
         let Some(members) = members else { return Err(MemberFailure::NoSuchChange) };
         let topics = Topics::new(roster.site().clone());

@@ -144,11 +144,12 @@ impl Site {
         }
         let listen = self.broker.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut command = Program::Broker.command();
-        command.arg("--config").arg(self.path("broker.toml")).env("MURMUR_LISTEN", listen.to_string());
+        let variable = if self.ca().is_some() { "MURMUR_TLS__LISTEN" } else { "MURMUR_LISTEN" };
+        command.arg("--config").arg(self.path("broker.toml")).env(variable, listen.to_string());
         let mut process = Process::start(BROKER, &mut command, self.log(BROKER));
         let mut line = String::new();
         BufReader::new(process.stdout()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").map(str::parse);
+        let address = line.trim().trim_end_matches(" with TLS").strip_prefix("listening on ").map(str::parse);
         let address = address.unwrap_or_else(|| panic!("{line:?}, {}", process.stderr())).unwrap();
         self.processes.insert(BROKER.to_owned(), process);
         self.use_broker(address);
@@ -179,7 +180,13 @@ impl Site {
 
     /// Where the broker is, as commands take it.
     pub(crate) fn url(&self) -> String {
-        format!("mqtt://{}", self.broker.unwrap())
+        let scheme = if self.ca().is_some() { "mqtts" } else { "mqtt" };
+        format!("{scheme}://{}", self.broker.unwrap())
+    }
+
+    /// The file of the site's own authority, if it was made with TLS.
+    fn ca(&self) -> Option<PathBuf> {
+        Some(self.path("ca.pem")).filter(|path| path.exists())
     }
 
     /// Starts a peer or an agent.
@@ -195,7 +202,7 @@ impl Site {
         let mut command = program.command();
         command.arg("--config").arg(self.path(&format!("{node}.toml")));
         if self.tells {
-            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+            command.env("MURMUR_BROKER", self.url());
         }
         command.envs(environment.iter().copied());
         let process = Process::start(node, &mut command, self.log(node));
@@ -206,8 +213,7 @@ impl Site {
     pub(crate) fn murmur(&self, arguments: &[&str]) -> String {
         let mut command = Program::Murmur.command();
         command.current_dir(self.folder.path()).args(arguments);
-        let output =
-            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap())).output().unwrap();
+        let output = command.env("MURMUR_BROKER", self.url()).output().unwrap();
         let (said, why) =
             (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "murmur {arguments:?}: {said}{why}");
@@ -271,7 +277,7 @@ impl Site {
 
     /// Looks on as `observer`, under the client id `client`.
     pub(crate) fn subscribe(&self, client: &str, filters: &[&str]) -> Subscriber {
-        Subscriber::start(&self.login("observer", client), filters, self.log(client))
+        Subscriber::start_trusting(self.ca(), &self.login("observer", client), filters, self.log(client))
     }
 
     /// Fails if any process panicked; there is no input that may make one.
