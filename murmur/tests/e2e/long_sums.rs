@@ -14,7 +14,7 @@ use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::all_fresh;
 use crate::support::process::Process;
 use crate::support::programs::Program;
-use crate::support::site::{BROKER, Site};
+use crate::support::site::Site;
 use crate::support::wait::PATIENCE;
 
 /// Three parts, for everybody as for one.
@@ -47,7 +47,7 @@ fn federation() -> Site {
 
 /// What peer-3 publishes, except outputs: a broker that holds them back.
 fn hold_outputs_of_peer_3_back(site: &mut Site) {
-    site.process(BROKER).terminate();
+    site.end_broker();
     site.edit("broker.toml", |text| {
         let own = ["peer/+/peer-3", "card/peer-3", "status/peer-3", "result/+", "result/+/part/+"];
         let read = ["share/peer-3/+", "peer/peer-3/+", "card/+", "status/+", "result/+"];
