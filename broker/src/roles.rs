@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use smc_core::name::{NameError, NodeName};
 use smc_mqtt::topic::{
-    HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
+    EVERYTHING, HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
 };
 
 use crate::account::Rules;
@@ -61,7 +61,7 @@ impl Role {
                 (vec![topics.pair_asks()], vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()])
             }
             Self::Peer => peer(topics, &name.parse()?),
-            Self::Reader => (vec![], [topics.everything()].into_iter().chain(topics.discovery()).collect()),
+            Self::Reader => (vec![], reader(topics)),
         };
         let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
             texts.iter().map(|text| text.parse()).collect()
@@ -144,6 +144,12 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
 fn home_assistant(topics: &Topics) -> Filters {
     let subscribe = vec![topics.results(), topics.statuses(), HOME_ASSISTANT_EVERYTHING.to_owned()];
     (vec![HOME_ASSISTANT_STATUS.to_owned()], subscribe)
+}
+
+fn reader(topics: &Topics) -> Vec<String> {
+    // This broker serves one site, so that there is nothing else under it; and nobody has to know the site's name to look.
+    let everything = vec![topics.everything(), EVERYTHING.to_owned()];
+    everything.into_iter().chain(topics.discovery()).collect()
 }
 
 #[cfg(test)]
@@ -289,7 +295,8 @@ mod tests {
     fn the_others_do_not_disturb() {
         let reader = rules(Role::Reader, "reader");
         assert!(reader.publish.is_empty() && subscribes(&reader, "murmur/hq/#"));
-        assert!(!subscribes(&reader, "#"));
+        assert!(subscribes(&reader, "murmur/#") && subscribes(&reader, "murmur/+/result/+"));
+        assert!(!subscribes(&reader, "#") && !subscribes(&reader, "+/#"));
         let assistant = rules(Role::HomeAssistant, "ha");
         assert!(assistant.may_publish("homeassistant/status") && subscribes(&assistant, "homeassistant/#"));
         assert!(!assistant.may_publish("murmur/hq/result/co2-mean"));

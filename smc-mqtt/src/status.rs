@@ -1,5 +1,7 @@
 //! A node's presence: retained, and turned to `offline` by its last will.
 
+mod heard;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smc_core::name::NodeName;
 use smc_core::time::{Timestamp, WindowIndex};
 
+pub use self::heard::{Accused, Heard};
 use crate::settings::Will;
 use crate::tally::Tally;
 use crate::topic::{Topic, Topics};
@@ -27,6 +30,9 @@ pub enum Presence {
 /// reasons would tell gaps from readings.
 #[derive(Debug, Default, Serialize)]
 pub struct Report<'a> {
+    /// The version of its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<&'a str>,
     /// Why it can't write its votes down, which makes it idle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<&'a str>,
@@ -54,7 +60,7 @@ pub struct Report<'a> {
 }
 
 /// How a peer fares, as another one sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fare {
     /// It is not connected.

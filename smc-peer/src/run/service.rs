@@ -421,6 +421,7 @@ impl Service {
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
         let report = Report {
+            program: Some(env!("CARGO_PKG_VERSION")),
             disk: self.trouble(),
             peers: self.reporter.peers(),
             clocks: self.reporter.clocks(),

@@ -225,7 +225,8 @@ fn assert_is_sealed(site: &Site, agent: &str, event: &TapEvent) {
 /// what it noticed.
 fn assert_is_status(status: &Value) {
     let everybodys = ["v", "node", "state", "since"];
-    let peers = ["blamed", "clocks", "disk", "left_out", "own_clock", "peers", "refused", "set_back"];
+    let peers =
+        ["blamed", "clocks", "disk", "left_out", "own_clock", "peers", "program", "refused", "set_back"];
     let agent = status["node"].as_str().unwrap().starts_with("room");
     for key in status.as_object().unwrap().keys() {
         let key = key.as_str();
