@@ -13,6 +13,7 @@ mod demo;
 mod discovery;
 mod home_assistant;
 mod long_sums;
+mod looking;
 mod members;
 mod mine;
 mod mqtt_source;

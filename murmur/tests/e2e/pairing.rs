@@ -11,14 +11,14 @@ use crate::support::programs::Program;
 use crate::support::site::Site;
 
 /// A member that shows a code.
-struct Pairing {
+pub(crate) struct Pairing {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
-    code: String,
+    pub(crate) code: String,
 }
 
 impl Pairing {
-    fn start(site: &Site, arguments: &[&str]) -> Self {
+    pub(crate) fn start(site: &Site, arguments: &[&str]) -> Self {
         let mut command = Program::Murmur.command();
         command.args(["pair", "--json"]).args(arguments);
         command.arg("--config").arg(site.path("peer-1.toml")).env("MURMUR_BROKER", site.url());
@@ -35,7 +35,7 @@ impl Pairing {
     }
 
     /// How it ended, and what it said to people.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
@@ -55,7 +55,7 @@ fn next(said: &mut impl BufRead) -> Value {
 }
 
 /// What a newcomer's machine does.
-fn newcomer(site: &Site, program: Program, verb: &str, code: &str, folder: &str) -> Output {
+pub(crate) fn newcomer(site: &Site, program: Program, verb: &str, code: &str, folder: &str) -> Output {
     let mut command = program.command();
     command.args([verb, code, "--broker", &site.url(), "--wait", "20s"]);
     command.arg("--into").arg(site.path(folder)).output().unwrap()
