@@ -152,6 +152,7 @@ impl Stage {
                 secrets,
                 broker: Some(self.broker()),
                 state_dir: None,
+                run_dir: None,
                 head_every: HeadEvery::default().get(),
                 discovery: true,
                 policy: PolicyOptions::default(),

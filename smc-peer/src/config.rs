@@ -15,8 +15,8 @@ use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 8] =
-    ["audit", "broker", "consent", "home_assistant", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 9] =
+    ["audit", "broker", "consent", "home_assistant", "keys", "node", "run_dir", "site", "state_dir"];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +33,9 @@ pub struct PeerConfig {
     pub broker: Option<BrokerAddress>,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
+    /// Where what need not outlive the machine is kept instead: the shares of open windows, the newest entries of the log.
+    #[serde(default)]
+    pub run_dir: Option<PathBuf>,
     /// How the log is kept.
     #[serde(default)]
     pub audit: AuditConfig,
@@ -131,6 +134,7 @@ impl PeerConfig {
             secrets: membership.secrets,
             broker: config.broker,
             state_dir: Some(beside(path, &config.state_dir)),
+            run_dir: config.run_dir.map(|folder| beside(path, &folder)),
             head_every: config.audit.head_every.get(),
             discovery: config.home_assistant.discovery,
             page: config.page,

@@ -55,6 +55,9 @@ pub struct PeerOptions {
     pub broker: Option<BrokerAddress>,
     /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
+    /// Where inputs are kept and the log's entries since its last head, which need not outlive the machine; with all else if
+    /// left out.
+    pub run_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
     pub head_every: Duration,
     /// Whether results announce themselves to Home Assistant.

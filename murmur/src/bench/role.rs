@@ -142,6 +142,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         roster: cast.roster,
         broker: Some(address(setup)?),
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        run_dir: None,
         head_every: HeadEvery::default().get(),
         discovery: false,
         policy: asking::policy(setup),
