@@ -1,11 +1,12 @@
 //! `murmur bench`. `functions`: what each function takes from the vote to the result. `requests`: from a request to the peers'
-//! decisions. `sessions`: what many queries cost a peer. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
+//! decisions. `footprint`: what the programs hold and what a peer writes. `sessions`: what many queries cost a peer. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
 mod asking;
 mod audit;
 mod child;
 mod figures;
+mod footprint;
 mod functions;
 mod pairing;
 mod phase;
@@ -33,6 +34,7 @@ use self::child::Child;
 pub(crate) use self::child::ChildError;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
+pub(crate) use self::footprint::{Options as FootprintOptions, footprint};
 pub(crate) use self::functions::{USUAL, functions};
 pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
@@ -57,6 +59,8 @@ pub(crate) enum BenchError {
     Interrupted,
     #[error("a folder for the peers' stores could not be made: {0}")]
     Folder(std::io::Error),
+    #[error("the site could not be measured: {0}")]
+    Footprint(String),
     #[error(transparent)]
     Log(Box<AuditError>),
     #[error("nobody could pair: {0}")]
