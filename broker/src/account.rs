@@ -29,6 +29,8 @@ impl Account {
 pub struct Rules {
     /// Topics that it may publish to.
     pub publish: Vec<Filter>,
+    /// Topics, among those, on which nothing may be retained: what is soon of no use to anybody, such as a share.
+    pub fleeting: Vec<Filter>,
     /// Filters that it may subscribe, or any filter that one of them covers.
     pub subscribe: Vec<Filter>,
 }
@@ -37,6 +39,11 @@ impl Rules {
     /// Whether a message on `topic` is taken from the account.
     pub fn may_publish(&self, topic: &str) -> bool {
         self.publish.iter().any(|filter| filter.matches(topic))
+    }
+
+    /// Whether the broker keeps a message on `topic` for those who come later, if the account may publish it at all.
+    pub fn may_retain(&self, topic: &str) -> bool {
+        !self.fleeting.iter().any(|filter| filter.matches(topic))
     }
 
     /// Whether the account may see everything that `filter` matches.

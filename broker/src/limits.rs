@@ -61,7 +61,7 @@ impl Default for Limits {
             publish_rate: 50_000,
             publish_burst: 50_000,
             subscriptions: 64,
-            topics_per_account: 4_096,
+            topics_per_account: 8_192,
             queue_messages: 65_536,
             queue_bytes: 32 << 20,
             inflight: 512,

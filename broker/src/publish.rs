@@ -94,6 +94,9 @@ impl Publisher {
     fn verdict(&mut self, shared: &Shared, client: &Client, publish: &Publish<'_>) -> u8 {
         match self.permission(shared, client, publish.topic) {
             reason::SUCCESS if publish.retain && !publish.payload.is_empty() => {
+                if !client.account.rules.may_retain(publish.topic) {
+                    return reason::NOT_AUTHORIZED;
+                }
                 let kept = shared.retained.has_room_for(&client.account.name, publish.topic);
                 if kept { reason::SUCCESS } else { reason::QUOTA_EXCEEDED }
             }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use smc_core::name::{NameError, NodeName};
+use smc_mqtt::homie::HOMIE_EVERYTHING;
 use smc_mqtt::topic::{
     HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
 };
@@ -61,12 +62,30 @@ impl Role {
                 (vec![topics.pair_asks()], vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()])
             }
             Self::Peer => peer(topics, &name.parse()?),
-            Self::Reader => (vec![], [topics.everything()].into_iter().chain(topics.discovery()).collect()),
+            Self::Reader => {
+                let ours = [topics.everything(), topics.homie().everything()];
+                (vec![], ours.into_iter().chain(topics.discovery()).collect())
+            }
         };
         let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
             texts.iter().map(|text| text.parse()).collect()
         };
-        Ok(Rules { publish: filters(publish)?, subscribe: filters(subscribe)? })
+        let fleeting = filters(self.fleeting(topics, name)?)?;
+        Ok(Rules { publish: filters(publish)?, fleeting, subscribe: filters(subscribe)? })
+    }
+
+    /// What an account of the role may publish and not have retained.
+    fn fleeting(self, topics: &Topics, name: &str) -> Result<Vec<String>, NameError> {
+        Ok(match self {
+            Self::Agent => vec![topics.share_outbox(&name.parse()?)],
+            Self::Newcomer => vec![topics.pair_asks()],
+            Self::Peer => {
+                let own: NodeName = name.parse()?;
+                let messages = topics.peer_outbox(&own);
+                vec![messages, topics.result_parts(), topics.spell(&Topic::PairAnswer { member: own })]
+            }
+            Self::Client | Self::Device | Self::HomeAssistant | Self::Reader => vec![],
+        })
     }
 }
 
@@ -120,9 +139,11 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.spell(&Topic::Status { node: own.clone() }),
         topics.results(),
         topics.result_parts(),
+        topics.result_states(),
+        topics.homie().everything(),
     ];
     publish.extend(topics.discovery());
-    let subscribe = vec![
+    let mut subscribe = vec![
         topics.share_inbox(own),
         topics.peer_inbox(own),
         topics.heads(),
@@ -138,11 +159,19 @@ fn peer(topics: &Topics, own: &NodeName) -> Filters {
         topics.results(),
         HOME_ASSISTANT_STATUS.to_owned(),
     ];
+    // What it announces may be there already, or be there in vain.
+    subscribe.extend(topics.discovery());
     (publish, subscribe)
 }
 
 fn home_assistant(topics: &Topics) -> Filters {
-    let subscribe = vec![topics.results(), topics.statuses(), HOME_ASSISTANT_EVERYTHING.to_owned()];
+    let subscribe = vec![
+        topics.results(),
+        topics.result_states(),
+        topics.statuses(),
+        HOME_ASSISTANT_EVERYTHING.to_owned(),
+        HOMIE_EVERYTHING.to_owned(),
+    ];
     (vec![HOME_ASSISTANT_STATUS.to_owned()], subscribe)
 }
 
@@ -166,10 +195,27 @@ mod tests {
         assert!(!agent.may_publish("murmur/hq/share/tenant/room-102"));
         assert!(!agent.may_publish("murmur/hq/result/co2-mean"));
         assert!(!agent.may_publish("murmur/hq/result/gradient/part/0"));
+        assert!(!agent.may_publish("murmur/hq/result/co2-mean/state"));
         assert!(!agent.may_publish("murmur/other/share/tenant/room-101"));
         assert!(subscribes(&agent, "murmur/hq/charter") && !agent.may_publish("murmur/hq/charter"));
         assert!(subscribes(&agent, "murmur/hq/card/+") && subscribes(&agent, "murmur/hq/card/tenant"));
         assert!(!subscribes(&agent, "murmur/hq/share/#") && !subscribes(&agent, "#"));
+    }
+
+    #[test]
+    fn what_is_of_use_for_a_moment_is_not_retained() {
+        for (role, name, topic) in [
+            (Role::Agent, "room-101", "share/tenant/room-101"),
+            (Role::Newcomer, "newcomer", "pair/ask/tenant"),
+            (Role::Peer, "tenant", "peer/landlord/tenant"),
+            (Role::Peer, "tenant", "pair/answer/tenant"),
+            (Role::Peer, "tenant", "result/gradient/part/0"),
+        ] {
+            let (rules, topic) = (rules(role, name), format!("murmur/hq/{topic}"));
+            assert!(rules.may_publish(&topic) && !rules.may_retain(&topic), "{topic}");
+        }
+        assert!(rules(Role::Agent, "room-101").may_retain("murmur/hq/status/room-101"));
+        assert!(rules(Role::Peer, "tenant").may_retain("murmur/hq/result/gradient"));
     }
 
     #[test]
@@ -266,6 +312,9 @@ mod tests {
         assert!(peer.may_publish("murmur/hq/result/co2-mean"));
         assert!(peer.may_publish("murmur/hq/result/gradient/part/40"));
         assert!(!peer.may_publish("murmur/hq/result/gradient/part/40/more"));
+        assert!(peer.may_publish("murmur/hq/result/co2-mean/state"));
+        assert!(peer.may_publish("homie/murmur-hq/co2-mean/value/$unit"));
+        assert!(!peer.may_publish("homie/murmur-lab/$state") && !peer.may_publish("homie/lamp/$state"));
         assert!(peer.may_publish("homeassistant/sensor/murmur_hq/co2-mean/config"));
         assert!(peer.may_publish("homeassistant/binary_sensor/murmur_hq/co2-any-above/config"));
         assert!(!peer.may_publish("homeassistant/switch/murmur_hq/co2-mean/config"));
@@ -293,6 +342,8 @@ mod tests {
         let assistant = rules(Role::HomeAssistant, "ha");
         assert!(assistant.may_publish("homeassistant/status") && subscribes(&assistant, "homeassistant/#"));
         assert!(!assistant.may_publish("murmur/hq/result/co2-mean"));
+        assert!(subscribes(&assistant, "murmur/hq/result/+/state") && subscribes(&assistant, "homie/#"));
+        assert!(!assistant.may_publish("homie/murmur-hq/$state"));
         assert!(!subscribes(&assistant, "murmur/hq/#"));
         let device = rules(Role::Device, "zigbee2mqtt");
         assert!(device.publish.is_empty() && device.subscribe.is_empty());

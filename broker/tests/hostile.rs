@@ -205,6 +205,29 @@ async fn version_5_is_told_why_a_publish_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retained_share_is_refused_be_it_a_message_or_a_will() {
+    let broker = TestBroker::start().await;
+    let mut raw = Raw::login(broker.address, "agent", "agent");
+    let retained = |topic: &str, id: u8| packet(0x33, &[&text(topic)[..], &[0, id], b"kept"].concat());
+    for (topic, id) in [("share/peer/agent", 1), ("status/agent", 2)] {
+        raw.send(&retained(topic, id));
+        assert_eq!(raw.read(4), [0x40, 2, 0, id]);
+    }
+    let counters = broker.counters.snapshot();
+    assert_eq!((counters.refused_publishes, counters.retained), (1, 1));
+    let mut will = connect(4, "agent", "agent", Some(("share/peer/agent", "kept")));
+    will[9] |= 0x20;
+    let mut second = Raw::connect(broker.address);
+    second.send(&will);
+    assert_eq!(second.read_to_close(), [0x20, 2, 0, 5]);
+    let mut reader = broker.client("reader").await;
+    reader.subscribe("share/#").await;
+    reader.subscribe("status/#").await;
+    let first = reader.next().await;
+    assert_eq!((first.topic.as_str(), first.retain), ("status/agent", true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forged_will_is_denied() {
     let broker = TestBroker::start().await;
     for (level, answer) in [(4, &[0x20, 2, 0, 5][..]), (5, &[0x20, 3, 0, 0x87, 0])] {

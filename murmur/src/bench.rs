@@ -1,10 +1,11 @@
 //! `murmur bench`. `functions`: what each function takes from the vote to the result. `requests`: from a request to the peers'
-//! decisions. `footprint`: what the programs hold and what a peer writes. `sessions`: what many queries cost a peer. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
+//! decisions. `footprint`: what the programs hold and what a peer writes. `sessions`: what many queries cost a peer. `door`: other clients while some do harm. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
 mod asking;
 mod audit;
 mod child;
+mod door;
 mod figures;
 mod footprint;
 mod functions;
@@ -32,6 +33,7 @@ pub(crate) use self::audit::log;
 pub(crate) use self::audit::{a_long_log, a_setup};
 use self::child::Child;
 pub(crate) use self::child::ChildError;
+pub(crate) use self::door::door;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
 pub(crate) use self::footprint::{Options as FootprintOptions, footprint};

@@ -113,7 +113,7 @@ impl Command {
             Self::Queries(queries) => queries.run(),
             Self::Results(results) => results.run(),
             Self::Resume(order) => order.run(Verb::Resume),
-            Self::Site(site) => Ok(site.run()?),
+            Self::Site(site) => site.run(),
             Self::Soak(soak) => soak.run(),
             Self::Verify(verify) => Ok(verify.run()?),
             Self::Watch(watch) => watch.run(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod asking;
+mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
@@ -66,6 +67,9 @@ pub(crate) enum Failure {
     /// The measurement failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// No broker's configuration was written.
+    #[error(transparent)]
+    Broker(#[from] site::BrokerFailure),
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -101,6 +105,9 @@ pub(crate) enum Failure {
         /// Why.
         error: NameError,
     },
+    /// No certificate was renewed.
+    #[error(transparent)]
+    Renew(#[from] site::RenewError),
     /// A process of a soak could not play its role.
     #[error(transparent)]
     Role(#[from] RoleError),

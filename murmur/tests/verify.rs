@@ -113,7 +113,9 @@ fn a_good_result_is_told_with_its_signers() {
 fn results_come_as_mosquitto_sub_prints_them() {
     let site = Site::new();
     let ok = site.signed();
-    let lines = format!("murmur/hq/result/co2-mean {ok}\n\n{ok}\r\n");
+    // The bare values that stand beside results are signed by nobody, and are no results.
+    let bare = "murmur/hq/result/co2-mean/state 844.17\nmurmur/hq/result/co2-mean/state (null)\n";
+    let lines = format!("murmur/hq/result/co2-mean {ok}\n{bare}\n{ok}\r\n");
     fs::write(site.folder.path().join("results.jsonl"), &lines).unwrap();
     let run = murmur(site.folder.path(), &["verify", "results.jsonl", "--site", "hq/site.toml"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, "2 ok, 0 refused\n"));

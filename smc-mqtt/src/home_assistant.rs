@@ -13,12 +13,19 @@ pub struct Device {
     name: String,
     manufacturer: &'static str,
     model: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via_device: Option<String>,
 }
 
 impl Device {
     /// The device that is told apart by `identifier`.
     pub fn new(identifier: String, name: String, model: &'static str) -> Self {
-        Self { identifiers: [identifier], name, manufacturer: "Murmuration", model }
+        Self { identifiers: [identifier], name, manufacturer: "Murmuration", model, via_device: None }
+    }
+
+    /// One that belongs to the device that is told apart by `identifier`.
+    pub fn via(self, identifier: String) -> Self {
+        Self { via_device: Some(identifier), ..self }
     }
 }
 
@@ -35,9 +42,17 @@ impl Default for Origin {
     }
 }
 
-/// What Home Assistant is to call an entity in its own id: lower case, digits and underscores.
+/// What Home Assistant is to call an entity in its own id: lower case, digits and underscores, no two of which follow each
+/// other.
 pub fn entity_id(component: &str, unique_id: &str) -> String {
-    format!("{component}.{}", unique_id.to_lowercase().replace('-', "_"))
+    let lower = unique_id.to_lowercase().replace('-', "_");
+    let words: Vec<_> = lower.split('_').filter(|word| !word.is_empty()).collect();
+    format!("{component}.{}", words.join("_"))
+}
+
+/// What the device of a node is told apart by: its switches and what it tells of itself are one device.
+pub fn node_device(site: &SiteName, node: &NodeName) -> String {
+    format!("{ROOT}_{site}_{node}")
 }
 
 /// The topics of one agent's switches, at its owner's own broker.
@@ -85,7 +100,7 @@ impl SwitchTopics {
 
     /// What the agent's device is told apart by.
     pub fn device(&self) -> String {
-        format!("{ROOT}_{}_{}", self.site, self.agent)
+        node_device(&self.site, &self.agent)
     }
 
     fn root(&self) -> String {
@@ -105,5 +120,6 @@ mod tests {
             assert_eq!(topics.commanded(other), None, "{other}");
         }
         assert_eq!(entity_id("switch", "murmur_hq_Room-1_sharing"), "switch.murmur_hq_room_1_sharing");
+        assert_eq!(entity_id("sensor", "murmur_hq__outcome_co2--mean"), "sensor.murmur_hq_outcome_co2_mean");
     }
 }

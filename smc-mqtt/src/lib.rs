@@ -11,6 +11,7 @@ pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod home_assistant;
+pub mod homie;
 pub mod joining;
 pub mod members;
 pub mod newcomer;
@@ -21,4 +22,5 @@ pub mod process;
 pub mod settings;
 pub mod status;
 pub mod tally;
+pub mod tls;
 pub mod topic;

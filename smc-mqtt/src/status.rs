@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use smc_core::digest::Digest;
 use smc_core::name::NodeName;
 use smc_core::time::{Timestamp, WindowIndex};
 
 use crate::settings::Will;
 use crate::tally::Tally;
+use crate::tls::Expiring;
 use crate::topic::{Topic, Topics};
 
 /// Whether a node is there.
@@ -27,6 +29,12 @@ pub enum Presence {
 /// reasons would tell gaps from readings.
 #[derive(Debug, Default, Serialize)]
 pub struct Report<'a> {
+    /// The newest window that it took part in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_window: Option<LastWindow>,
+    /// What it lets appear in Home Assistant, in a digest; nothing if it shows nothing there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announces: Option<Digest>,
     /// Why it can't write its votes down, which makes it idle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<&'a str>,
@@ -42,6 +50,9 @@ pub struct Report<'a> {
     /// How many seconds the machine's clock was set back and not yet caught up with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_back: Option<f64>,
+    /// The certificates that end soon, or have ended, of its connection to the broker.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub certificates: &'a [Expiring],
     /// What it refused or dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<&'a Tally>,
@@ -51,6 +62,15 @@ pub struct Report<'a> {
     /// Who did what an honest node doesn't.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blamed: Vec<Blamed<'a>>,
+}
+
+/// A window that a peer took part in, as far as anybody may know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastWindow {
+    /// The first instant after it, RFC 3339.
+    pub end: String,
+    /// How many agents the largest cohort had of those that were agreed on.
+    pub cohort: u32,
 }
 
 /// How a peer fares, as another one sees it.
@@ -95,6 +115,8 @@ struct Status<'a> {
 #[derive(Deserialize)]
 struct State {
     state: Presence,
+    #[serde(default)]
+    announces: Option<Digest>,
 }
 
 /// Tells of `node` that it is connected since `since`, and what it has to tell.
@@ -115,7 +137,12 @@ pub fn will(topics: &Topics, node: &NodeName) -> Will {
 
 /// The state that a status tells of; none if it is no status.
 pub fn presence(json: &[u8]) -> Option<Presence> {
-    serde_json::from_slice(json).ok().map(|State { state }| state)
+    serde_json::from_slice(json).ok().map(|State { state, .. }| state)
+}
+
+/// What a peer says in its status that it lets appear in Home Assistant.
+pub fn announces(json: &[u8]) -> Option<Digest> {
+    serde_json::from_slice(json).ok().and_then(|State { announces, .. }| announces)
 }
 
 /// A status always has a text form.
@@ -144,16 +171,28 @@ mod tests {
         let json = online(&node, Timestamp::from_secs(0), &report);
         assert!(json.ends_with(br#","disk":"full","left_out":["room-4"]}"#), "{json:?}");
         assert_eq!(presence(&json), Some(Presence::Idle));
+        let (digest, end) = (Digest([7; 32]), "2026-01-01T12:00:00Z".to_owned());
+        let last_window = Some(LastWindow { end, cohort: 12 });
+        let report = Report { last_window, announces: Some(digest), ..Report::default() };
+        let json = online(&node, Timestamp::from_secs(0), &report);
+        let told = br#","last_window":{"end":"2026-01-01T12:00:00Z","cohort":12},"announces":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#;
+        assert!(json.ends_with(told), "{json:?}");
+        assert_eq!((presence(&json), announces(&json)), (Some(Presence::Online), Some(digest)));
+        assert_eq!(announces(&offline(&node)), None);
         let other = "peer-2".parse().unwrap();
         let window = Some(WindowIndex(7));
         let report = Report {
             peers: BTreeMap::from([(&other, Fare::Slow)]),
             clocks: BTreeMap::from([(&other, -180.5)]),
             blamed: vec![Blamed { node: &other, reason: "two_faced", count: 2, window }],
+            certificates: &[Expiring {
+                certificate: "broker".to_owned(),
+                not_after: Timestamp::from_secs(0),
+            }],
             ..Report::default()
         };
         let json = online(&node, Timestamp::from_secs(0), &report);
-        let told = r#","peers":{"peer-2":"slow"},"clocks":{"peer-2":-180.5},"blamed":[{"node":"peer-2","reason":"two_faced","count":2,"window":7}]}"#;
+        let told = r#","peers":{"peer-2":"slow"},"clocks":{"peer-2":-180.5},"certificates":[{"certificate":"broker","not_after":"1970-01-01T00:00:00Z"}],"blamed":[{"node":"peer-2","reason":"two_faced","count":2,"window":7}]}"#;
         assert!(json.ends_with(told.as_bytes()), "{json:?}");
         assert_eq!(presence(&offline(&node)), Some(Presence::Offline));
         assert_eq!(presence(b"{}"), None);

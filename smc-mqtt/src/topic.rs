@@ -1,9 +1,14 @@
 //! Every topic of the system, as a type and as text. `topics.md` is the normative description.
 
+mod entity;
+
 use std::fmt;
 use std::str::{FromStr, Split};
 
 use smc_core::name::{NodeName, QueryName, SiteName};
+
+pub use self::entity::{Component, Diagnostic, Entity};
+use crate::homie::HomieTopics;
 
 /// What all topics of ours begin with.
 pub const ROOT: &str = "murmur";
@@ -52,12 +57,12 @@ pub enum Topic {
         /// About what.
         query: QueryName,
     },
-    /// `homeassistant/<component>/murmur_<site>/<query>/config`: Home Assistant's discovery of a query's result.
+    /// `homeassistant/<component>/murmur_<site>/<entity>/config`: Home Assistant's discovery.
     Discovery {
-        /// What kind of entity it is.
+        /// What Home Assistant makes of it.
         component: Component,
-        /// Whose entity is described.
-        query: QueryName,
+        /// What it is about.
+        entity: Entity,
     },
     /// `murmur/<site>/introduction/<node>`: which program an agent or a client runs, signed.
     Introduction {
@@ -119,6 +124,11 @@ pub enum Topic {
         /// Which part, from 0.
         part: u16,
     },
+    /// `murmur/<site>/result/<query>/state`: the newest value and nothing else, for programs that take no JSON apart.
+    ResultState {
+        /// What was asked.
+        query: QueryName,
+    },
     /// `murmur/<site>/share/<peer>/<agent>`: an agent's sealed shares for one peer.
     Share {
         /// Who can open it.
@@ -131,28 +141,6 @@ pub enum Topic {
         /// Whose status it is.
         node: NodeName,
     },
-}
-
-/// What Home Assistant makes of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Component {
-    /// Yes or no.
-    BinarySensor,
-    /// Anything else.
-    Sensor,
-}
-
-impl Component {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::BinarySensor, Self::Sensor];
-
-    /// Home Assistant's name for it: in topics, and before the dot of an entity's id.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BinarySensor => "binary_sensor",
-            Self::Sensor => "sensor",
-        }
-    }
 }
 
 /// A topic that is none of this site's.
@@ -182,9 +170,7 @@ impl Topics {
             Topic::CharterProposed { peer } => format!("{ROOT}/{site}/charter/proposed/{peer}"),
             Topic::Control { agent } => format!("{ROOT}/{site}/control/{agent}"),
             Topic::Decision { peer, query } => format!("{ROOT}/{site}/decision/{peer}/{query}"),
-            Topic::Discovery { component, query } => {
-                format!("homeassistant/{}/{ROOT}_{site}/{query}/config", component.name())
-            }
+            Topic::Discovery { component, entity } => entity::spell(site, *component, entity),
             Topic::Introduction { node } => format!("{ROOT}/{site}/introduction/{node}"),
             Topic::Operator { peer } => format!("{ROOT}/{site}/operator/{peer}"),
             Topic::Output { to, from, query } => format!("{ROOT}/{site}/output/{to}/{from}/{query}"),
@@ -195,6 +181,7 @@ impl Topics {
             Topic::Request { client, query } => format!("{ROOT}/{site}/request/{client}/{query}"),
             Topic::Result { query } => format!("{ROOT}/{site}/result/{query}"),
             Topic::ResultPart { query, part } => format!("{ROOT}/{site}/result/{query}/part/{part}"),
+            Topic::ResultState { query } => format!("{ROOT}/{site}/result/{query}/state"),
             Topic::Share { to, from } => format!("{ROOT}/{site}/share/{to}/{from}"),
             Topic::Status { node } => format!("{ROOT}/{site}/status/{node}"),
         }
@@ -232,16 +219,7 @@ impl Topics {
                     _ => return Err(ForeignTopic),
                 }
             }
-            "homeassistant" => {
-                let component = level()?;
-                let component = Component::ALL.into_iter().find(|known| known.name() == component);
-                let site = level()?.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('_'));
-                let query = name(level()?)?;
-                if site != Some(self.site.as_str()) || level()? != "config" {
-                    return Err(ForeignTopic);
-                }
-                Topic::Discovery { component: component.ok_or(ForeignTopic)?, query }
-            }
+            "homeassistant" => return entity::parse(&self.site, levels),
             _ => return Err(ForeignTopic),
         };
         if levels.next().is_some() { Err(ForeignTopic) } else { Ok(topic) }
@@ -278,6 +256,11 @@ impl Topics {
             format!("homeassistant/{}/{ROOT}_{}/+/config", component.name(), self.site)
         };
         Component::ALL.into_iter().map(filter)
+    }
+
+    /// The topics of the site by the Homie convention.
+    pub fn homie(&self) -> HomieTopics {
+        HomieTopics::new(&self.site)
     }
 
     /// What all peers' logs came to.
@@ -341,6 +324,11 @@ impl Topics {
         format!("{ROOT}/{}/result/#", self.site)
     }
 
+    /// The bare values of all results.
+    pub fn result_states(&self) -> String {
+        format!("{ROOT}/{}/result/+/state", self.site)
+    }
+
     /// Shares that agents sealed for the peer `to`.
     pub fn share_inbox(&self, to: &NodeName) -> String {
         format!("{ROOT}/{}/share/{to}/+", self.site)
@@ -382,6 +370,7 @@ fn result(mut levels: Split<'_, char>) -> Result<Topic, ForeignTopic> {
     match (levels.next(), levels.next(), levels.next()) {
         (None, ..) => Ok(Topic::Result { query }),
         (Some("part"), Some(part), None) => Ok(Topic::ResultPart { query, part: number(part)? }),
+        (Some("state"), None, _) => Ok(Topic::ResultState { query }),
         _ => Err(ForeignTopic),
     }
 }
@@ -415,6 +404,7 @@ mod tests {
         let node: NodeName = "tenant".parse().unwrap();
         let from: NodeName = "room-101".parse().unwrap();
         let query: QueryName = "co2-mean".parse().unwrap();
+        let discovery = |component, entity| Topic::Discovery { component, entity };
         let all = [
             Topic::Audit { peer: node.clone() },
             Topic::Card { node: node.clone() },
@@ -422,8 +412,11 @@ mod tests {
             Topic::CharterProposed { peer: node.clone() },
             Topic::Control { agent: node.clone() },
             Topic::Decision { peer: node.clone(), query: query.clone() },
-            Topic::Discovery { component: Component::BinarySensor, query: query.clone() },
-            Topic::Discovery { component: Component::Sensor, query: query.clone() },
+            discovery(Component::BinarySensor, Entity::Result(query.clone())),
+            discovery(Component::Device, Entity::Node(node.clone())),
+            discovery(Component::Device, Entity::Result(query.clone())),
+            discovery(Component::Sensor, Entity::Diagnostic(Diagnostic::Window, node.clone())),
+            discovery(Component::Sensor, Entity::Outcome(query.clone())),
             Topic::Introduction { node: node.clone() },
             Topic::Operator { peer: node.clone() },
             Topic::Output { to: node.clone(), from: from.clone(), query: query.clone() },
@@ -434,7 +427,8 @@ mod tests {
             Topic::Request { client: node.clone(), query: query.clone() },
             Topic::Result { query: query.clone() },
             Topic::ResultPart { query: query.clone(), part: 0 },
-            Topic::ResultPart { query, part: 40 },
+            Topic::ResultPart { query: query.clone(), part: 40 },
+            Topic::ResultState { query },
             Topic::Share { to: node.clone(), from },
             Topic::Status { node },
         ];
@@ -471,6 +465,11 @@ mod tests {
             "murmur/hq/result/a/part/65536",
             "murmur/hq/result/a/part/1/2",
             "murmur/hq/result/a/whole/1",
+            "murmur/hq/result/a/state/1",
+            "homeassistant/sensor/murmur_hq/_a/config",
+            "homeassistant/sensor/murmur_hq/_outcome_/config",
+            "homeassistant/sensor/murmur_hq/_mood_a/config",
+            "homeassistant/sensor/murmur_hq/a/config/b",
             "homeassistant/sensor/murmur_hq/a/state",
             "homeassistant/switch/murmur_hq/a/config",
             "\u{e9}/hq",

@@ -21,7 +21,7 @@ use smc_core::pairing::{Answer, Ask, Offer};
 use smc_core::request::{Cancellation, Decision, Request, Verdict};
 use smc_core::result::{PartDocument, SignedResult};
 use smc_mqtt::status::presence;
-use smc_mqtt::topic::{Component, HOME_ASSISTANT_STATUS, Topic, Topics};
+use smc_mqtt::topic::{Component, Diagnostic, Entity, HOME_ASSISTANT_STATUS, Topic, Topics};
 
 const PAGE: &str = include_str!("../../topics.md");
 /// The site of the page's examples.
@@ -36,7 +36,18 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::CharterProposed { .. } => "murmur/<site>/charter/proposed/<peer>",
         Topic::Control { .. } => "murmur/<site>/control/<agent>",
         Topic::Decision { .. } => "murmur/<site>/decision/<peer>/<query>",
-        Topic::Discovery { .. } => "homeassistant/<component>/murmur_<site>/<query>/config",
+        Topic::Discovery { entity: Entity::Diagnostic(..), .. } => {
+            "homeassistant/<component>/murmur_<site>/_<diagnostic>_<node>/config"
+        }
+        Topic::Discovery { entity: Entity::Node(_), .. } => {
+            "homeassistant/device/murmur_<site>/_node_<node>/config"
+        }
+        Topic::Discovery { entity: Entity::Outcome(_), .. } => {
+            "homeassistant/sensor/murmur_<site>/_outcome_<query>/config"
+        }
+        Topic::Discovery { entity: Entity::Result(_), .. } => {
+            "homeassistant/<component>/murmur_<site>/<query>/config"
+        }
         Topic::Introduction { .. } => "murmur/<site>/introduction/<node>",
         Topic::Operator { .. } => "murmur/<site>/operator/<peer>",
         Topic::Output { .. } => "murmur/<site>/output/<to>/<from>/<query>",
@@ -47,6 +58,7 @@ fn pattern(topic: &Topic) -> &'static str {
         Topic::Request { .. } => "murmur/<site>/request/<client>/<query>",
         Topic::Result { .. } => "murmur/<site>/result/<query>",
         Topic::ResultPart { .. } => "murmur/<site>/result/<query>/part/<part>",
+        Topic::ResultState { .. } => "murmur/<site>/result/<query>/state",
         Topic::Share { .. } => "murmur/<site>/share/<peer>/<agent>",
         Topic::Status { .. } => "murmur/<site>/status/<node>",
     }
@@ -61,10 +73,11 @@ fn component(topic: &Topic) -> &'static str {
 }
 
 /// One of every topic.
-fn all() -> [Topic; 20] {
+fn all() -> [Topic; 25] {
     let node = || "peer-1".parse().unwrap();
     let from = || "room-101".parse().unwrap();
     let query = || "co2-mean".parse().unwrap();
+    let discovery = |component, entity| Topic::Discovery { component, entity };
     [
         Topic::Audit { peer: node() },
         Topic::Card { node: node() },
@@ -72,8 +85,12 @@ fn all() -> [Topic; 20] {
         Topic::CharterProposed { peer: node() },
         Topic::Control { agent: from() },
         Topic::Decision { peer: node(), query: query() },
-        Topic::Discovery { component: Component::BinarySensor, query: query() },
-        Topic::Discovery { component: Component::Sensor, query: query() },
+        discovery(Component::BinarySensor, Entity::Result(query())),
+        discovery(Component::Device, Entity::Result(query())),
+        discovery(Component::Device, Entity::Node(node())),
+        discovery(Component::Sensor, Entity::Result(query())),
+        discovery(Component::Sensor, Entity::Diagnostic(Diagnostic::Window, node())),
+        discovery(Component::Sensor, Entity::Outcome(query())),
         Topic::Introduction { node: node() },
         Topic::Operator { peer: node() },
         Topic::Output { to: node(), from: from(), query: query() },
@@ -84,6 +101,7 @@ fn all() -> [Topic; 20] {
         Topic::Request { client: "display".parse().unwrap(), query: query() },
         Topic::Result { query: query() },
         Topic::ResultPart { query: query(), part: 7 },
+        Topic::ResultState { query: query() },
         Topic::Share { to: node(), from: from() },
         Topic::Status { node: node() },
     ]
@@ -155,6 +173,7 @@ fn a_described_topic_is_spelled_and_parsed_as_described() {
             ("<query>", "co2-mean"),
             ("<part>", "7"),
             ("<component>", component(&topic)),
+            ("<diagnostic>", Diagnostic::Window.name()),
         ];
         let filled =
             placeholders.iter().fold(pattern(&topic).to_owned(), |text, (from, to)| text.replace(from, to));

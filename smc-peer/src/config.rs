@@ -6,17 +6,32 @@ use std::time::Duration;
 use serde::Deserialize;
 use smc_core::name::NodeName;
 use smc_core::roster::Span;
-use smc_mqtt::config::{ConfigError, Membership, beside, load};
+use smc_mqtt::config::{ConfigError, Membership, beside, broker, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::TlsFiles;
 use smc_policy::{Budgets, PolicySettings};
 
+use crate::discovery::HomeAssistant;
 use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 9] =
-    ["audit", "broker", "consent", "home_assistant", "keys", "node", "run_dir", "site", "state_dir"];
+const OVERRIDABLE: [&str; 13] = [
+    "audit",
+    "broker",
+    "ca",
+    "certificate",
+    "certificate_key",
+    "consent",
+    "home_assistant",
+    "homie",
+    "keys",
+    "node",
+    "run_dir",
+    "site",
+    "state_dir",
+];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +46,15 @@ pub struct PeerConfig {
     /// Where the broker is; if left out, one that announces the site is looked for.
     #[serde(default)]
     pub broker: Option<BrokerAddress>,
+    /// The file of the authority that the broker's certificate is of; for a broker with TLS.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The peer's own certificate, for a broker that wants one.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub certificate_key: Option<PathBuf>,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
     /// Where what need not outlive the machine is kept instead: the shares of open windows, the newest entries of the log.
@@ -42,9 +66,12 @@ pub struct PeerConfig {
     /// Which changes of the member list it signs by itself.
     #[serde(default)]
     pub consent: Consent,
-    /// How results appear in Home Assistant.
+    /// What appears in Home Assistant, and how.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
+    /// Whether results appear by the Homie convention, too.
+    #[serde(default)]
+    pub homie: bool,
     /// The page for the operator; none without it.
     #[serde(default)]
     pub page: Option<PageOptions>,
@@ -97,25 +124,6 @@ impl TryFrom<Span> for HeadEvery {
     }
 }
 
-/// `[home_assistant]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HomeAssistant {
-    /// Whether results announce themselves by MQTT discovery.
-    #[serde(default = "enabled")]
-    pub discovery: bool,
-}
-
-impl Default for HomeAssistant {
-    fn default() -> Self {
-        Self { discovery: enabled() }
-    }
-}
-
-fn enabled() -> bool {
-    true
-}
-
 impl PeerConfig {
     /// Reads the file at `path` and all that it names.
     ///
@@ -125,6 +133,8 @@ impl PeerConfig {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership =
             Membership::load(path, &config.node, &config.site, &config.keys, Some(&config.state_dir))?;
+        let Self { ca, certificate, certificate_key, .. } = config;
+        let (broker, tls) = broker(path, config.broker, TlsFiles { ca, certificate, certificate_key })?;
         let file = config.policy.file.map(|file| beside(path, &file));
         let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
@@ -132,11 +142,13 @@ impl PeerConfig {
             members: Some(membership.members),
             consent: config.consent,
             secrets: membership.secrets,
-            broker: config.broker,
+            broker,
+            tls,
             state_dir: Some(beside(path, &config.state_dir)),
             run_dir: config.run_dir.map(|folder| beside(path, &folder)),
             head_every: config.audit.head_every.get(),
-            discovery: config.home_assistant.discovery,
+            home_assistant: config.home_assistant,
+            homie: config.homie,
             page: config.page,
             policy: PolicyOptions { settings, budgets: config.budget },
         })

@@ -1,9 +1,11 @@
 //! The loop of a peer: receive, decide, persist, transmit, sleep.
 
+mod assistant;
 mod board;
 mod consent;
 mod disk;
 mod front;
+mod homie;
 mod moving;
 mod office;
 mod report;
@@ -28,6 +30,7 @@ use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -36,6 +39,7 @@ use self::front::Front;
 use self::service::Service;
 use self::start::identify;
 use crate::audit::{AuditError, Gone};
+use crate::discovery::HomeAssistant;
 use crate::page::{PageError, PageOptions};
 use crate::policy::PolicyOptions;
 use crate::store::StoreError;
@@ -53,6 +57,8 @@ pub struct PeerOptions {
     pub secrets: KeyFile,
     /// Where the broker is; if left out, one that announces the site is looked for.
     pub broker: Option<BrokerAddress>,
+    /// Whom to trust there, if it is to be a broker with TLS.
+    pub tls: Option<Tls>,
     /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
     /// Where inputs are kept and the log's entries since its last head, which need not outlive the machine; with all else if
@@ -60,8 +66,10 @@ pub struct PeerOptions {
     pub run_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
     pub head_every: Duration,
-    /// Whether results announce themselves to Home Assistant.
-    pub discovery: bool,
+    /// What appears in Home Assistant, and how.
+    pub home_assistant: HomeAssistant,
+    /// Whether results appear by the Homie convention, too.
+    pub homie: bool,
     /// What decides about requests.
     pub policy: PolicyOptions,
     /// The page for the operator, if there is to be one.
@@ -194,12 +202,13 @@ pub async fn run(
     let topics = Topics::new(options.roster.site().clone());
     let node = options.secrets.node.clone();
     tokio::pin!(shutdown);
-    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let (broker, tls) = (options.broker.take(), options.tls.take());
+    let broker = locate_unless(broker, tls.as_ref(), options.roster.site(), shutdown.as_mut()).await?;
     let Some(broker) = broker else { return Ok(()) };
     let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let period = options.roster.shortest_period();
     settings.pauses = period.map_or_else(Pauses::default, |period| Pauses::of_peer(period.as_duration()));
-    let inboxes = vec![
+    let mut inboxes = vec![
         topics.cards(),
         topics.charters_proposed(),
         topics.decisions(),
@@ -212,6 +221,9 @@ pub async fn run(
         topics.spell(&Topic::Operator { peer: node.clone() }),
         topics.statuses(),
     ];
+    if options.home_assistant.discovery {
+        inboxes.extend(topics.discovery());
+    }
     if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
         return Ok(());
     }
@@ -261,12 +273,17 @@ async fn serve(
 
 async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerError> {
     match happening {
-        Happening::Connected => service.handle_connected(),
+        Happening::Connected => {
+            service.handle_connected();
+            service.handle_shown();
+        }
         Happening::Disconnected { reason } => {
             service.moving.shown = false;
             warn!(node = %service.name(), %reason, "disconnected; trying again");
         }
-        Happening::Message { topic, payload, .. } => service.handle_publish(&topic, &payload).await?,
+        Happening::Message { topic, payload, retain } => {
+            service.handle_publish(&topic, &payload, retain).await?;
+        }
         Happening::Refused { reason } => warn!(node = %service.name(), %reason, "refused by the broker"),
     }
     Ok(())

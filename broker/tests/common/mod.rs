@@ -3,6 +3,8 @@
 // Not test functions themselves, but what those are made of: failing here is failing the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod certificates;
+
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,14 +14,14 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
 use smc_broker::{
-    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Tap,
+    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Speaks, Tap,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `agent` publishes `share/+/agent` and `status/agent`, `peer` reads shares and publishes results, `reader`
+/// `agent` publishes `share/+/agent`, never retained, and `status/agent`, `peer` reads shares and publishes results, `reader`
 /// reads everything under `share`, `status` and `result`; each logs in with its name as password.
 pub fn accounts() -> Vec<Account> {
     vec![
@@ -33,13 +35,17 @@ pub fn accounts() -> Vec<Account> {
 pub fn account(name: &str, shared: bool, publish: &[&str], subscribe: &[&str]) -> Account {
     let filters = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let password = PasswordHash::of_random_key(&Password::new(name.as_bytes())).unwrap();
-    let rules = Rules { publish: filters(publish), subscribe: filters(subscribe) };
+    let fleeting = publish.iter().filter(|topic| topic.starts_with("share/"));
+    let fleeting = fleeting.map(|topic| topic.parse().unwrap()).collect();
+    let rules = Rules { publish: filters(publish), fleeting, subscribe: filters(subscribe) };
     Account { name: name.into(), password, shared, rules }
 }
 
 pub fn config() -> BrokerConfig {
     BrokerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: None,
+        websocket: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(),
@@ -47,11 +53,17 @@ pub fn config() -> BrokerConfig {
         tap: None,
         members: None,
         announce: None,
+        file: None,
     }
 }
 
 pub struct TestBroker {
+    /// Where it listens: over TCP, or else with TLS.
     pub address: SocketAddr,
+    /// Where it listens with TLS, if it does.
+    pub tls: Option<SocketAddr>,
+    /// Where it listens for websockets, if it does.
+    pub websocket: Option<SocketAddr>,
     pub counters: Arc<Counters>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), BrokerError>>,
@@ -77,11 +89,16 @@ impl TestBroker {
     pub async fn with(config: BrokerConfig) -> Self {
         let broker = Broker::bind(config).await.unwrap();
         let (address, counters) = (broker.local_addr(), broker.counters());
+        let at = |wanted: &[Speaks]| {
+            let mut all = broker.listeners();
+            all.find(|(speaks, _)| wanted.contains(speaks)).map(|(_, address)| address)
+        };
+        let (tls, websocket) = (at(&[Speaks::Tls]), at(&[Speaks::Websocket, Speaks::SecureWebsocket]));
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(broker.run(async {
             let _ = stopped.await;
         }));
-        Self { address, counters, stop, running }
+        Self { address, tls, websocket, counters, stop, running }
     }
 
     pub async fn end(self) {

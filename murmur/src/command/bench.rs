@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub(crate) struct Bench {
 enum What {
     /// Measure a peer's log: appending to it, and verifying a long one
     Audit(Log),
+    /// Measure how long messages take while others do harm at the broker, beside a quiet time
+    Door(Door),
     /// Measure what the programs of a site hold, how soon they are ready, and what a peer writes to its disk
     #[command(after_help = FOOTPRINT)]
     Footprint(Footprint),
@@ -120,6 +123,28 @@ impl Footprint {
         let Self { agents, period, windows, state, run, json } = self;
         let options = FootprintOptions { agents, period, windows, state, run };
         told(&block_on(bench::footprint(options))??, json)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Door {
+    /// How many seconds for the quiet time and for each attack
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Door {
+    fn run(self) -> Result<Outcome, Failure> {
+        let report = block_on(bench::door(Duration::from_secs(self.seconds)))??;
+        if self.json {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        } else {
+            println!("{report}");
+        }
+        Ok(Outcome::Done)
     }
 }
 
@@ -284,6 +309,7 @@ impl Bench {
             What::Footprint(footprint) => footprint.run(),
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
+            What::Door(door) => door.run(),
             What::Pairing(pairing) => pairing.run(),
             What::Requests(requests) => requests.run(),
             What::Sessions(sessions) => sessions.run(),

@@ -19,13 +19,18 @@ fn faketime() -> String {
 }
 
 /// A node's clock, which a test may set while the node runs.
-struct FakeClock(PathBuf);
+pub(crate) struct FakeClock(PathBuf);
 
 impl FakeClock {
     /// Starts `node` with a clock that is right.
     fn start(site: &mut Site, node: &str) -> Self {
+        Self::start_at(site, node, "+0")
+    }
+
+    /// Starts `node` with a clock that differs by `offset`.
+    pub(crate) fn start_at(site: &mut Site, node: &str, offset: &str) -> Self {
         let clock = Self(site.path(&format!("{node}.clock")));
-        clock.set("+0");
+        clock.set(offset);
         let file = clock.0.to_str().unwrap();
         let environment = [
             ("LD_PRELOAD", faketime()),
@@ -39,7 +44,7 @@ impl FakeClock {
         clock
     }
 
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         // At once: half a file would be read as no offset.
         let new = self.0.with_extension("new");
         std::fs::write(&new, offset).unwrap();

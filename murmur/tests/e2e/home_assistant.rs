@@ -15,20 +15,25 @@ use smc_core::result::Status;
 /// As an integration would: everything that announces itself.
 const DISCOVERY: &str = "homeassistant/+/murmur_hq/+/config";
 
-/// The discovery of every query of the site, by the query's name; as `home-assistant` sees it, retained.
+/// How many entities a peer and an agent have.
+const OF_PEER: usize = 6;
+const OF_AGENT: usize = 2;
+
+/// The discovery of everything that appears of the site, by the last but one level of its topic, which is the query's name for
+/// the value of a query; as `home-assistant` sees it, retained.
 fn discovered(site: &Site) -> BTreeMap<String, Value> {
     let login = site.login("home-assistant", "home-assistant-1");
     let assistant =
         crate::support::mosquitto::Subscriber::start(&login, &[DISCOVERY], site.path("assistant.log"));
-    let queries = site.roster().queries().count();
+    let entities =
+        2 * site.roster().queries().count() + OF_PEER * site.peers().len() + OF_AGENT * site.agents().len();
     let mut found = BTreeMap::new();
-    assistant.wait_for("every query is announced", |message| {
-        assert!(message.retained, "{message:?}");
+    assistant.wait_for("everything is announced", |message| {
         let levels: Vec<&str> = message.topic.split('/').collect();
         let entity = message.json();
         assert!(entity["default_entity_id"].as_str().unwrap().starts_with(&format!("{}.", levels[1])));
         found.insert(levels[3].to_owned(), entity);
-        (found.len() == queries).then(|| found.clone())
+        (found.len() == entities).then(|| found.clone())
     })
 }
 
@@ -78,6 +83,32 @@ fn assert_sensor(query: &str, sensor: &Value) {
     }
 }
 
+/// Peers and agents, as their statuses show them.
+fn assert_nodes(site: &Site, sensors: &BTreeMap<String, Value>) {
+    let statuses = site.subscribe("observer-3", &["murmur/hq/status/+"]);
+    // A peer tells of its last window with its next status.
+    let status = statuses.wait_for("a peer that had a window", |message| {
+        let status = message.json();
+        status.get("last_window").is_some().then_some(status)
+    });
+    let peer = status["node"].as_str().unwrap();
+    let shows = |diagnostic: &str, status: &Value| {
+        let sensor = &sensors[&format!("_{diagnostic}_{peer}")];
+        assert_eq!(sensor["state_topic"], format!("murmur/hq/status/{peer}"));
+        assert_eq!(sensor["device"]["via_device"], "murmur_hq");
+        render(&[sensor["value_template"].as_str().unwrap()], status).remove(0)
+    };
+    assert_eq!((shows("connection", &status).as_str(), shows("disk", &status).as_str()), ("ON", "ok"));
+    assert_eq!(shows("window", &status), status["last_window"]["end"].as_str().unwrap());
+    assert_eq!(shows("cohort", &status), status["last_window"]["cohort"].to_string());
+    shows("refused", &status).parse::<u64>().unwrap();
+    let refused = json!({ "state": "idle", "disk": "full", "refused": { "late": 2, "forged": 1 } });
+    assert_eq!((shows("refused", &refused).as_str(), shows("disk", &refused).as_str()), ("3", "full"));
+    assert_eq!((shows("connection", &refused).as_str(), shows("window", &refused).as_str()), ("ON", "None"));
+    assert_eq!(shows("connection", &json!({ "state": "offline" })), "OFF");
+    assert!(sensors.contains_key("_connection_room-1") && !sensors.contains_key("_refused_room-1"));
+}
+
 /// What the sensor shows for a message: state, availability, attributes.
 fn shown(sensor: &Value, message: &Value) -> (String, String, Value) {
     let templates = [
@@ -98,15 +129,24 @@ fn every_result_becomes_a_sensor_that_never_shows_an_old_value_in_new_clothes() 
     let observer = site.subscribe("observer-1", &[RESULTS]);
     let good = await_outcome(&observer, "temperature-mean", "a value", |signed| all_fresh(signed, 5));
     let sensors = discovered(&site);
-    for (query, sensor) in &sensors {
+    let values = || sensors.iter().filter(|(name, _)| !name.starts_with('_'));
+    for (query, sensor) in values() {
         assert_sensor(query, sensor);
     }
-    assert_eq!(sensors.len(), 15);
+    assert_eq!(values().count(), 15);
+    assert_nodes(&site, &sensors);
 
     let mean = &sensors["temperature-mean"];
     let (value, available, attributes) = shown(mean, &serde_json::to_value(&good).unwrap());
     assert_eq!(value.parse::<f64>().unwrap(), number(&good).unwrap());
     assert_eq!(available, "online");
+    let outcome = |document: &Value| {
+        render(&[sensors["_outcome_temperature-mean"]["value_template"].as_str().unwrap()], document)
+            .remove(0)
+    };
+    assert_eq!(outcome(&serde_json::to_value(&good).unwrap()), "ok");
+    let bare = site.subscribe("observer-2", &["murmur/hq/result/temperature-mean/state"]);
+    bare.wait_for("a bare value", |message| message.text().parse::<f64>().ok());
     let expected = json!({
         "window_start": good.result.window.start, "window_end": good.result.window.end, "cohort": 5, "fresh": 5,
         "carried": 0, "peers": ["peer-1", "peer-2", "peer-3"], "validated": good.result.validated, "verified": true,
@@ -125,5 +165,7 @@ fn every_result_becomes_a_sensor_that_never_shows_an_old_value_in_new_clothes() 
     assert_eq!((value.as_str(), available.as_str()), ("None", "offline"));
     assert_eq!(attributes["reason"], json!(withheld.result.reason.unwrap()));
     assert_eq!(attributes["status"], "withheld");
+    assert_eq!(outcome(&document), format!("withheld: {}", document["reason"].as_str().unwrap()));
+    bare.wait_for("the bare value goes", |message| message.text().is_empty().then_some(()));
     site.assert_nobody_panicked();
 }

@@ -14,7 +14,7 @@ use crate::support::programs::Program;
 use crate::support::site::{BROKER, Site};
 
 /// `murmur verify` of these lines.
-fn verify(site: &Path, lines: &[String]) -> Output {
+pub(crate) fn verify(site: &Path, lines: &[String]) -> Output {
     let mut command = Program::Murmur.command();
     command.arg("verify").arg("--site").arg(site);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -223,6 +223,7 @@ impl Service {
         self.drain().await?;
         // Agents send again what this peer may have missed when they see its card; those that are new had no other chance.
         self.handle_connected();
+        self.appear_anew(now);
         Ok(())
     }
 

@@ -9,14 +9,12 @@ use smc_core::document::Signed;
 use smc_core::name::{NodeName, QueryName};
 use smc_core::order::{OrderError, Verb};
 use smc_core::request::Decision;
-use smc_core::session::Session;
 use smc_core::time::Timestamp;
 use smc_mqtt::topic::Topic;
 use tracing::{info, warn};
 
 use super::PeerError;
 use super::service::Service;
-use crate::discovery;
 use crate::quota::Excess;
 
 impl Service {
@@ -138,7 +136,12 @@ impl Service {
         let signed: Option<Signed<Decision>> = serde_json::from_slice(payload).ok();
         let decision = signed.and_then(|signed| signed.verified(&node.identity));
         match decision.filter(|told| (&told.peer, &told.query) == (peer, query)) {
-            Some(decision) => self.desk.handle_decision(index, &decision),
+            Some(decision) => {
+                if let Some(client) = &decision.client {
+                    self.look_for_request(client, query);
+                }
+                self.desk.handle_decision(index, &decision);
+            }
             None => self.refuse("bad_decision", peer.as_str()),
         }
     }
@@ -171,12 +174,10 @@ impl Service {
                     self.publish(&Topic::Decision { peer: self.name.clone(), query }, Bytes::new());
                 }
                 DeskEvent::Start { session, computed } => {
-                    if computed {
-                        self.introduce(&session);
-                    }
                     if self.peer.start(session, computed).is_err() {
                         self.refuse("too_many_sessions", "");
                     }
+                    self.wish_anew();
                 }
                 DeskEvent::Withdraw { query } => self.clear(&query),
             }
@@ -222,28 +223,21 @@ impl Service {
         self.publish_to(topic, json.into(), retain);
     }
 
-    /// Lets what a session yields appear in Home Assistant.
-    pub(super) fn introduce(&mut self, session: &Session) {
-        if let Some((topic, payload)) = self.announcement(session) {
-            self.publish_to(topic, payload.into(), true);
-        }
-    }
-
-    /// Topic and payload of a session's discovery. Nobody but one client has anything to show of some.
-    fn announcement(&self, session: &Session) -> Option<(String, Vec<u8>)> {
-        let is_shown = self.discovery && session.query().audience.is_none();
-        is_shown.then(|| discovery::announce(&self.roster, &self.topics, session))
-    }
-
-    /// Nobody computes a session any more: its entity goes, and so does its last result.
+    /// Nobody computes a session any more: its entities go, and so does its last result.
     fn clear(&mut self, query: &QueryName) {
         let known = self.peer.sessions().get(query).map(|known| known.session.clone());
         self.peer.withdraw(query);
         if let Some(session) = known {
-            if let Some((topic, _)) = self.announcement(&session) {
-                self.publish_to(topic, Bytes::new(), true);
-            }
-            self.publish(&Topic::Result { query: query.clone() }, Bytes::new());
+            self.take_back(&session);
+            self.clear_homie(&session);
+            self.clear_result(query);
+            self.wish_anew();
         }
+    }
+
+    /// Clears what the broker keeps of a query's results.
+    pub(super) fn clear_result(&mut self, query: &QueryName) {
+        self.publish(&Topic::Result { query: query.clone() }, Bytes::new());
+        self.publish(&Topic::ResultState { query: query.clone() }, Bytes::new());
     }
 }

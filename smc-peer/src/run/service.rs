@@ -1,6 +1,7 @@
 //! A peer's state machine with its surroundings: post, store, log, keys, publisher.
 
 mod account;
+mod again;
 mod introductions;
 mod sending;
 
@@ -15,7 +16,7 @@ use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::introduction::Introductions;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
@@ -26,8 +27,9 @@ use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
+use smc_mqtt::homie::HomieTopics;
 use smc_mqtt::outbox::Outbox;
-use smc_mqtt::status::{self, Presence, Report};
+use smc_mqtt::status::{self, LastWindow, Presence, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
@@ -36,12 +38,15 @@ use zeroize::Zeroizing;
 
 use self::account::Account;
 pub(super) use self::account::Known;
+use self::again::Again;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
 use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
-use super::{Observed, PeerError, PeerOptions, log};
+use super::{Observed, PeerError, PeerOptions, homie, log};
+use crate::discovery::HomeAssistant;
+use crate::discovery::announcer::Announcer;
 use crate::keys::EpochKeys;
 use crate::policy::Policy;
 use crate::post;
@@ -89,7 +94,13 @@ pub(super) struct Service {
     pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
-    pub(super) discovery: bool,
+    again: Again,
+    pub(super) home_assistant: HomeAssistant,
+    pub(super) announcer: Announcer,
+    pub(super) homie: Option<HomieTopics>,
+    /// Whether the status is to say something new.
+    pub(super) status_is_old: bool,
+    last_window: Option<(Timestamp, u32)>,
     pub(super) moving: Moving,
 }
 
@@ -103,7 +114,8 @@ impl Service {
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let moving = Moving::new(&options, clock.now())?;
-        let PeerOptions { roster, secrets, discovery, head_every, policy, .. } = options;
+        let PeerOptions { roster, secrets, home_assistant, homie, head_every, policy, .. } = options;
+        let homie = homie::topics(&roster, homie);
         let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
         let (mut rng, now) = (entropy::rng()?, clock.now());
@@ -151,7 +163,12 @@ impl Service {
             board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
-            discovery,
+            again: Again::default(),
+            home_assistant,
+            announcer: Announcer::default(),
+            homie,
+            status_is_old: false,
+            last_window: None,
             moving,
         };
         service.record_policy(now);
@@ -169,7 +186,13 @@ impl Service {
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
         let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
-        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due(), self.list_retry()]);
+        let due = parts.into_iter().chain([
+            self.account.audit.due(),
+            self.policy.due(),
+            self.list_retry(),
+            self.again.due,
+            self.announcer.due(),
+        ]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -181,22 +204,28 @@ impl Service {
             &Topic::Card { node: self.name.clone() },
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
+        self.look_for_others();
         self.publish_status();
         self.repeat_head();
         self.tell_decisions();
-        let computed = self.peer.sessions().iter().filter(|known| known.computed);
-        for session in computed.map(|known| Arc::clone(&known.session)).collect::<Vec<_>>() {
-            self.introduce(&session);
-        }
+        self.tell_homie();
     }
 
     /// Takes in what came on a topic.
-    pub(super) async fn handle_publish(&mut self, topic: &str, payload: &Bytes) -> Result<(), PeerError> {
+    pub(super) async fn handle_publish(
+        &mut self,
+        topic: &str,
+        payload: &Bytes,
+        retain: bool,
+    ) -> Result<(), PeerError> {
         match self.topics.parse(topic) {
             Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
+            Ok(Topic::Discovery { component, entity }) => {
+                self.handle_announced((component, entity), payload, retain);
+            }
             Ok(Topic::Introduction { node }) => self.handle_introduction(&node, payload),
             Ok(Topic::Status { node }) => self.handle_status(&node, payload),
             Ok(Topic::Charter) => self.handle_charter(payload)?,
@@ -224,6 +253,8 @@ impl Service {
             self.desk.handle_timeout(now);
         }
         self.look_at_policy(now);
+        self.say_again(now);
+        self.announce(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.keep_house(now).await?;
@@ -237,6 +268,7 @@ impl Service {
         if let Some(head) = self.account.audit.last_head(self.clock.now()).await {
             self.publish_head(&head);
         }
+        self.leave_homie();
         self.publish(&Topic::Status { node: self.name.clone() }, status::offline(&self.name));
     }
 
@@ -303,7 +335,9 @@ impl Service {
         };
         self.moving.keep_presence(node, presence);
         if peer != self.me {
+            self.note_wish(node, payload);
             self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
+            self.note_presence(peer, presence);
         } else if presence == Presence::Offline {
             // The last will of an earlier connection came after this one's greeting.
             self.publish_status();
@@ -328,6 +362,8 @@ impl Service {
                     self.blame(node, reason, Some(window));
                 }
                 Event::Agreed { quantity, window, plan } => {
+                    let end = self.roster.quantity(quantity).quantity.period().end(window);
+                    self.note_window(end, plan.cohort.len());
                     if let Some(board) = &mut self.board {
                         board.agreed(&self.roster, quantity, window, &plan);
                     }
@@ -377,6 +413,10 @@ impl Service {
             self.disk.window_done().await?;
         }
         self.drain_desk().await?;
+        if std::mem::take(&mut self.status_is_old) {
+            self.publish_status();
+            self.tell_homie();
+        }
         self.publish_moves();
         self.show();
         Ok(())
@@ -420,18 +460,32 @@ impl Service {
         self.reporter.notice(&self.name, self.peer.notices());
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
+        let last_window = self.last_window.map(|(end, cohort)| LastWindow { end: end.to_string(), cohort });
+        let now = self.clock.now();
+        let certificates =
+            self.publisher.as_ref().map(|publisher| publisher.expiring(now)).unwrap_or_default();
         let report = Report {
+            last_window,
+            announces: self.wish(),
             disk: self.trouble(),
             peers: self.reporter.peers(),
             clocks: self.reporter.clocks(),
             own_clock: self.reporter.own_clock(),
             set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
+            certificates: &certificates,
             refused: (!self.refused.is_empty()).then_some(&self.refused),
             left_out: &left_out,
             blamed: self.reporter.blamed(),
         };
         let status = status::online(&self.name, self.since, &report);
         self.publish(&Topic::Status { node: self.name.clone() }, status);
+    }
+
+    /// Notes a window that was agreed on; of those that end at once, the one with the most agents. It is told with the next
+    /// status, not by one of its own: a retained message per window more would be for people who look now and then.
+    fn note_window(&mut self, end: Timestamp, members: usize) {
+        let cohort = u32::try_from(members).unwrap_or(u32::MAX);
+        self.last_window = self.last_window.max(Some((end, cohort)));
     }
 
     /// Unread: whoever floods must not cost more than that.

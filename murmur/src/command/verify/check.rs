@@ -133,6 +133,12 @@ impl Checker {
         Self { members, topics, values: BTreeMap::new(), assembly: Assembly::default() }
     }
 
+    /// Whether a line is a value as programs get it that take no JSON apart: the result beside it is what is signed.
+    pub(super) fn is_bare(&self, line: &[u8]) -> bool {
+        let topic = std::str::from_utf8(line).ok().and_then(|line| line.split(' ').next());
+        topic.is_some_and(|topic| matches!(self.topics.parse(topic), Ok(Topic::ResultState { .. })))
+    }
+
     /// What is on line `number`, if it is to be believed.
     ///
     /// # Errors

@@ -47,6 +47,13 @@ impl Process {
         assert!(sent.success(), "{} is not there any more", self.name);
     }
 
+    /// Fails if it has ended.
+    pub(crate) fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("{} ended: {status}: {}", self.name, self.stderr());
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let what = format!("{} ends", self.name);

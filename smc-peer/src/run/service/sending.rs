@@ -1,6 +1,9 @@
 //! What a peer sends: messages to the others, outputs to clients, results to everybody.
 
+use smc_core::result::ResultDocument;
+
 use super::*;
+use crate::state::{shape, state};
 
 impl Service {
     pub(super) fn transmit(&mut self, transmit: &Transmit) {
@@ -31,16 +34,30 @@ impl Service {
         }
     }
 
-    /// The result, which is retained, and after it the parts of a value that is too long for it, which are not: they may be
-    /// more than a broker keeps, and parts of an older window would stay beside a window without a value.
+    /// The result, which is retained, and the bare value beside it. After them the parts of a value that is too long, which are
+    /// not: they may be more than a broker keeps, and parts of an older window would stay beside a window without a value.
     pub(super) fn publish_result(&mut self, signed: &SignedResult, parts: Vec<Arc<[u8]>>) {
         let query = &signed.result.query;
         let json = serde_json::to_vec(signed).unwrap_or_default();
         self.publish(&Topic::Result { query: query.clone() }, json.into());
+        self.publish_state(&signed.result);
+        self.tell_homie_of(&signed.result);
         for (part, payload) in (0..).zip(parts) {
             let topic = self.topics.spell(&Topic::ResultPart { query: query.clone(), part });
             self.publish_to(topic, Bytes::from_owner(payload), false);
         }
+    }
+
+    /// The bare value; without one, the topic is cleared.
+    fn publish_state(&mut self, result: &ResultDocument) {
+        // Of what one client alone may see there never is one.
+        let Some(known) = self.peer.sessions().get(&result.query).filter(|_| result.audience.is_none())
+        else {
+            return;
+        };
+        let kind = shape(&self.roster, known.session.query()).kind;
+        let state = state(result, kind).unwrap_or_default();
+        self.publish(&Topic::ResultState { query: result.query.clone() }, state.into());
     }
 
     /// Seals an output part by part. One that has a single part is retained, so that a client that comes later finds the
