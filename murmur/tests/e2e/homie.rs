@@ -40,7 +40,9 @@ fn all_that_is_published_by_the_homie_convention_keeps_to_it() {
     observer.wait_for("a whole device", |message| {
         kept.insert(message.topic.clone(), message.text().to_owned());
         let values = kept.iter().filter(|(topic, value)| topic.ends_with("/value") && !value.is_empty());
-        (values.count() == 7 && kept.get("homie/murmur-hq/$state")? == "ready").then_some(())
+        let outcomes = kept.iter().filter(|(topic, value)| topic.ends_with("/outcome") && *value == "ok");
+        let all = values.count() == 7 && outcomes.count() == 7;
+        (all && kept.get("homie/murmur-hq/$state")? == "ready").then_some(())
     });
     let of = |topic: String| kept.get(&topic).unwrap_or_else(|| panic!("no {topic} in {kept:#?}"));
     assert_eq!(of("homie/murmur-hq/$homie".to_owned()), "4.0.0");

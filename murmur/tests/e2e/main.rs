@@ -14,6 +14,7 @@ mod discovery;
 mod home_assistant;
 mod homie;
 mod long_sums;
+mod looking;
 mod members;
 mod mine;
 mod mqtt_source;

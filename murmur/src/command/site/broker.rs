@@ -142,6 +142,8 @@ struct Plan {
     /// The account of clients without a login, if they may come.
     anonymous: Option<String>,
     listen: SocketAddr,
+    /// The longest packet, in bytes, and the most connections at once.
+    limits: (usize, usize),
     tls: Option<Tls>,
     /// Where the files will be.
     folder: Folder,
@@ -201,7 +203,8 @@ impl Broker {
             None => None,
         };
         let folder = Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?);
-        Ok(Plan { site, logins, anonymous: config.anonymous, listen, tls, folder })
+        let limits = (config.limits.packet_bytes, config.limits.connections);
+        Ok(Plan { site, logins, anonymous: config.anonymous, listen, limits, tls, folder })
     }
 
     /// Looks before the first file is written, so that what is refused changes nothing.
