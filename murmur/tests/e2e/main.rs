@@ -13,6 +13,7 @@ mod demo;
 mod discovery;
 mod home_assistant;
 mod homie;
+mod hostile_clients;
 mod long_sums;
 mod looking;
 mod members;
