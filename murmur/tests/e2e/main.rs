@@ -26,6 +26,7 @@ mod pairing;
 mod recovery;
 mod replay;
 mod sealed;
+mod sensors;
 mod site;
 mod support;
 mod switches;
