@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use smc_core::name::NodeName;
 use smc_mqtt::config::{ConfigError, load};
-use smc_mqtt::settings::BrokerAddress;
 
 /// A file, and what all programs' files have in common.
 #[derive(Debug)]
@@ -21,7 +20,6 @@ pub(super) struct Own {
     pub(super) node: Option<NodeName>,
     /// The site file; of a broker the site's name.
     pub(super) site: Option<PathBuf>,
-    pub(super) broker: Option<BrokerAddress>,
     pub(super) state_dir: Option<PathBuf>,
     account: Option<IgnoredAny>,
     listen: Option<IgnoredAny>,
@@ -40,7 +38,7 @@ impl Local {
     /// # Errors
     /// If it is no such file.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let own = load(path, &["broker", "node", "site", "state_dir"])?;
+        let own = load(path, &["node", "site", "state_dir"])?;
         Ok(Self { path: path.to_owned(), own })
     }
 
