@@ -87,7 +87,7 @@ fn attributes_are_there(kept: &BTreeMap<String, String>) -> bool {
     let others = ["outcome/$name", "outcome/$datatype", "cohort/$name", "cohort/$datatype", "cohort"];
     nodes.split(',').all(|node| {
         let is_there = |what: &&str| kept.contains_key(&format!("homie/murmur-hq/{node}/{what}"));
-        demanded.iter().chain(&others).all(|what| is_there(what))
+        demanded.iter().chain(&others).all(is_there)
     })
 }
 

@@ -35,6 +35,7 @@ fn attack(kind: Kind, flags: &[&str], more: &[&str]) -> BTreeMap<String, Value> 
     await_outcome(&observer, "co2-mean", "a value of all", |signed| all_fresh(signed, 6));
     let (agent, reader) = (site.login("room-6", ""), site.login("observer", ""));
     let ca = Some(site.path("ca.pem")).filter(|path| path.exists());
+    let cases = [&CASES[..], more].concat();
     let told = json!({
         "host": agent.broker.ip(),
         "port": agent.broker.port(),
@@ -42,7 +43,7 @@ fn attack(kind: Kind, flags: &[&str], more: &[&str]) -> BTreeMap<String, Value> 
         "site": site.roster().site(),
         "agent": {"user": agent.user, "password": agent.password},
         "reader": {"user": reader.user, "password": reader.password},
-        "cases": [&CASES[..], more].concat(),
+        "cases": cases,
     });
     let found = run(&told);
     await_outcome(&observer, "co2-mean", "a value of all after all that", |signed| {
