@@ -70,9 +70,12 @@ async fn a_program_that_fails_is_told_of_once_and_when_it_works_again() {
 
 #[tokio::test]
 async fn what_can_not_be_started_is_named_with_a_remedy() {
-    for (program, words) in
-        [("/nowhere/to/be/found", "can't be started: No such file"), ("/etc/hostname", "make it executable")]
-    {
+    // Nobody may execute it.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (program, words) in [
+        ("/nowhere/to/be/found", "can't be started: No such file"),
+        (file.path().to_str().unwrap(), "make it executable"),
+    ] {
         let config = format!("kind = 'command'\nprogram = '{program}'\nreadings.motion = {{}}");
         let (_running, mut receiver) = begin(&config, &["motion"]);
         let error = lost(&mut receiver).await;
