@@ -235,6 +235,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Without a router nobody is left to hear of it.
             let _ = self.publisher.hand_over(&self.shared).await;
         }
+        if !matches!(close, Close::Io(_) | Close::WriteStalled) {
+            // Whoever went first does not listen.
+            let _ = tokio::time::timeout(FAREWELL, self.wire.close()).await;
+        }
     }
 }
 

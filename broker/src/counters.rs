@@ -44,6 +44,8 @@ counters! {
     dropped_in_router,
     /// Tap events that the observer was too slow for.
     dropped_tap_events,
+    /// Connections on which the handshake of TLS or of a websocket failed, or took too long.
+    failed_handshakes,
     /// Connections closed because the client was silent for one and a half times its keep alive.
     keep_alive_timeouts,
     /// PUBLISH packets accepted from clients, wills included.

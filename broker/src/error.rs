@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::limits::LimitsError;
+use crate::tls::TlsError;
 
 /// Why [`crate::Broker::bind`] or [`crate::Broker::run`] failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum BrokerError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is nowhere to listen.
+    #[error("nowhere to listen: set `listen`, or `listen` in [tls] or [websocket]")]
+    NoListener,
     /// The router's thread ended or did not answer.
     #[error("the router does not answer: restart the broker, and report what its log says")]
     Router,
@@ -64,6 +68,9 @@ pub enum BrokerError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There can be no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 fn listen_remedy(source: &io::Error, address: SocketAddr) -> String {

@@ -95,7 +95,7 @@ impl Fanout {
         let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let mut table = Table::clone(&current);
         if table.extend(filters, self.room) > 0 {
-            tracing::warn!(room = self.room, "too many members came: restart the broker");
+            tracing::warn!(room = self.room, "too many accounts and members came: restart the broker");
         }
         *current = Arc::new(table);
     }

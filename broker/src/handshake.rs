@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout_at};
 
 use crate::account::{Account, is_name};
 use crate::auth::LoginError;
@@ -13,6 +14,7 @@ use crate::filter::is_topic;
 use crate::message::Origin;
 use crate::registry::{Claim, ClaimError};
 use crate::shared::Shared;
+use crate::tls::Shown;
 use crate::wire::{Turn, Wire};
 
 /// The longest CONNECT: it is read before anything is known about the client.
@@ -21,6 +23,9 @@ const MAX_CONNECT: usize = 64 << 10;
 const OPENER: &str = ".open";
 /// The longest client id.
 const MAX_CLIENT_ID: usize = 128;
+
+/// What a client that speaks TLS says first.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 3];
 
 /// A client that has logged in.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(crate) enum Refusal {
     Io(#[from] io::Error),
     #[error(transparent)]
     Login(#[from] LoginError),
+    #[error("it speaks TLS, which this port is not for: name the port of [tls]")]
+    Tls,
     #[error("no CONNECT in time")]
     TooSlow,
     #[error("a will on {topic:?}, which account {account:?} may not publish, or not retained")]
@@ -72,32 +79,37 @@ impl Refusal {
             Self::Decode(DecodeError::NotConnect) => None,
             Self::Decode(error) => Some(error.reason()),
             Self::ExtendedAuthentication => Some(reason::BAD_AUTHENTICATION_METHOD),
-            Self::Login(LoginError::Anonymous) | Self::Will { .. } => Some(reason::NOT_AUTHORIZED),
+            Self::Login(LoginError::Anonymous | LoginError::Certificate { .. }) | Self::Will { .. } => {
+                Some(reason::NOT_AUTHORIZED)
+            }
             Self::Login(LoginError::Credentials) => Some(reason::BAD_LOGIN),
-            Self::Closed | Self::Io(_) | Self::TooSlow => None,
+            Self::Closed | Self::Io(_) | Self::Tls | Self::TooSlow => None,
         }
     }
 }
 
-/// Reads CONNECT, checks everything that it asks for and answers.
+/// Reads CONNECT, checks everything that it asks for and answers, all of it until `deadline`; `shown` is the client's
+/// certificate.
 pub(crate) async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     wire: &mut Wire<S>,
+    shown: Option<&Shown>,
+    deadline: Instant,
 ) -> Result<Client, Refusal> {
-    let timeout = shared.limits.connect_timeout();
-    tokio::time::timeout(timeout, admit_or_refuse(shared, wire)).await.unwrap_or(Err(Refusal::TooSlow))
+    timeout_at(deadline, admit_or_refuse(shared, wire, shown)).await.unwrap_or(Err(Refusal::TooSlow))
 }
 
 async fn admit_or_refuse<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     wire: &mut Wire<S>,
+    shown: Option<&Shown>,
 ) -> Result<Client, Refusal> {
     let connect = match read_connect(shared, wire).await {
         Ok(connect) => connect,
         Err((version, refusal)) => return Err(refuse(wire, version, refusal).await),
     };
     let version = connect.version;
-    match admit(shared, connect).await {
+    match admit(shared, connect, shown).await {
         Ok((client, answer)) => {
             let assigned = answer.assigned.then_some(&*client.id);
             let max_packet = u32::try_from(shared.limits.packet_bytes).unwrap_or(u32::MAX);
@@ -134,6 +146,10 @@ async fn read_connect<S: AsyncRead + AsyncWrite + Unpin>(
     let old = |refusal| (Version::V311, refusal);
     let max = shared.limits.packet_bytes.min(MAX_CONNECT);
     loop {
+        // Its first byte could begin a CONNECT.
+        if wire.input.starts_with(&TLS_HANDSHAKE) {
+            return Err(old(Refusal::Tls));
+        }
         if wire.input.first().is_some_and(|first| first & 0xf0 != 0x10) {
             return Err(old(DecodeError::NotConnect.into()));
         }
@@ -157,11 +173,15 @@ struct Answer {
     keep_alive: Option<u16>,
 }
 
-async fn admit(shared: &Shared, connect: Connect) -> Result<(Client, Answer), Refusal> {
+async fn admit(
+    shared: &Shared,
+    connect: Connect,
+    shown: Option<&Shown>,
+) -> Result<(Client, Answer), Refusal> {
     if connect.extended_authentication {
         return Err(Refusal::ExtendedAuthentication);
     }
-    let account = shared.auth.login(connect.user_name.as_deref(), connect.password).await?;
+    let account = shared.auth.login(connect.user_name.as_deref(), connect.password, shown).await?;
     let (id, assigned) = client_id(shared, &account, connect.client_id, connect.clean)?;
     if let Some(will) = &connect.will {
         check_will(shared, &account, will)?;

@@ -1,6 +1,6 @@
 //! The embedded MQTT broker: rumqttd's router behind a door of its own.
 //!
-//! MQTT 3.1.1 and 5 on one port; every client has an account, and every account may publish and subscribe
+//! MQTT 3.1.1 and 5 on one port, over TCP, TLS or websockets; every client has an account, and every account may publish and subscribe
 //! exactly what its rules say. Retained messages and wills are kept here, not by the router, and survive a
 //! restart. There is no QoS 2, no shared subscription, no topic alias and no session beyond a connection.
 //!
@@ -21,6 +21,7 @@ mod close;
 mod codec;
 mod connection;
 mod counters;
+mod door;
 mod error;
 mod fanout;
 mod filter;
@@ -37,6 +38,7 @@ mod publish;
 mod pump;
 mod rate;
 mod registry;
+mod reload;
 mod retained;
 pub mod roles;
 mod router;
@@ -45,15 +47,20 @@ pub mod settings;
 mod shared;
 mod subscribe;
 mod tap;
+mod tls;
 mod watchdog;
+mod websocket;
 mod wire;
 
 pub use account::{Account, Rules};
 pub use codec::QoS;
 pub use counters::{Counters, CountersSnapshot};
+pub use door::Speaks;
 pub use error::BrokerError;
 pub use filter::{Filter, FilterError, MAX_FILTER};
 pub use limits::{Limits, LimitsError};
 pub use server::{Broker, BrokerConfig};
 pub use smc_mqtt::password::{Password, PasswordHash, PasswordHashError};
 pub use tap::{Tap, TapEvent};
+pub use tls::{ClientCertificates, TlsError, TlsListener};
+pub use websocket::WebsocketListener;

@@ -1,12 +1,13 @@
 //! `smc-broker`: the embedded MQTT broker as a process of its own.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use smc_broker::settings::{Settings, SettingsError};
-use smc_broker::{Broker, BrokerError, Password, PasswordHash, PasswordHashError, QUIET_ROUTER};
+use smc_broker::{Broker, BrokerError, Password, PasswordHash, PasswordHashError, QUIET_ROUTER, Speaks};
 use smc_mqtt::process;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,11 @@ A configuration file:
   state_dir = "state"            # retained messages; relative to this file
   announce = true                # tell the network by multicast DNS where the broker is
 
+  #[tls]                         # beside `listen`, or in place of it
+  #listen = "0.0.0.0:8883"
+  #certificate = "broker.pem"    # read again when it changes
+  #key = "keys/broker-key.pem"
+
   [[account]]
   name = "dashboard"
   role = "reader"                # agent, peer, reader, home-assistant or device
@@ -32,8 +38,8 @@ A configuration file:
   publish = ["zigbee2mqtt/#"]    # beyond what the role allows
   subscribe = ["zigbee2mqtt/#"]
 
-MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANNOUNCE, MURMUR_ANONYMOUS and MURMUR_LIMITS__<LIMIT> override
-the file; RUST_LOG sets what is logged (error, warn, info, debug)."#;
+MURMUR_LISTEN, MURMUR_STATE_DIR, MURMUR_SITE, MURMUR_ANNOUNCE, MURMUR_ANONYMOUS, MURMUR_LIMITS__<LIMIT>,
+MURMUR_TLS__<KEY> and MURMUR_WEBSOCKET__<KEY> override the file; RUST_LOG sets what is logged (error, warn, info, debug)."#;
 
 /// The embedded MQTT broker of Murmuration: MQTT 3.1.1 and 5, one account per node, nothing allowed but what
 /// its role needs.
@@ -103,6 +109,15 @@ fn passwd(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+fn told((speaks, address): (Speaks, SocketAddr)) -> String {
+    match speaks {
+        Speaks::Plain => format!("listening on {address}\n"),
+        Speaks::SecureWebsocket => format!("listening on {address} for websockets with TLS\n"),
+        Speaks::Tls => format!("listening on {address} with TLS\n"),
+        Speaks::Websocket => format!("listening on {address} for websockets\n"),
+    }
+}
+
 fn serve(path: &Path) -> Result<(), Failure> {
     process::start_log("info", QUIET_ROUTER);
     let config = Settings::load(path)?;
@@ -114,7 +129,8 @@ fn serve(path: &Path) -> Result<(), Failure> {
     runtime.block_on(async {
         let broker = Broker::bind(config).await?;
         let mut output = std::io::stdout().lock();
-        writeln!(output, "listening on {}", broker.local_addr())?;
+        // At once: whoever waits for the first line may not stay for the others.
+        output.write_all(broker.listeners().map(told).collect::<String>().as_bytes())?;
         output.flush()?;
         drop(output);
         let counters = broker.counters();

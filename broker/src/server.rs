@@ -1,6 +1,5 @@
 //! The broker as a whole: binding, accepting, ending.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,37 +10,39 @@ use smc_core::name::SiteName;
 use smc_mqtt::discovery::{Announcement, Listener};
 use smc_mqtt::members::Members;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::account::Account;
-use crate::admission::{Admission, FILTERS_TO_COME};
+use crate::admission::Admission;
 use crate::auth::Authenticator;
 use crate::connection;
 use crate::counters::{Counters, bump};
+use crate::door::{self, Door, Speaks, accept};
 use crate::error::BrokerError;
-use crate::fanout::Fanout;
-use crate::filter::Filter;
 use crate::handshake::{Refusal, welcome};
 use crate::limits::Limits;
-use crate::retained::Retained;
-use crate::router::Router;
-use crate::shared::Shared;
+use crate::reload::Source;
+use crate::shared::{Parts, Shared};
 use crate::tap::Tap;
+use crate::tls::{Shown, TlsDoor, TlsListener};
 use crate::watchdog;
+use crate::websocket::WebsocketListener;
 use crate::wire::Wire;
 
 /// How long connections have to say goodbye when the broker ends.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Pause after the operating system refused a connection, so that it is not asked in a tight loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything that a broker needs to know.
 #[derive(Debug)]
 pub struct BrokerConfig {
-    /// Where to listen; port 0 takes a free one, see [`Broker::local_addr`].
-    pub listen: SocketAddr,
+    /// Where to listen for MQTT over TCP, if anywhere; port 0 takes a free one, see [`Broker::local_addr`].
+    pub listen: Option<SocketAddr>,
+    /// The listener with TLS, if there is to be one.
+    pub tls: Option<TlsListener>,
+    /// The listener for websockets, if there is to be one.
+    pub websocket: Option<WebsocketListener>,
     /// Where retained messages are kept; in memory alone if none.
     pub state_dir: Option<PathBuf>,
     /// How much of everything there may be.
@@ -56,6 +57,8 @@ pub struct BrokerConfig {
     pub members: Option<Members>,
     /// The site that is announced by multicast DNS; none if nothing is to be announced.
     pub announce: Option<SiteName>,
+    /// The file that all this is from, if the accounts are to follow it.
+    pub file: Option<PathBuf>,
 }
 
 /// A broker that listens. Connections are served by [`Broker::run`].
@@ -64,9 +67,11 @@ pub struct BrokerConfig {
 /// process ends. A process that binds many brokers, such as a test, keeps as many idle threads.
 #[derive(Debug)]
 pub struct Broker {
-    listener: TcpListener,
+    /// At least one.
+    doors: Vec<Door>,
     address: SocketAddr,
     announce: Option<SiteName>,
+    source: Option<Source>,
     shared: Arc<Shared>,
 }
 
@@ -78,20 +83,34 @@ impl Broker {
     /// on, or no threads.
     pub async fn bind(config: BrokerConfig) -> Result<Self, BrokerError> {
         config.limits.check()?;
-        let listen = |source| BrokerError::Listen { address: config.listen, source };
+        let source = Source::of(&config);
         let auth = Authenticator::new(config.accounts, config.anonymous.as_deref())?;
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let (limits, tap, folder) = (config.limits, config.tap, config.state_dir);
-        let admission = config.members.map(Admission::new);
-        let start = move || start(auth, limits, tap, folder, admission);
-        let shared = tokio::task::spawn_blocking(start).await.map_err(|_| BrokerError::Router)??;
-        Ok(Self { listener, address, announce: config.announce, shared: Arc::new(shared) })
+        let tls = config.tls.clone().map(TlsDoor::open).transpose()?;
+        let doors = door::bind(config.listen, config.tls.as_ref(), config.websocket.as_ref()).await?;
+        let address = doors.first().ok_or(BrokerError::NoListener)?.address;
+        let parts = Parts {
+            admission: config.members.map(Admission::new),
+            auth,
+            folder: config.state_dir,
+            follows_file: source.is_some(),
+            limits: config.limits,
+            tap: config.tap,
+            tls,
+            websocket: config.websocket,
+        };
+        let shared = tokio::task::spawn_blocking(|| Shared::start(parts)).await;
+        let shared = shared.map_err(|_| BrokerError::Router)??;
+        Ok(Self { doors, address, announce: config.announce, source, shared: Arc::new(shared) })
     }
 
-    /// Where the broker listens, with the port that it got.
+    /// Where the broker listens, with the port that it got: over TCP, or else with TLS.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens, and what is spoken there.
+    pub fn listeners(&self) -> impl Iterator<Item = (Speaks, SocketAddr)> {
+        self.doors.iter().map(|door| (door.speaks, door.address))
     }
 
     /// The broker's running counts.
@@ -106,14 +125,20 @@ impl Broker {
     /// [`BrokerError::Router`] if the router no longer carries messages: the process should end then.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), BrokerError> {
         let mut connections = JoinSet::new();
-        let announcement = self.announce.as_ref().and_then(|site| announce(site, self.address));
+        let announcements =
+            self.announce.iter().flat_map(|site| self.doors.iter().map(move |door| (site, door)));
+        let announcements: Vec<_> = announcements.filter_map(|(site, door)| announce(site, door)).collect();
         let outcome = tokio::select! {
+            // The shutdown first: whoever is served must be able to have it end.
+            biased;
             () = shutdown => Ok(()),
             error = watchdog::watch(&self.shared) => Err(error),
             () = admit(&self.shared) => Ok(()),
-            never = accept(&self.listener, &self.shared, &mut connections) => never,
+            () = follow_certificate(&self.shared) => Ok(()),
+            () = follow_file(self.source.as_ref(), &self.shared) => Ok(()),
+            never = accept(&self.doors, &self.shared, &mut connections) => never,
         };
-        if let Some(announcement) = announcement {
+        for announcement in announcements {
             announcement.end().await;
         }
         self.shared.registry.shut_down();
@@ -127,50 +152,20 @@ impl Broker {
 }
 
 /// Tells the network where the broker is; where that is not possible, it serves those who know its address.
-fn announce(site: &SiteName, address: SocketAddr) -> Option<Announcement> {
-    match Announcement::start(site, Listener::Plain, address) {
+fn announce(site: &SiteName, door: &Door) -> Option<Announcement> {
+    let listener = match door.speaks {
+        Speaks::Plain => Listener::Plain,
+        // Browsers look for nothing.
+        Speaks::SecureWebsocket | Speaks::Websocket => return None,
+        Speaks::Tls => Listener::Tls,
+    };
+    match Announcement::start(site, listener, door.address) {
         Ok(announcement) => Some(announcement),
         Err(error) => {
             tracing::warn!(%error, "nodes need `broker` in their files");
             None
         }
     }
-}
-
-/// What blocks: the disk and the router's thread.
-fn start(
-    auth: Authenticator,
-    limits: Limits,
-    tap: Option<Tap>,
-    folder: Option<PathBuf>,
-    admission: Option<Admission>,
-) -> Result<Shared, BrokerError> {
-    let counters = Arc::new(Counters::default());
-    let retained = Retained::open(folder.as_deref(), &limits, counters.clone())?;
-    let filters = routed_filters(&auth);
-    let to_come = admission.as_ref().map_or(0, |_| FILTERS_TO_COME);
-    let router = Arc::new(Router::start(&limits, filters.len() + to_come)?);
-    let fanout = Fanout::start(filters, to_come, router.clone(), &limits, counters.clone())?;
-    Ok(Shared {
-        admission,
-        auth,
-        counters,
-        fanout,
-        gates: Default::default(),
-        limits,
-        origins: Default::default(),
-        registry: Default::default(),
-        retained,
-        router,
-        tap,
-    })
-}
-
-/// The filters that the router has to know: those that some account may subscribe.
-fn routed_filters(auth: &Authenticator) -> Vec<Filter> {
-    let of_rules = auth.configured().flat_map(|account| account.rules.subscribe.iter().cloned());
-    let all: BTreeSet<Filter> = of_rules.chain(watchdog::TOPIC.parse()).collect();
-    all.into_iter().collect()
 }
 
 /// Has logins come and go with the member list. Never returns.
@@ -181,57 +176,18 @@ async fn admit(shared: &Shared) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    shared: &Arc<Shared>,
-    connections: &mut JoinSet<()>,
-) -> Result<(), BrokerError> {
-    let pending = Arc::new(Semaphore::new(shared.limits.pending_connections));
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    if let Some(more) = shared.gates.crowded.open() {
-                        tracing::error!(%error, more, "can't accept connections: raise the limit of open files");
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            },
-            Some(_) = connections.join_next() => continue,
-        };
-        let permit = pending.clone().try_acquire_owned();
-        match permit {
-            Ok(permit) if connections.len() < shared.limits.connections => {
-                connections.spawn(serve_tcp(shared.clone(), stream, permit));
-            }
-            _ => {
-                bump(&shared.counters.connections_refused);
-                if let Some(more) = shared.gates.crowded.open() {
-                    tracing::warn!(more, "too many connections: turned one away");
-                }
-            }
-        }
-    }
-}
-
-async fn serve_tcp(shared: Arc<Shared>, stream: TcpStream, pending: OwnedSemaphorePermit) {
-    // Small messages must not wait for each other; without the option everything still works, later.
-    let _ = stream.set_nodelay(true);
-    serve(shared, stream, pending).await;
-}
-
-/// Serves one client on any stream of bytes.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+/// Serves one client on any stream of bytes; `shown` is its certificate. It has to log in until `deadline`.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     shared: Arc<Shared>,
     stream: S,
+    shown: Option<Shown>,
     pending: OwnedSemaphorePermit,
+    deadline: Instant,
 ) {
     bump(&shared.counters.connections_total);
     let _open = Open::new(shared.counters.clone());
     let mut wire = Wire::new(stream);
-    let welcomed = welcome(&shared, &mut wire).await;
+    let welcomed = welcome(&shared, &mut wire, shown.as_ref(), deadline).await;
     drop(pending);
     match welcomed {
         Ok(client) => Box::pin(connection::serve(shared, wire, client)).await,
@@ -244,7 +200,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 fn count_refusal(shared: &Shared, refusal: &Refusal) {
     match refusal {
         Refusal::Closed | Refusal::Io(_) => return,
-        Refusal::Decode(_) => bump(&shared.counters.protocol_errors),
+        Refusal::Decode(_) | Refusal::Tls => bump(&shared.counters.protocol_errors),
         _ => bump(&shared.counters.refused_logins),
     }
     if let Some(more) = shared.gates.login.open() {
@@ -268,6 +224,22 @@ impl Drop for Open {
     }
 }
 
+/// Has the certificate follow its file. Never returns.
+async fn follow_certificate(shared: &Shared) {
+    match &shared.tls {
+        Some(tls) => tls.follow().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Has the accounts follow their file. Never returns.
+async fn follow_file(source: Option<&Source>, shared: &Shared) {
+    match source {
+        Some(source) => source.follow(shared).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,7 +250,9 @@ mod tests {
     #[tokio::test]
     async fn a_broker_whose_router_died_ends() {
         let broker = Broker::bind(BrokerConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            tls: None,
+            websocket: None,
             state_dir: None,
             limits: Limits::default(),
             accounts: vec![],
@@ -286,6 +260,7 @@ mod tests {
             tap: None,
             members: None,
             announce: None,
+            file: None,
         });
         let broker = broker.await.unwrap();
         let router = broker.shared.router.clone();

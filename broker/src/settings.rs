@@ -1,7 +1,10 @@
 //! The broker's configuration file.
 //!
 //! TOML, see [`Settings::load`]; values may be overridden by the environment: `MURMUR_LISTEN`,
-//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS` and `MURMUR_LIMITS__<LIMIT>`.
+//! `MURMUR_STATE_DIR`, `MURMUR_SITE`, `MURMUR_ANNOUNCE`, `MURMUR_ANONYMOUS`, `MURMUR_LIMITS__<LIMIT>`,
+//! `MURMUR_TLS__<KEY>` and `MURMUR_WEBSOCKET__<KEY>`.
+
+mod doors;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,11 +17,13 @@ use smc_mqtt::config::{beside, load_members};
 use smc_mqtt::members::Members;
 use smc_mqtt::topic::Topics;
 
+use self::doors::TlsTable;
 use crate::account::Account;
 use crate::filter::{Filter, FilterError};
 use crate::limits::Limits;
 use crate::roles::{Role, RoleError};
 use crate::server::BrokerConfig;
+use crate::websocket::WebsocketListener;
 use smc_mqtt::password::{PasswordHash, PasswordHashError};
 
 const PREFIX: &str = "MURMUR";
@@ -28,8 +33,10 @@ const OVERRIDABLE: [&str; 5] = ["ANNOUNCE", "ANONYMOUS", "LISTEN", "SITE", "STAT
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    #[serde(default = "default_listen")]
-    listen: SocketAddr,
+    /// Where to listen for MQTT over TCP; on port 1883 of the loopback interface if nothing else listens either.
+    listen: Option<SocketAddr>,
+    tls: Option<TlsTable>,
+    websocket: Option<WebsocketListener>,
     state_dir: Option<PathBuf>,
     /// Whether the broker tells the network by multicast DNS where it is.
     #[serde(default = "default_announce")]
@@ -143,9 +150,22 @@ impl Settings {
     /// # Errors
     /// A file that can't be read or understood.
     pub fn load(path: &Path) -> Result<BrokerConfig, SettingsError> {
+        Self::read(path)?.into_config(path)
+    }
+
+    /// Reads a file, for who wants to know what it says; [`Settings::into_config`] does the rest of [`Settings::load`].
+    ///
+    /// # Errors
+    /// A file that can't be read or understood.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text, std::env::vars_os().filter_map(as_text).collect())
+        Self::of(path, &text, std::env::vars_os().filter_map(as_text).collect())
+    }
+
+    /// The site whose broker it is.
+    pub fn site(&self) -> &SiteName {
+        &self.site
     }
 
     pub(crate) fn parse(
@@ -153,28 +173,40 @@ impl Settings {
         text: &str,
         environment: HashMap<String, String>,
     ) -> Result<BrokerConfig, SettingsError> {
+        Self::of(path, text, environment)?.into_config(path)
+    }
+
+    fn of(path: &Path, text: &str, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
         let overrides = Environment::with_prefix(PREFIX)
             .prefix_separator("_")
             .separator("__")
             .source(Some(environment.into_iter().filter(|(key, _)| is_overridable(key)).collect()))
             .try_parsing(true);
-        let settings: Self = Config::builder()
+        Config::builder()
             .add_source(File::from_str(text, FileFormat::Toml))
             .add_source(overrides)
             .build()
             .and_then(Config::try_deserialize)
-            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
-        settings.into_config(path)
+            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })
     }
 
-    fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
+    /// The configuration that the file at `path` says.
+    ///
+    /// # Errors
+    /// A site file, an account or a filter that can't be used.
+    pub fn into_config(self, path: &Path) -> Result<BrokerConfig, SettingsError> {
         let members = self.site_file.as_ref().map(|file| members(path, file, &self.site)).transpose()?;
         let announce = self.announce.then(|| self.site.clone());
         let topics = Topics::new(self.site);
         let accounts = self.account.into_iter().map(|account| account.check(path, &topics));
         let folder = path.parent().unwrap_or(Path::new("."));
+        let tls = self.tls.map(|table| table.listener(folder));
+        let alone = tls.is_none() && self.websocket.is_none();
+        let listen = self.listen.or_else(|| alone.then(default_listen));
         Ok(BrokerConfig {
-            listen: self.listen,
+            listen,
+            tls,
+            websocket: self.websocket,
             state_dir: self.state_dir.map(|dir| folder.join(dir)),
             limits: self.limits,
             accounts: accounts.collect::<Result<_, _>>()?,
@@ -182,6 +214,7 @@ impl Settings {
             tap: None,
             members,
             announce,
+            file: Some(path.to_owned()),
         })
     }
 }
@@ -230,7 +263,8 @@ fn as_text((key, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(St
 /// Other programs of the site share the prefix: only what the broker knows is looked at.
 fn is_overridable(key: &str) -> bool {
     let own = key.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_'));
-    own.is_some_and(|key| OVERRIDABLE.contains(&key) || key.starts_with("LIMITS__"))
+    let tables = ["LIMITS__", "TLS__", "WEBSOCKET__"];
+    own.is_some_and(|key| OVERRIDABLE.contains(&key) || tables.iter().any(|table| key.starts_with(table)))
 }
 
 #[cfg(test)]
@@ -252,7 +286,7 @@ mod tests {
     #[test]
     fn a_small_file_is_enough() {
         let config = parse(&account("role = \"device\"\npublish = [\"zigbee2mqtt/#\"]"), &[]).unwrap();
-        assert_eq!(config.listen, default_listen());
+        assert_eq!(config.listen, Some(default_listen()));
         assert!(config.accounts[0].rules.may_publish("zigbee2mqtt/co2") && config.accounts[0].shared);
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.announce, Some("hq".parse().unwrap()));
@@ -268,7 +302,7 @@ mod tests {
             ("MURMUR_KEYS", "peer.key"),
         ];
         let config = parse("site = \"hq\"\nlisten = \"127.0.0.1:1\"", &environment).unwrap();
-        assert_eq!(config.listen.to_string(), "0.0.0.0:0");
+        assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:0");
         assert_eq!(config.state_dir.as_deref(), Some(Path::new("etc/state")));
         assert_eq!(config.limits.connections, 7);
         assert_eq!(config.announce, None);

@@ -68,6 +68,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(())
     }
 
+    /// Says below MQTT, too, that nothing more comes: otherwise TLS can't tell an end from a cut.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
     /// Removes `count` decoded bytes from the input, erasing them where they held a password.
     pub(crate) fn consume(&mut self, count: usize, secret: bool) {
         if secret {

@@ -239,3 +239,52 @@ fn the_example_in_the_help_works() {
     device.send(&subscribe("zigbee2mqtt/#"));
     assert_eq!(device.read(5), [0x90, 3, 0, 1, 1]);
 }
+
+#[test]
+fn accounts_follow_the_file_and_a_file_with_a_mistake_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), "127.0.0.1:0");
+    let broker = Running::start(&path);
+    let logs_in = |account: &str| {
+        let mut raw = Raw::connect(broker.address);
+        raw.send(&common::connect(4, account, account, None));
+        raw.read(4)[3] == 0
+    };
+    let until = |what: &str, mut holds: Box<dyn FnMut() -> bool + '_>| {
+        let deadline = std::time::Instant::now() + common::PATIENCE;
+        while !holds() {
+            assert!(std::time::Instant::now() < deadline, "never: {what}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    let mut stays = Raw::login(broker.address, "room-101", "room-101");
+    let mut goes = Raw::login(broker.address, "device", "device-1");
+    let first = std::fs::read_to_string(&path).unwrap();
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+
+    // Another topic for the one, a new account, and nothing new for the other: without a signal.
+    let newcomer = first.split("[[account]]").nth(1).unwrap().replace("room-101", "room-102");
+    let more = first.replace("status/+", "card/+") + "[[account]]" + &newcomer;
+    write(&more);
+    assert!(goes.read_to_close().is_empty(), "its topics are others");
+    assert!(logs_in("device"));
+    // Hashed with the password of room-101, which is what it logs in with.
+    let mut raw = Raw::connect(broker.address);
+    let mut hello = common::connect(4, "room-102", "room-102", None);
+    *hello.last_mut().unwrap() = b'1';
+    raw.send(&hello);
+    assert_eq!(raw.read(4), [0x20, 2, 0, 0]);
+
+    // A mistake, and then what would take `device` away: only the second counts.
+    write(&(more.clone() + "[[account]]\nname = \"x\"\n"));
+    broker.signal("-HUP");
+    assert!(logs_in("device"));
+    let mut device = Raw::login(broker.address, "device", "device-1");
+    let fewer = more.replace("name = \"device\"", "name = \"gadget\"");
+    write(&fewer);
+    broker.signal("-HUP");
+    assert!(device.read_to_close().is_empty());
+    until("the account is gone", Box::new(|| !logs_in("device")));
+    stays.send(&[0xC0, 0]);
+    assert_eq!(stays.read(2), [0xD0, 0], "who has not changed stays connected");
+}

@@ -20,6 +20,7 @@ fn inviter() -> Inviter {
         name: "room-9".parse().unwrap(),
         invited_as: InvitedAs::Agent,
         site: "x".repeat(300 * 1024),
+        ca: None,
         chain: Chain { v: 1, site: site.clone(), charters: Vec::new() },
     };
     Inviter::new(site, "peer-1".parse().unwrap(), &invitation, NOON, &mut rng(1)).unwrap()

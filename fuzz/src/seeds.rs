@@ -162,6 +162,7 @@ const SENSORS: &[&[u8]] = &[
     b"\nopen closed\nopen",
     b"x\non off\n-6.02e23",
     b"/v\non off\n{\"v\":1e308}",
+    b"CO2=\non off\nboot\nCO2=21.5ppm T=3\r\nCO2=-7;CO2=8\nCO2=nan\nCO2=59\n\nCO2=1e9",
 ];
 
 const TABLES: &[&[u8]] = &[

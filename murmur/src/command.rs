@@ -2,17 +2,22 @@
 
 pub(crate) mod agent;
 pub(crate) mod asking;
+mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod functions;
 pub(crate) mod join;
+pub(crate) mod lines;
 pub(crate) mod member;
+pub(crate) mod onlooker;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod pair;
 pub(crate) mod policy;
 pub(crate) mod site;
+pub(crate) mod sniff;
 pub(crate) mod soak;
 pub(crate) mod told;
 pub(crate) mod verify;
@@ -66,6 +71,9 @@ pub(crate) enum Failure {
     /// The measurement failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// No broker's configuration was written.
+    #[error(transparent)]
+    Broker(#[from] site::BrokerFailure),
     /// The demonstration could not run.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -101,12 +109,18 @@ pub(crate) enum Failure {
         /// Why.
         error: NameError,
     },
+    /// No certificate was renewed.
+    #[error(transparent)]
+    Renew(#[from] site::RenewError),
     /// A process of a soak could not play its role.
     #[error(transparent)]
     Role(#[from] RoleError),
     /// There is no runtime.
     #[error("the system gives no threads: {0}")]
     Runtime(std::io::Error),
+    /// Nothing could be looked at.
+    #[error(transparent)]
+    Look(#[from] onlooker::LookFailure),
     /// The soak came to no report.
     #[error(transparent)]
     Soak(#[from] SoakError),

@@ -151,7 +151,9 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 state_dir: None,
+                run_dir: None,
                 head_every: HeadEvery::default().get(),
                 home_assistant: smc_peer::HomeAssistant::default(),
                 homie: false,
@@ -177,11 +179,13 @@ impl Stage {
                 roster: Arc::clone(&self.roster),
                 secrets,
                 broker: Some(self.broker()),
+                tls: None,
                 control: None,
                 switches: None,
                 display_name: None,
                 terms: Terms::default(),
                 maximum_age: None,
+                rules: BTreeMap::new(),
                 feed,
             };
             let (clock, witness, ended) = (clock.clone(), witness.clone(), self.until(Act::Leaving));
@@ -249,7 +253,9 @@ async fn bind(
 ) -> Result<Broker, StageError> {
     let loopback = listen.address.ip().is_loopback();
     let config = |address| BrokerConfig {
-        listen: address,
+        listen: Some(address),
+        tls: None,
+        websocket: None,
         state_dir: None,
         limits: limits.clone(),
         accounts: accounts.clone(),
@@ -258,6 +264,7 @@ async fn bind(
         tap: tap.clone(),
         members: None,
         announce: None,
+        file: None,
     };
     match Broker::bind(config(listen.address)).await {
         Err(BrokerError::Listen { .. }) if listen.or_free_port => {

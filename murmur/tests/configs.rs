@@ -77,9 +77,13 @@ fn there_is_a_sample_for_every_role_and_source_and_no_other() {
         "broker.toml",
         "peer.toml",
         "policy",
+        "sensors",
         "site.toml",
     ];
-    assert_eq!(names, expected, "those in policy/ are read by smc-policy's own tests");
+    assert_eq!(
+        names, expected,
+        "those in policy/ and sensors/ are tried by smc-policy's and sensor-agent's own tests"
+    );
 }
 
 #[test]
@@ -106,12 +110,12 @@ fn every_source_feeds_streams_that_its_agent_has() {
         let context = Context {
             agent: options.secrets.node.clone(),
             clock: Clock::system(),
-            connection: ConnectionSettings::new(options.broker.clone().unwrap(), "sample"),
+            connection: Some(ConnectionSettings::new(options.broker.clone().unwrap(), "sample")),
             streams: streams
                 .map(|stream| (stream.name.clone(), roster.quantity(stream.quantity).quantity.clone()))
                 .collect(),
         };
-        let mut fed: Vec<_> = sources.iter().flat_map(|source| source.feeds(&context)).collect();
+        let mut fed: Vec<_> = sources.iter().flat_map(|source| source.feeds(&context.streams)).collect();
         fed.sort();
         let had: Vec<_> = context.streams.keys().cloned().collect();
         assert_eq!(fed, had, "{file}: every stream has one source, and every source a stream");

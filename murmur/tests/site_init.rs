@@ -12,6 +12,7 @@ use common::{files, murmur};
 use sensor_agent::AgentConfig;
 use smc_core::roster::{Roster, SiteDocument};
 use smc_mqtt::config::{KeyFile, load_site};
+use smc_mqtt::tls::{Facts, PemFiles, certificates};
 use smc_peer::PeerConfig;
 use tempfile::TempDir;
 
@@ -57,7 +58,7 @@ fn everything_that_was_written_reads_back() {
     assert_eq!(queries, expected);
 
     let broker = Settings::load(&site.join("broker.toml")).unwrap();
-    assert_eq!(broker.listen.to_string(), "127.0.0.1:1884");
+    assert_eq!((broker.listen.unwrap().to_string().as_str(), broker.tls), ("127.0.0.1:1884", None));
     assert_eq!(broker.state_dir, Some(site.join("state/broker")));
     assert_eq!(broker.accounts.len(), 3 + 5 + 3);
     assert_eq!(broker.anonymous.as_deref(), Some("newcomer"));
@@ -201,6 +202,8 @@ fn what_makes_no_site_is_refused_and_leaves_nothing() {
         ),
         (vec!["--name", "hq", "--agents", "5", "--quantities", "co2,joy"], 2, "known are co2, humidity"),
         (vec!["--name", "hq", "--agents", "5", "--broker", "http://a"], 2, "begins with `mqtt://`"),
+        (vec!["--name", "hq", "--agents", "5", "--broker", "mqtts://a"], 1, "are made with --tls"),
+        (vec!["--name", "hq", "--agents", "5", "--tls", "--broker", "mqtt://a"], 1, "begins with mqtts://"),
         (vec!["--name", "hq", "--agents", "5", "--tolerate", "all"], 2, "choose crash or malicious"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -278,6 +281,63 @@ fn two_sites_share_no_secret() {
     let password =
         |folder: &TempDir| fs::read_to_string(folder.path().join("hq/keys/observer.password")).unwrap();
     assert_ne!(password(&one), password(&two));
+}
+
+#[test]
+fn a_site_with_tls_has_certificates_that_its_files_name() {
+    let folder = made(&["--tls", "--broker", "mqtts://broker.example"]);
+    let site = folder.path().join("hq");
+    let broker = Settings::load(&site.join("broker.toml")).unwrap();
+    let tls = broker.tls.unwrap();
+    assert_eq!((broker.listen, tls.listen.to_string().as_str()), (None, "0.0.0.0:8883"));
+    let chain = certificates(&tls.certificate).unwrap();
+    let names = Facts::read(&chain[0]).unwrap().names;
+    for name in ["localhost", "127.0.0.1", "::1", "broker.example", "hq.murmur.internal"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
+    for secret in ["keys/ca-key.pem", "keys/broker-key.pem"] {
+        assert_eq!(mode(&site.join(secret)), 0o600, "{secret}");
+    }
+    PemFiles { certificate: &tls.certificate, key: &tls.key }.read().unwrap();
+    let peer = PeerConfig::load(&site.join("peer-1.toml")).unwrap();
+    assert_eq!(peer.broker.unwrap().to_string(), "mqtts://broker.example:8883");
+    assert_eq!(peer.tls.unwrap().authority(), Some(site.join("ca.pem").as_path()));
+    let agent = AgentConfig::load(&site.join("room-101.toml")).unwrap();
+    assert_eq!(agent.tls.unwrap().authority(), Some(site.join("ca.pem").as_path()));
+    let authority = Facts::read(&certificates(&site.join("ca.pem")).unwrap()[0]).unwrap();
+    assert!(authority.not_after.since(authority.not_before).as_secs() > 3_650 * 24 * 3_600);
+}
+
+#[test]
+fn certificates_are_renewed_before_they_end_by_the_same_authority_and_not_sooner() {
+    let folder = made(&["--tls"]);
+    let read = |file: &str| fs::read_to_string(folder.path().join("hq").join(file)).unwrap();
+    let all = || ["ca.pem", "broker.pem", "keys/broker-key.pem", "keys/ca-key.pem"].map(read);
+    let before = all();
+    let run = murmur(folder.path(), &["site", "renew", "hq"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stdout.matches("nothing to do").count(), 2, "{}", run.stdout);
+    assert_eq!(all(), before);
+
+    let run = murmur(folder.path(), &["site", "renew", "hq", "--name", "10.0.0.7", "--name", "mqtt.example"]);
+    assert!(run.stdout.contains("ca.pem holds until") && run.stdout.contains("broker.pem is renewed"));
+    let after = all();
+    assert!(after[0] == before[0] && after[3] == before[3] && after[1] != before[1] && after[2] != before[2]);
+    let names = Facts::read(&certificates(&folder.path().join("hq/broker.pem")).unwrap()[0]).unwrap().names;
+    for name in ["localhost", "10.0.0.7", "mqtt.example"] {
+        assert_eq!(names.iter().filter(|known| *known == name).count(), 1, "{name}: {names:?}");
+    }
+    assert_eq!(mode(&folder.path().join("hq/keys/broker-key.pem")), 0o600);
+
+    // Another certificate of the same key: what was signed before is still believed.
+    let run = murmur(folder.path(), &["site", "renew", "hq", "--within", "4000d"]);
+    assert!(run.stdout.contains("ca.pem is renewed"), "{}{}", run.stdout, run.stderr);
+    let last = all();
+    assert!(last[0] != after[0] && last[3] == after[3]);
+
+    fs::remove_file(folder.path().join("hq/keys/ca-key.pem")).unwrap();
+    let run = murmur(folder.path(), &["site", "renew", "hq"]);
+    assert!(run.code == 1 && run.stderr.contains("keys/ca-key.pem: "), "{}", run.stderr);
 }
 
 /// A window without a fresh reading is a gap: rooms that are read too seldom would come and go.

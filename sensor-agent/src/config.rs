@@ -1,23 +1,29 @@
 //! An agent's own file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, StreamName};
 use smc_core::protocol::terms::{Terms, TermsError};
 use smc_core::roster::Span;
 use smc_core::time::Timestamp;
-use smc_mqtt::config::{ConfigError, Membership, beside, load};
+use smc_mqtt::config::{ConfigError, Membership, beside, broker, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::TlsFiles;
 
 use crate::run::{AgentOptions, Feed};
+use crate::screen::StreamRules;
 use crate::source::SourceConfig;
 use crate::source::mqtt::BrokerConfig;
 use crate::switches::SwitchOptions;
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 9] = [
+const OVERRIDABLE: [&str; 12] = [
     "broker",
+    "ca",
+    "certificate",
+    "certificate_key",
     "control",
     "display_name",
     "keys",
@@ -41,6 +47,15 @@ pub struct AgentConfig {
     /// Where the broker is; if left out, one that announces the site is looked for.
     #[serde(default)]
     pub broker: Option<BrokerAddress>,
+    /// The file of the authority that the broker's certificate is of; for a broker with TLS.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The agent's own certificate, for a broker that wants one.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub certificate_key: Option<PathBuf>,
     /// Where changes of the member list are kept. If left out, the agent asks for them anew whenever it starts.
     #[serde(default)]
     pub state_dir: Option<PathBuf>,
@@ -62,6 +77,9 @@ pub struct AgentConfig {
     /// How long a reading counts as fresh; one window if left out.
     #[serde(default)]
     pub maximum_age: Option<Span>,
+    /// `[stream.NAME]`: what becomes of a stream's readings before they are shared.
+    #[serde(default)]
+    pub stream: BTreeMap<StreamName, StreamRules>,
     /// Where the readings come from.
     #[serde(default)]
     pub source: Vec<SourceConfig>,
@@ -119,23 +137,24 @@ impl AgentConfig {
                 why: "it needs `control`: how the switches stand is kept beside that file".to_owned(),
             });
         }
+        let Self { ca, certificate, certificate_key, .. } = config;
+        let (broker, tls) = broker(path, config.broker, TlsFiles { ca, certificate, certificate_key })?;
         let purposes = config.terms.purposes;
-        let mut sources = config.source;
-        for source in &mut sources {
-            if let SourceConfig::Csv(csv) = source {
-                csv.path = beside(path, &csv.path);
-            }
-        }
+        let (mut sources, mut switches) = (config.source, config.home_assistant);
+        sources.iter_mut().try_for_each(|source| source.settle(path))?;
+        switches.iter_mut().try_for_each(|broker| broker.trust(path))?;
         Ok(AgentOptions {
             roster: membership.roster,
             members: Some(membership.members),
             secrets: membership.secrets,
-            broker: config.broker,
+            broker,
+            tls,
             control: config.control.map(|control| beside(path, &control)),
-            switches: config.home_assistant.map(|broker| SwitchOptions { broker, purposes }),
+            switches: switches.map(|broker| SwitchOptions { broker, purposes }),
             display_name: config.display_name,
             terms,
             maximum_age: config.maximum_age.map(Span::get),
+            rules: config.stream,
             feed: Feed::Sources(sources),
         })
     }

@@ -5,8 +5,10 @@
 mod config;
 mod control;
 mod run;
+pub mod screen;
 pub mod source;
 mod switches;
+pub mod trial;
 
 pub use config::AgentConfig;
 pub use run::{AgentError, AgentOptions, Feed, Witness, run};

@@ -59,14 +59,16 @@ impl Pair {
     }
 }
 
-/// Nothing but `[[source]]` tables: what else an agent needs to know comes from the member.
+/// Nothing but `[[source]]` and `[stream]` tables: what else an agent needs to know comes from the member.
 fn read_sources(path: &Path) -> Result<String, String> {
     let at = |error: String| format!("--sources {}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| at(error.to_string()))?;
-    match table.keys().find(|key| *key != "source") {
+    match table.keys().find(|key| !["source", "stream"].contains(&key.as_str())) {
         None if table.contains_key("source") => Ok(text),
         None => Err(at("it has no `[[source]]`".to_owned())),
-        Some(other) => Err(at(format!("it may have `[[source]]` tables alone, not `{other}`"))),
+        Some(other) => {
+            Err(at(format!("it may have `[[source]]` and `[stream]` tables alone, not `{other}`")))
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The loop of an agent: read, share in rhythm, seal, publish.
 
+mod intake;
 mod moving;
 mod service;
+mod time;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,11 +27,13 @@ use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::joining::{self, Joined};
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Pauses};
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use self::service::Service;
+use crate::screen::{RulesError, Screens, StreamRules};
 use crate::source::mqtt::Taps;
 use crate::source::{Context, GapReason, Happened, Running, SourceConfig, SourceError};
 use crate::switches::{Link, Switch, SwitchOptions};
@@ -50,6 +54,8 @@ pub struct AgentOptions {
     pub secrets: KeyFile,
     /// Where the broker is; if left out, one that announces the site is looked for.
     pub broker: Option<BrokerAddress>,
+    /// Whom to trust there, if it is to be a broker with TLS.
+    pub tls: Option<Tls>,
     /// The file in which the owner says what not to share, if there is to be one.
     pub control: Option<PathBuf>,
     /// The switches in the owner's Home Assistant, if there are to be any.
@@ -60,6 +66,8 @@ pub struct AgentOptions {
     pub terms: Terms,
     /// How long a reading counts as fresh; one window if none.
     pub maximum_age: Option<Duration>,
+    /// What becomes of readings before they are shared, for streams of which anything is said.
+    pub rules: BTreeMap<StreamName, StreamRules>,
     /// Where the readings come from.
     pub feed: Feed,
 }
@@ -121,6 +129,14 @@ pub enum AgentError {
         /// As of which revision.
         revision: u64,
     },
+    /// What is said of a stream makes no sense.
+    #[error("the file of `{node}`: {error}")]
+    Rules {
+        /// The node.
+        node: String,
+        /// Why.
+        error: RulesError,
+    },
     /// A source can't be used.
     #[error("[[source]] of `{node}`: {error}")]
     Source {
@@ -148,20 +164,26 @@ pub async fn run(
         info!(%node, display_name, "starting");
     }
     tokio::pin!(shutdown);
-    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    if !time::is_known(&node, &clock, shutdown.as_mut()).await {
+        return Ok(());
+    }
+    let (broker, tls) = (options.broker.take(), options.tls.take());
+    let broker = locate_unless(broker, tls.as_ref(), options.roster.site(), shutdown.as_mut()).await?;
     let Some(broker) = broker else { return Ok(()) };
     let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let Some((roster, members)) = membership(&mut options, &settings, &clock, shutdown.as_mut()).await?
     else {
         return Ok(());
     };
-    let AgentOptions { secrets, control, switches, terms, maximum_age, feed, .. } = options;
+    let AgentOptions { secrets, control, switches, terms, maximum_age, rules, feed, .. } = options;
+    let screens = Screens::new(&rules, &streams(&roster, &node), &node, maximum_age)
+        .map_err(|error| AgentError::Rules { node: node.to_string(), error })?;
     let sources = Sources::start(feed, &node, &roster, &clock, &settings)?;
     let Sources { mut readings, taps, max_packet, running } = sources;
     settings.max_packet = max_packet;
     settings.pauses = pauses(&roster);
-    let mut service =
-        Service::new(roster, secrets, (terms, maximum_age, control), topics.clone(), clock.clone(), witness)?;
+    let own = (terms, maximum_age, control);
+    let mut service = Service::new(roster, secrets, own, screens, topics.clone(), clock.clone(), witness)?;
     service.follow(members);
     let mut switches = switches.map(|options| put_up(options, &service));
     let control = Topic::Control { agent: node.clone() };
@@ -308,14 +330,15 @@ impl Sources {
         let context = Context {
             agent: node.clone(),
             clock: clock.clone(),
-            connection: settings.clone(),
+            connection: Some(settings.clone()),
             streams: streams(roster, node),
         };
         let largest = context.streams.values().map(Quantity::elements).max().unwrap_or(MAX_ELEMENTS);
         let (sender, readings) = mpsc::channel(READINGS_WAITING.min((NUMBERS_WAITING / largest) as usize));
         let mut sources = Self::of(readings, settings);
+        let refuse = |error| AgentError::Source { node: node.to_string(), error };
+        SourceConfig::check_together(&configs, &context.streams).map_err(refuse)?;
         for config in configs {
-            let refuse = |error| AgentError::Source { node: node.to_string(), error };
             config.check(&context).map_err(refuse)?;
             match config {
                 SourceConfig::Mqtt(config) if config.broker.is_none() => {
@@ -332,7 +355,7 @@ impl Sources {
 }
 
 /// The streams of an agent and what they measure.
-fn streams(roster: &Roster, node: &NodeName) -> BTreeMap<StreamName, Quantity> {
+pub(crate) fn streams(roster: &Roster, node: &NodeName) -> BTreeMap<StreamName, Quantity> {
     let bundles = roster.agent_named(node.as_str()).map(|agent| &roster.agent(agent).bundles);
     let begin = bundles.into_iter().flatten().map(|&bundle| roster.bundle(bundle)).filter(|b| b.begins());
     let streams = begin.flat_map(|bundle| &bundle.streams);

@@ -4,74 +4,19 @@
 
 #[path = "../../smc-mqtt/tests/mosquitto/mod.rs"]
 mod mosquitto;
+mod support;
 
 use std::io::Write;
 use std::time::Duration;
 
 use mosquitto::{Mosquitto, PATIENCE};
 use sensor_agent::source::simulated::{Room, RoomSettings};
-use sensor_agent::source::{Context, GapReason, Happened, Running, SourceConfig, SourceError};
-use smc_core::quantity::{Quantity, QuantityDocument};
-use smc_core::time::{Period, Timestamp};
+use sensor_agent::source::{GapReason, Happened};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{ConnectionSettings, Happening, Publisher, connect};
+use support::{TEN, context, ends, next, quantity, replay, start, told};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-
-/// A Tuesday, ten o'clock.
-const TEN: Timestamp = Timestamp::from_secs(1_767_693_600);
-
-fn context(clock: Clock, streams: &[&str]) -> Context {
-    let stream = |name: &&str| (name.parse().unwrap(), quantity(name, 1));
-    Context {
-        agent: "room-101".parse().unwrap(),
-        clock,
-        connection: ConnectionSettings::new("localhost:1".parse().unwrap(), "room-101"),
-        streams: streams.iter().map(stream).collect(),
-    }
-}
-
-/// From -1 to 1 in steps of a quarter.
-fn quantity(name: &str, elements: u32) -> Quantity {
-    Quantity::new(QuantityDocument {
-        name: name.parse().unwrap(),
-        unit: String::new(),
-        minimum: "-1".parse().unwrap(),
-        maximum: "1".parse().unwrap(),
-        resolution: "0.25".parse().unwrap(),
-        elements,
-        period: Period::from_millis(60_000).unwrap(),
-    })
-    .unwrap()
-}
-
-fn replay(speed: f64) -> Clock {
-    Clock::replay(TEN, speed.try_into().unwrap())
-}
-
-fn start(config: &str, context: Context) -> Result<(Running, mpsc::Receiver<Happened>), SourceError> {
-    let config: SourceConfig = toml::from_str(config).unwrap();
-    let (sender, receiver) = mpsc::channel(4);
-    Ok((config.spawn(context, sender)?, receiver))
-}
-
-async fn next(receiver: &mut mpsc::Receiver<Happened>) -> Option<Happened> {
-    timeout(PATIENCE, receiver.recv()).await.expect("waited in vain for the source")
-}
-
-/// Stream, seconds after ten, and value or reason.
-async fn told(receiver: &mut mpsc::Receiver<Happened>) -> (String, u64, Result<f64, GapReason>) {
-    let seconds = |at: Timestamp| at.since(TEN).as_secs();
-    match next(receiver).await.expect("the source has ended") {
-        Happened::Observed(o) => (o.stream.to_string(), seconds(o.at), Ok(o.value.reveal()[0])),
-        Happened::Unusable { stream, at, reason } => (stream.to_string(), seconds(at), Err(reason)),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn ends(running: Running) {
-    timeout(PATIENCE, running.task).await.expect("the source should end").unwrap();
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_simulated_room_tells_the_truth_at_whole_intervals() {
@@ -100,7 +45,7 @@ async fn a_simulated_room_tells_the_truth_at_whole_intervals() {
 #[tokio::test(start_paused = true)]
 async fn simulated_vectors_lie_on_the_steps_of_their_quantity() {
     let mut context = context(replay(1.0), &["gradient"]);
-    context.streams.insert("gradient".parse().unwrap(), quantity("gradient", 1_000));
+    context.streams.insert("gradient".parse().unwrap(), quantity("gradient", "", 1_000));
     let (_running, mut receiver) = start("kind = 'simulated'\ninterval_s = 1", context).unwrap();
     let mut before = Vec::new();
     for _ in 0..3 {
@@ -296,7 +241,8 @@ async fn readings_of_other_devices_are_taken_from_the_broker() {
 async fn without_a_broker_of_its_own_the_agents_is_read() {
     let broker = Mosquitto::open();
     let mut context = context(Clock::system(), &["probe"]);
-    context.connection = ConnectionSettings::new(broker.address().parse().unwrap(), "room-101-source");
+    let settings = ConnectionSettings::new(broker.address().parse().unwrap(), "room-101-source");
+    context.connection = Some(settings);
     let (running, mut receiver) =
         start("kind = 'mqtt'\nretained = true\ntopics.probe = { topic = 'probe' }", context).unwrap();
     device(&broker).await.publish("probe", "21.5", true).unwrap();

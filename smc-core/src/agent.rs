@@ -82,6 +82,12 @@ pub enum GapReason {
     /// Below the quantity's minimum.
     #[error("below the minimum")]
     BelowMinimum,
+    /// Outside of what its owner takes for plausible.
+    #[error("implausible")]
+    Implausible,
+    /// Changed faster than its owner takes for plausible.
+    #[error("changed too fast")]
+    Jumped,
     /// The message from the sensor lacks the value.
     #[error("missing in the sensor's message")]
     Missing,
@@ -97,6 +103,9 @@ pub enum GapReason {
     /// The last reading is too old.
     #[error("stale")]
     Stale,
+    /// The same for longer than its owner takes for plausible.
+    #[error("stuck")]
+    Stuck,
     /// What the sensor sent is larger than any number.
     #[error("too large")]
     TooLarge,
@@ -117,11 +126,14 @@ impl GapReason {
         match self {
             Self::AboveMaximum => "above_maximum",
             Self::BelowMinimum => "below_minimum",
+            Self::Implausible => "implausible",
+            Self::Jumped => "jumped",
             Self::Missing => "missing",
             Self::NoReading => "no_reading",
             Self::NotANumber => "not_a_number",
             Self::Paused => "paused",
             Self::Stale => "stale",
+            Self::Stuck => "stuck",
             Self::TooLarge => "too_large",
             Self::Unparsable => "unparsable",
             Self::WrongLength => "wrong_length",

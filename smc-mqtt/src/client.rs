@@ -274,6 +274,9 @@ impl Client {
             let (topic, payload) = match self.incoming.next().await? {
                 Happening::Connected => {
                     self.introduce();
+                    for (_, query) in self.access.roster().queries() {
+                        self.look(&Topic::Result { query: query.name.clone() });
+                    }
                     return Some(Notice::Connected);
                 }
                 Happening::Disconnected { reason } => return Some(Notice::Disconnected(reason)),
@@ -308,7 +311,9 @@ impl Client {
         match self.topics.parse(&topic) {
             Ok(Topic::Charter) => self.take_charters(&payload),
             Ok(Topic::Decision { peer, query }) => {
-                Ok(self.ledger.decision(&peer, &query, &payload)?.map(Notice::Decision))
+                let decision = self.ledger.decision(&peer, &query, &payload)?;
+                decision.iter().for_each(|decision| self.look_behind(decision));
+                Ok(decision.map(Notice::Decision))
             }
             Ok(Topic::Output { .. }) => Ok(Some(Notice::Output { topic, payload })),
             Ok(Topic::Request { client, query }) => {
@@ -321,6 +326,32 @@ impl Client {
                 .map(|signed| Notice::Result(Box::new(signed)))),
             _ => Ok(None),
         }
+    }
+
+    /// Has what the broker keeps about `query` found, whoever asked for it. Needed where brokers hand out retained messages by name
+    /// alone (docs/decisions/0027); elsewhere it comes anyway.
+    pub fn look_for(&self, query: &QueryName) {
+        for (_, peer) in self.access.roster().peers() {
+            self.look(&Topic::Decision { peer: peer.name.clone(), query: query.clone() });
+        }
+        self.look(&Topic::Result { query: query.clone() });
+    }
+
+    /// Has the request that a decision is about found, if it is for this client to see, and the last result.
+    fn look_behind(&self, decision: &Decision) {
+        let (me, query) = (self.access.node(), decision.query.clone());
+        let may_see = |client: &&NodeName| *client == me || self.access.roster().client(me).is_none();
+        if let Some(client) = decision.client.clone().filter(|client| may_see(&client)) {
+            let known = self.ledger.get(&client, &query).is_some_and(|entry| entry.request.is_some());
+            if !known {
+                self.look(&Topic::Request { client, query: query.clone() });
+            }
+        }
+        self.look(&Topic::Result { query });
+    }
+
+    fn look(&self, topic: &Topic) {
+        self.publisher.look(self.topics.spell(topic));
     }
 
     fn take_charters(&mut self, payload: &[u8]) -> Result<Option<Notice>, &'static str> {

@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep};
 
 /// The longest single sleep: after it the clock is read again, in case the wall clock was set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// No machine that runs this is in an earlier time: 2025-01-01.
+const EARLIEST: Timestamp = Timestamp::from_secs(1_735_689_600);
 
 /// Tells the time; clones tell the same time. It never goes back.
 #[derive(Debug, Clone)]
@@ -53,6 +55,14 @@ impl Clock {
                 *last = last.next(wall_clock(), Instant::now());
                 last.told
             }
+        }
+    }
+
+    /// Whether the time can be true: a machine whose clock has not been set since it began to run is years behind.
+    pub fn is_set(&self) -> bool {
+        match &self.face {
+            Face::Replay { .. } => true,
+            Face::System(_) => self.now() >= EARLIEST,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::members::{Members, MembersError};
 use crate::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use crate::status;
+use crate::tls::{Tls, TlsFiles, TlsFilesError};
 use crate::topic::Topics;
 
 /// A node's place in its site: the roster it believes in and the secrets that prove who it is.
@@ -194,6 +195,32 @@ pub(crate) fn parse<T: DeserializeOwned>(
 pub fn beside(from: &Path, path: &Path) -> PathBuf {
     from.parent().unwrap_or(Path::new("")).join(path)
 }
+
+/// Where a node's broker is and whom it trusts there, as its file at `path` says by `broker`, `ca`, `certificate` and
+/// `certificate_key`.
+///
+/// # Errors
+/// If those don't go together.
+pub fn broker(
+    path: &Path,
+    address: Option<BrokerAddress>,
+    files: TlsFiles,
+) -> Result<(Option<BrokerAddress>, Option<Tls>), ConfigError> {
+    let wrong = |key, why: &str| Err(ConfigError::Value { path: path.to_owned(), key, why: why.to_owned() });
+    let tls = match files.tls(path) {
+        Ok(tls) => tls,
+        Err(TlsFilesError { key, why }) => return wrong(key, why),
+    };
+    match (&address, &tls) {
+        (Some(address), None) if address.is_tls() => wrong("ca", NO_AUTHORITY),
+        (Some(address), Some(_)) if !address.is_tls() => wrong("broker", NOT_ENCRYPTED),
+        _ => Ok((address, tls)),
+    }
+}
+
+const NO_AUTHORITY: &str = "`broker` begins with mqtts://, so it is needed: the file of the authority that the broker's certificate is of";
+const NOT_ENCRYPTED: &str =
+    "there is `ca`, but nothing would be encrypted: write mqtts:// instead of mqtt://, or remove `ca`";
 
 /// How `node` connects to `broker`: under its name, with its password, and with a last will that tells of its absence.
 pub fn connection(

@@ -22,6 +22,7 @@ mod fault;
 mod fuzz;
 mod inbox;
 mod link;
+mod looks;
 mod outbox;
 mod teller;
 
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
+use smc_core::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 
 pub use crate::settings::{
@@ -39,7 +41,9 @@ pub use crate::settings::{
 pub use fault::{Fault, Refusal};
 pub(crate) use fuzz::fuzz;
 
+use crate::tls::{Dates, Expiring};
 use driver::Driver;
+use looks::{Looks, Wildcards};
 
 /// Starts connecting, in a task of its own, and keeps at it until both halves are dropped or
 /// [`Publisher::close`] is called. Must be called within a tokio runtime.
@@ -49,11 +53,20 @@ use driver::Driver;
 pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Publisher, Incoming) {
     let room = settings.queue.max(1);
     let (publishes, queue) = mpsc::channel(room);
+    let (looks, names) = mpsc::channel(room);
     let (tell, told) = mpsc::channel(room);
     let (phase, tally) = (watch::Sender::new(Phase::Open), Tally::default());
-    let shared = Arc::new(Shared { phase, tally, settled: Notify::new() });
-    let publisher = Publisher { publishes, shared: shared.clone(), max_packet: settings.max_packet };
-    tokio::spawn(Driver::new(settings, subscriptions, shared, queue, tell).run());
+    let shared = Shared {
+        phase,
+        tally,
+        settled: Notify::new(),
+        dates: Arc::default(),
+        wildcards: Wildcards::default(),
+    };
+    let (shared, max_packet) = (Arc::new(shared), settings.max_packet);
+    let publisher = Publisher { publishes, looks, shared: shared.clone(), max_packet };
+    let driver = Driver::new(settings, subscriptions, shared, (queue, Looks::new(names)), tell);
+    tokio::spawn(driver.run());
     (publisher, Incoming { told })
 }
 
@@ -61,6 +74,7 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
 #[derive(Debug, Clone)]
 pub struct Publisher {
     publishes: mpsc::Sender<Publish>,
+    looks: mpsc::Sender<String>,
     shared: Arc<Shared>,
     max_packet: usize,
 }
@@ -119,6 +133,19 @@ impl Publisher {
         self.count(outcome)
     }
 
+    /// Has what is retained on `topic` found, one of those that a subscription with wildcards covers: at brokers that hand out
+    /// what is retained by name alone it is subscribed, too, now and on every later connection. What comes may come twice.
+    pub fn look(&self, topic: String) {
+        if !self.finds_retained() && self.looks.try_send(topic).is_err() {
+            self.shared.tally.refused.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether the broker has shown that it hands out what is retained to subscriptions with wildcards.
+    pub fn finds_retained(&self) -> bool {
+        self.shared.wildcards.work()
+    }
+
     /// How many accepted messages the broker has not acknowledged yet.
     pub fn unsettled(&self) -> u64 {
         let Counters { accepted, acknowledged, given_up, .. } = self.counters();
@@ -157,6 +184,11 @@ impl Publisher {
             Ok(Phase::Closed { unacknowledged }) => *unacknowledged,
             _ => 0,
         }
+    }
+
+    /// The certificates of the connection that end soon, or have ended; in the log, too, once a day.
+    pub fn expiring(&self, now: Timestamp) -> Vec<Expiring> {
+        self.shared.dates.look(now)
     }
 
     /// What this connection did so far.
@@ -241,7 +273,7 @@ pub struct Counters {
     pub oversized: u64,
     /// Messages handed to [`Incoming`].
     pub received: u64,
-    /// Publishes not taken.
+    /// Publishes, and topics to look at, that were not taken.
     pub refused: u64,
 }
 
@@ -279,6 +311,9 @@ struct Shared {
     tally: Tally,
     /// Told whenever a message was acknowledged or given up.
     settled: Notify,
+    /// Until when the certificates of the connection hold.
+    dates: Arc<Dates>,
+    wildcards: Wildcards,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

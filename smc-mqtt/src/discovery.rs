@@ -1,14 +1,15 @@
 //! Finding the broker without being told its address: it announces itself by multicast DNS (RFC 6762, RFC 6763), and
 //! nodes look for one that announces their site (docs/decisions/0025-discovery.md).
 //!
-//! What is found is an address and proves nothing: whoever is in the network can announce anything. Who the broker is
-//! matters no more than with an address that a file names, since what nodes send is sealed or signed.
+//! What is found is an address and proves nothing: whoever is in the network can announce anything. With TLS, the broker's
+//! certificate shows that it is the site's; without, who the broker is matters no more than with an address that a file
+//! names, since what nodes send is sealed or signed.
 
 mod announcement;
 mod sightings;
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use mdns_sd::{ServiceDaemon, ServiceEvent};
@@ -19,6 +20,7 @@ use tracing::{debug, info};
 pub use self::announcement::{Announcement, AnnouncementError, Listener};
 use self::sightings::Sightings;
 use crate::settings::BrokerAddress;
+use crate::tls::{Tls, TlsFault};
 
 /// How long nodes look for a broker. Queries go out at once and after 1 s and 3 s; an answer takes 0.1 s at most.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +53,17 @@ impl fmt::Display for Wanted {
 /// Why no broker was found.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
+    /// The broker has TLS, and nothing says whom to trust.
+    #[error(transparent)]
+    Untrusted(TlsFault),
+    /// Whom to trust was said, in vain.
+    #[error(
+        "nothing would be encrypted on the way to {broker}, though it was said whom to trust (`ca`, --ca): write mqtts:// instead of mqtt://"
+    )]
+    NotEncrypted {
+        /// Where the broker is.
+        broker: BrokerAddress,
+    },
     /// The operating system gives no thread or no sockets.
     #[error("can't look for a broker by multicast DNS: {0}; {REMEDY}")]
     Multicast(#[from] mdns_sd::Error),
@@ -80,24 +93,34 @@ pub enum DiscoveryError {
     },
 }
 
-const REMEDY: &str =
-    "say which one it is: `broker = \"mqtt://HOST:PORT\"` in the configuration file, or --broker";
+const REMEDY: &str = "say which one it is: `broker = \"mqtt://HOST:PORT\"` (mqtts:// with TLS) in the configuration file, or --broker";
 
-/// The broker at `configured`, or else the one that announces `site`.
+/// The broker at `configured`, or else the one that announces `site`: with TLS, if there is `tls`, and without it if not.
+/// Who knows whom to trust takes no other: or whoever announces something could have passwords sent in the clear.
 ///
 /// # Errors
-/// If it has to be looked for and is not found.
+/// If it has to be looked for and is not found, or `tls` and what was configured don't go together.
 pub async fn locate(
     configured: Option<BrokerAddress>,
+    tls: Option<&Tls>,
     site: &SiteName,
 ) -> Result<BrokerAddress, DiscoveryError> {
-    match configured {
-        Some(address) => Ok(address),
+    let address = match configured {
+        Some(address) => address,
         None => {
-            let found = find_broker(site, PATIENCE).await?;
+            let listener = if tls.is_some() { Listener::Tls } else { Listener::Plain };
+            let found = find_broker(site, listener, PATIENCE).await?;
             info!(broker = %found, %site, "found a broker that announces the site");
-            Ok(found)
+            found
         }
+    };
+    match tls {
+        Some(tls) if address.is_tls() => Ok(address.trusting(tls.clone().of_site(site))),
+        Some(_) => Err(DiscoveryError::NotEncrypted { broker: address }),
+        None if address.is_tls() && address.tls().is_none() => {
+            Err(DiscoveryError::Untrusted(TlsFault::NoAuthority))
+        }
+        None => Ok(address),
     }
 }
 
@@ -107,29 +130,50 @@ pub async fn locate(
 /// If it has to be looked for and is not found.
 pub async fn locate_unless(
     configured: Option<BrokerAddress>,
+    tls: Option<&Tls>,
     site: &SiteName,
     over: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Option<BrokerAddress>, DiscoveryError> {
     tokio::select! {
         () = over => Ok(None),
-        found = locate(configured, site) => found.map(Some),
+        found = locate(configured, tls, site) => found.map(Some),
     }
 }
 
-/// Looks for `timeout` at most for the one broker that announces `site`. Only brokers without TLS are looked for.
+/// Looks for `timeout` at most for the one broker that announces `site` and that `listener`.
 ///
 /// # Errors
 /// If there is none, more than one, or nothing can be heard at all.
-pub async fn find_broker(site: &SiteName, timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
-    find(Search::start(ServiceDaemon::new()?)?, Wanted::Site(site.clone()), timeout).await
+pub async fn find_broker(
+    site: &SiteName,
+    listener: Listener,
+    timeout: Duration,
+) -> Result<BrokerAddress, DiscoveryError> {
+    let search = Search::start(ServiceDaemon::new()?, listener)?;
+    let found = find(search, Wanted::Site(site.clone()), timeout).await?;
+    Ok(listener.address(found))
 }
 
-/// As [`find_broker`], for who knows no site yet.
+/// As [`find_broker`], for who knows no site yet and whom no listener has to prove itself to: one with TLS if there is one.
 ///
 /// # Errors
 /// If there is none, more than one, or nothing can be heard at all.
 pub async fn find_any_broker(timeout: Duration) -> Result<BrokerAddress, DiscoveryError> {
-    let found = find(Search::start(ServiceDaemon::new()?)?, Wanted::AnySite, timeout).await?;
+    let look = async |listener| {
+        find(Search::start(ServiceDaemon::new()?, listener)?, Wanted::AnySite, timeout).await
+    };
+    let (mut tls, mut plain) = (pin!(look(Listener::Tls)), pin!(look(Listener::Plain)));
+    let found = tokio::select! {
+        tls = &mut tls => match tls {
+            Err(DiscoveryError::None { .. }) => plain.await,
+            tls => tls.map(|found| Listener::Tls.address(found)),
+        },
+        plain = &mut plain => match tokio::time::timeout(OTHERS, tls).await {
+            // Whoever announces both does so at the same time.
+            Err(_) | Ok(Err(DiscoveryError::None { .. })) => plain,
+            Ok(tls) => tls.map(|found| Listener::Tls.address(found)),
+        },
+    }?;
     info!(broker = %found, "found a broker");
     Ok(found)
 }
@@ -159,8 +203,8 @@ struct Search {
 }
 
 impl Search {
-    fn start(daemon: ServiceDaemon) -> Result<Self, DiscoveryError> {
-        match daemon.browse(Listener::Plain.service_type()) {
+    fn start(daemon: ServiceDaemon, listener: Listener) -> Result<Self, DiscoveryError> {
+        match daemon.browse(listener.service_type()) {
             Ok(events) => Ok(Self { daemon, events }),
             Err(error) => {
                 end(&daemon);

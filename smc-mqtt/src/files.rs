@@ -143,10 +143,28 @@ impl Drop for Unfinished {
 /// # Errors
 /// If it can't be written; what was there stays then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    // As any program makes a file: who may read it is for the user's mask to say.
+    replace_as(path, content, 0o666)
+}
+
+/// The same of a file that only its owner may read.
+///
+/// # Errors
+/// If it can't be written; what was there stays then.
+pub fn replace_secret(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_as(path, content, 0o600)
+}
+
+fn replace_as(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let draft = path.with_extension("draft");
-    let mut file = File::create(&draft)?;
+    // What an earlier attempt left may be open to others.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = new(&draft, mode)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&draft, path)?;
@@ -159,15 +177,19 @@ fn is_missing(path: &Path) -> bool {
 }
 
 fn create(path: &Path, mode: u32, parts: &[&str]) -> Result<(), FilesError> {
+    let write = |error| failed(path, error);
+    let mut file = new(path, mode).map_err(write)?;
+    parts.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(write)
+}
+
+fn new(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]
     let _ = mode;
-    let write = |error| failed(path, error);
-    let mut file = options.open(path).map_err(write)?;
-    parts.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(write)
+    options.open(path)
 }
 
 fn failed(path: &Path, error: io::Error) -> FilesError {

@@ -22,4 +22,5 @@ pub mod process;
 pub mod settings;
 pub mod status;
 pub mod tally;
+pub mod tls;
 pub mod topic;

@@ -20,7 +20,7 @@ use crate::settings::{BrokerAddress, Secret};
 
 /// Readings of an agent that nobody has told where its sensors are.
 const INVENTED_ROOM: &str = "
-# Where the readings come from. This one invents a room; replace it by your sensors, see configs/agent-mqtt.toml.
+# Where the readings come from. This one invents a room; replace it by your sensors, see docs/sensors.md.
 [[source]]
 kind = \"simulated\"
 interval_s = 0.5
@@ -34,6 +34,15 @@ pub struct Newcomer {
     pub login: LoginHash,
     keys: NodeKeys,
     password: Secret,
+}
+
+/// Where a newcomer's broker is, as its file will say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The address; without one it will look for a broker.
+    pub broker: Option<&'a BrokerAddress>,
+    /// The file of the authority that the broker's certificate is of.
+    pub ca: Option<&'a str>,
 }
 
 /// Why there is no newcomer, or none of its files.
@@ -101,19 +110,19 @@ impl Newcomer {
         }
     }
 
-    /// Writes its key file, and its configuration if what it will be has one. Without `broker` it will look for one.
+    /// Writes its key file, and its configuration if what it will be has one.
     ///
     /// # Errors
     /// If a file is there already or can't be written.
     pub fn write(
         &self,
         files: &mut Unfinished,
-        broker: Option<&BrokerAddress>,
+        place: Place<'_>,
         invited_as: InvitedAs,
         sources: Option<&str>,
     ) -> Result<(), NewcomerError> {
         self.write_keys(files, &key_path(&self.name))?;
-        if let Some(text) = configuration(&self.name, broker, invited_as, sources) {
+        if let Some(text) = configuration(&self.name, place, invited_as, sources) {
             files.text(&config_path(&self.name), &text)?;
         }
         Ok(())
@@ -162,7 +171,7 @@ fn login(password: &Secret) -> Result<LoginHash, NewcomerError> {
 /// The configuration of an agent or a peer; a client has none.
 fn configuration(
     name: &NodeName,
-    broker: Option<&BrokerAddress>,
+    place: Place<'_>,
     invited_as: InvitedAs,
     sources: Option<&str>,
 ) -> Option<String> {
@@ -171,12 +180,15 @@ fn configuration(
         InvitedAs::Client => return None,
         InvitedAs::Peer => "consent = \"ask\"\n",
     };
-    let broker = broker.map_or_else(
+    // Whoever typed an address without TLS is not told to trust anybody there.
+    let ca = place.ca.filter(|_| place.broker.is_none_or(BrokerAddress::is_tls));
+    let ca = ca.map(|ca| format!("ca = \"{ca}\"\n")).unwrap_or_default();
+    let broker = place.broker.map_or_else(
         || {
             "# One that announces the site is looked for. If it is not found: broker = \"mqtt://10.0.0.2\""
                 .to_owned()
         },
-        |broker| format!("broker = \"mqtt://{broker}\""),
+        |broker| format!("broker = \"{}\"", broker.url()),
     );
     Some(format!(
         "# Paths count from this file.
@@ -185,7 +197,7 @@ site = \"site.toml\"
 # Its secrets. Only its owner may read them (mode 0600).
 keys = \"{}\"
 {broker}
-state_dir = \"state/{name}\"
+{ca}state_dir = \"state/{name}\"
 {rest}",
         key_path(name)
     ))
@@ -208,7 +220,7 @@ mod tests {
             ("room-7".parse::<NodeName>().unwrap(), "10.0.0.2".parse::<BrokerAddress>().unwrap());
         let first = Newcomer::draw(name.clone()).unwrap();
         let mut files = Unfinished::begin(folder.path()).unwrap();
-        first.write(&mut files, Some(&broker), InvitedAs::Agent, None).unwrap();
+        first.write(&mut files, Place { broker: Some(&broker), ca: None }, InvitedAs::Agent, None).unwrap();
         files.finish();
         let again =
             Newcomer::of(KeyFile::load(&folder.path().join(key_path(&name)), &name).unwrap()).unwrap();
@@ -227,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let newcomer = Newcomer::draw("display".parse().unwrap()).unwrap();
         let mut files = Unfinished::begin(folder.path()).unwrap();
-        newcomer.write(&mut files, None, InvitedAs::Client, None).unwrap();
+        newcomer.write(&mut files, Place::default(), InvitedAs::Client, None).unwrap();
         assert!(
             folder.path().join("keys/display.key").exists() && !folder.path().join("display.toml").exists()
         );

@@ -20,14 +20,19 @@ use crate::discovery::{DiscoveryError, PATIENCE, find_any_broker};
 use crate::entropy::{self, NoEntropy};
 use crate::files::{FilesError, Unfinished};
 use crate::members;
-use crate::newcomer::{Newcomer, NewcomerError, config_path, key_path};
+use crate::newcomer::{Newcomer, NewcomerError, Place, config_path, key_path};
 use crate::settings::{BrokerAddress, ConnectionSettings};
+use crate::tls::{Tls, are_certificates};
 use crate::topic::{PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics};
 
 /// After a silence this long, the offers that the broker had kept have come.
 const QUIET: Duration = Duration::from_millis(300);
 /// How many offers are looked at; there are as many as members who have a code at this moment.
 const MAX_OFFERS: usize = 64;
+/// What the authority's file is called.
+const CA: &str = "ca.pem";
+const NO_AUTHORITY: &str =
+    "the broker is reached by TLS, and it does not come with an authority: the member's own file has no `ca`";
 
 /// How a node joins.
 #[derive(Debug)]
@@ -171,6 +176,8 @@ pub async fn join(join: &Join) -> Result<Paired, JoinError> {
         Some(broker) => broker.clone(),
         None => find_any_broker(PATIENCE).await?,
     };
+    // What is said proves itself by the code, and is sealed: nobody has to be trusted before.
+    let broker = broker.trusting(Tls::unverified());
     let settings = ConnectionSettings::new(broker.clone(), client_id);
     let filters = vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()];
     let (publisher, mut incoming) = connect(settings, filters);
@@ -358,7 +365,7 @@ impl<'a> Talk<'a> {
 
     /// Whether this program can be what is wanted, and the site can be used.
     fn check(&self, invitation: &Invitation) -> Result<(), JoinError> {
-        let Invitation { name, invited_as, site, chain } = invitation;
+        let Invitation { name, invited_as, site, ca, chain } = invitation;
         let member = self.offer.member.clone();
         if let Some(only) = self.join.only.filter(|only| only != invited_as) {
             let remedy = "use `murmur join` with a new code";
@@ -371,6 +378,13 @@ impl<'a> Talk<'a> {
             });
         }
         let bad = |why: String| JoinError::BadSite { member: member.clone(), why };
+        match ca {
+            Some(ca) if !are_certificates(ca) => {
+                return Err(bad("its authority is no certificate".to_owned()));
+            }
+            None if self.broker.is_tls() => return Err(bad(NO_AUTHORITY.to_owned())),
+            _ => {}
+        }
         let document: SiteDocument =
             parse(Path::new("site.toml"), site, None).map_err(|error: ConfigError| bad(error.to_string()))?;
         if document.site.name != self.offer.site {
@@ -383,12 +397,15 @@ impl<'a> Talk<'a> {
 
     /// The site file, the member list, the keys and the configuration. What an earlier attempt has left is used again.
     fn write(&self, files: &mut Unfinished, invitation: &Invitation) -> Result<Newcomer, JoinError> {
-        let Invitation { name, invited_as, site, chain } = invitation;
+        let Invitation { name, invited_as, site, ca, chain } = invitation;
         let at = |path: &str| self.join.folder.join(path);
-        match std::fs::read_to_string(at("site.toml")) {
-            Ok(kept) if kept == *site => {}
-            Ok(_) => return Err(JoinError::OtherSite { path: at("site.toml") }),
-            Err(_) => files.text("site.toml", site)?,
+        for (path, text) in [("site.toml", Some(site)), (CA, ca.as_ref())] {
+            let Some(text) = text else { continue };
+            match std::fs::read_to_string(at(path)) {
+                Ok(kept) if kept == *text => {}
+                Ok(_) => return Err(JoinError::OtherSite { path: at(path) }),
+                Err(_) => files.text(path, text)?,
+            }
         }
         let kept = format!("state/{name}/{}", members::FILE);
         if *invited_as != InvitedAs::Client && !chain.charters.is_empty() && !at(&kept).exists() {
@@ -402,7 +419,8 @@ impl<'a> Talk<'a> {
         if at(&config_path(name)).exists() {
             return Err(FilesError::Exists { path: at(&config_path(name)) }.into());
         }
-        newcomer.write(files, self.join.broker.as_ref(), *invited_as, self.join.sources.as_deref())?;
+        let place = Place { broker: self.join.broker.as_ref(), ca: ca.as_ref().map(|_| CA) };
+        newcomer.write(files, place, *invited_as, self.join.sources.as_deref())?;
         Ok(newcomer)
     }
 

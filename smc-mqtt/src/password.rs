@@ -89,6 +89,12 @@ impl PasswordHash {
             .map_err(|_| PasswordHashError::Form)
     }
 
+    /// Whether it is as [`PasswordHash::of_random_key`] makes them: who made it knew that nobody can guess the password.
+    pub fn is_of_random_key(&self) -> bool {
+        let cost = Params::try_from(&self.0).map(|params| (params.m_cost(), params.t_cost()));
+        cost == Ok(FOR_RANDOM_KEYS)
+    }
+
     /// Whether `password` is the one that was hashed. Costs what the hash says.
     pub fn verify(&self, password: &Password) -> bool {
         Argon2::default().verify_password(password.as_bytes(), &self.0).is_ok()
@@ -134,6 +140,14 @@ mod tests {
             assert!(read_back.verify(&right));
             assert!(!read_back.verify(&wrong));
         }
+    }
+
+    #[test]
+    fn a_hash_tells_whether_its_password_can_be_guessed() {
+        let password = Password::new(b"x");
+        let read_back = |hash: PasswordHash| hash.to_string().parse::<PasswordHash>().unwrap();
+        assert!(read_back(PasswordHash::of_random_key(&password).unwrap()).is_of_random_key());
+        assert!(!read_back(PasswordHash::of(&password).unwrap()).is_of_random_key());
     }
 
     #[test]

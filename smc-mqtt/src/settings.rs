@@ -4,6 +4,7 @@ mod pauses;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +12,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use self::pauses::Pauses;
+use crate::tls::Tls;
 
 /// The port of plain MQTT.
 pub const DEFAULT_PORT: u16 = 1883;
+/// The port of MQTT over TLS.
+pub const DEFAULT_TLS_PORT: u16 = 8883;
 /// The largest packet that is taken in or sent unless the settings say otherwise: 4 MiB.
 pub const DEFAULT_MAX_PACKET: usize = 4 << 20;
 /// How many messages wait in each direction unless the settings say otherwise.
@@ -58,12 +62,15 @@ impl ConnectionSettings {
     }
 }
 
-/// A broker's host and port, written `host:port` or `mqtt://host:port`; the port may be left out (1883).
+/// A broker's host and port, written `host:port` or `mqtt://host:port`, or `mqtts://host:port` for one with TLS; the port
+/// may be left out (1883, and 8883 with TLS). Whom to trust there is no part of the text: see [`BrokerAddress::trusting`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BrokerAddress {
     host: String,
     port: u16,
+    is_tls: bool,
+    tls: Option<Arc<Tls>>,
 }
 
 impl BrokerAddress {
@@ -79,7 +86,34 @@ impl BrokerAddress {
         if host.len() > 255 || !host.bytes().all(allowed) {
             return Err(BrokerAddressError::Host);
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, is_tls: false, tls: None })
+    }
+
+    /// The same, with TLS.
+    pub fn with_tls(mut self) -> Self {
+        self.is_tls = true;
+        self
+    }
+
+    /// The same, trusting whom `tls` says, if it is one with TLS.
+    pub fn trusting(mut self, tls: Tls) -> Self {
+        self.tls = self.is_tls.then(|| Arc::new(tls));
+        self
+    }
+
+    /// Whether it is spoken to by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Whom to trust there, if that was said.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
+    /// As it stands in a configuration file, with `mqtt://` or `mqtts://`.
+    pub fn url(&self) -> String {
+        if self.is_tls { self.to_string() } else { format!("mqtt://{self}") }
     }
 
     /// The host, an IPv6 address without brackets.
@@ -112,13 +146,10 @@ pub enum BrokerAddressError {
     #[error("a broker's port is a number from 1 to 65535")]
     Port,
     /// A scheme that nobody here knows.
-    #[error("a broker's address begins with `mqtt://` or with the host")]
+    #[error("a broker's address begins with `mqtt://`, `mqtts://` or the host")]
     Scheme,
-    /// An encrypted transport was asked for.
-    #[error("`mqtts` is not available yet; use `mqtt://`, and a tunnel where the network isn't trusted")]
-    Tls,
     /// MQTT over websockets was asked for.
-    #[error("MQTT over websockets is not available; use the broker's plain port with `mqtt://`")]
+    #[error("nodes don't speak MQTT over websockets; use `mqtt://` or `mqtts://` and the port for that")]
     Websocket,
 }
 
@@ -126,10 +157,11 @@ impl FromStr for BrokerAddress {
     type Err = BrokerAddressError;
 
     fn from_str(text: &str) -> Result<Self, BrokerAddressError> {
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("mqtt" | "tcp", rest)) => rest.strip_suffix('/').unwrap_or(rest),
-            Some(("mqtts" | "ssl" | "tls", _)) => return Err(BrokerAddressError::Tls),
+        let bare = |rest: &'_ str| rest.strip_suffix('/').unwrap_or(rest).len();
+        let (rest, is_tls) = match text.split_once("://") {
+            None => (text, false),
+            Some(("mqtt" | "tcp", rest)) => (&rest[..bare(rest)], false),
+            Some(("mqtts" | "ssl" | "tls", rest)) => (&rest[..bare(rest)], true),
             Some(("ws" | "wss", _)) => return Err(BrokerAddressError::Websocket),
             Some(_) => return Err(BrokerAddressError::Scheme),
         };
@@ -139,13 +171,14 @@ impl FromStr for BrokerAddress {
         if rest.contains('/') {
             return Err(BrokerAddressError::Path);
         }
-        let (host, port) = split_port(rest)?;
-        Self::new(host, port)
+        let (host, port) = split_port(rest, if is_tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT })?;
+        let address = Self::new(host, port)?;
+        Ok(if is_tls { address.with_tls() } else { address })
     }
 }
 
 /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(text: &str) -> Result<(&str, u16), BrokerAddressError> {
+fn split_port(text: &str, default: u16) -> Result<(&str, u16), BrokerAddressError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(BrokerAddressError::Host)?;
@@ -162,7 +195,7 @@ fn split_port(text: &str) -> Result<(&str, u16), BrokerAddressError> {
         },
     };
     let number = match port {
-        None => DEFAULT_PORT,
+        None => default,
         Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
             digits.parse().map_err(|_| BrokerAddressError::Port)?
         }
@@ -184,8 +217,10 @@ impl From<BrokerAddress> for String {
     }
 }
 
+/// Without a scheme if it is plain: so it can be put behind one.
 impl fmt::Display for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_tls { "mqtts://" } else { "" })?;
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
@@ -257,6 +292,8 @@ mod tests {
             ("tcp://10.0.0.7:1", "10.0.0.7:1"),
             ("[::1]:1884", "[::1]:1884"),
             ("mqtt://[fe80::1%eth0]", "[fe80::1%eth0]:1883"),
+            ("mqtts://broker.example", "mqtts://broker.example:8883"),
+            ("ssl://[::1]:8884/", "mqtts://[::1]:8884"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(meaning), "{text}");
             assert_eq!(parse(meaning).as_deref(), Ok(meaning), "{text} as printed");
@@ -278,7 +315,7 @@ mod tests {
             ("a:+1", E::Port),
             ("a:65536", E::Port),
             ("a:", E::Port),
-            ("mqtts://a", E::Tls),
+            ("mqtts://", E::HostMissing),
             ("wss://a", E::Websocket),
             ("http://a", E::Scheme),
             ("mqtt://user:word@a", E::Credentials),

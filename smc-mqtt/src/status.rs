@@ -1,5 +1,7 @@
 //! A node's presence: retained, and turned to `offline` by its last will.
 
+mod heard;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -8,8 +10,10 @@ use smc_core::digest::Digest;
 use smc_core::name::NodeName;
 use smc_core::time::{Timestamp, WindowIndex};
 
+pub use self::heard::{Accused, Heard};
 use crate::settings::Will;
 use crate::tally::Tally;
+use crate::tls::Expiring;
 use crate::topic::{Topic, Topics};
 
 /// Whether a node is there.
@@ -28,6 +32,9 @@ pub enum Presence {
 /// reasons would tell gaps from readings.
 #[derive(Debug, Default, Serialize)]
 pub struct Report<'a> {
+    /// The version of its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<&'a str>,
     /// The newest window that it took part in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_window: Option<LastWindow>,
@@ -49,6 +56,9 @@ pub struct Report<'a> {
     /// How many seconds the machine's clock was set back and not yet caught up with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_back: Option<f64>,
+    /// The certificates that end soon, or have ended, of its connection to the broker.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub certificates: &'a [Expiring],
     /// What it refused or dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<&'a Tally>,
@@ -70,7 +80,7 @@ pub struct LastWindow {
 }
 
 /// How a peer fares, as another one sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fare {
     /// It is not connected.
@@ -181,10 +191,14 @@ mod tests {
             peers: BTreeMap::from([(&other, Fare::Slow)]),
             clocks: BTreeMap::from([(&other, -180.5)]),
             blamed: vec![Blamed { node: &other, reason: "two_faced", count: 2, window }],
+            certificates: &[Expiring {
+                certificate: "broker".to_owned(),
+                not_after: Timestamp::from_secs(0),
+            }],
             ..Report::default()
         };
         let json = online(&node, Timestamp::from_secs(0), &report);
-        let told = r#","peers":{"peer-2":"slow"},"clocks":{"peer-2":-180.5},"blamed":[{"node":"peer-2","reason":"two_faced","count":2,"window":7}]}"#;
+        let told = r#","peers":{"peer-2":"slow"},"clocks":{"peer-2":-180.5},"certificates":[{"certificate":"broker","not_after":"1970-01-01T00:00:00Z"}],"blamed":[{"node":"peer-2","reason":"two_faced","count":2,"window":7}]}"#;
         assert!(json.ends_with(told.as_bytes()), "{json:?}");
         assert_eq!(presence(&offline(&node)), Some(Presence::Offline));
         assert_eq!(presence(b"{}"), None);

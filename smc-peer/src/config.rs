@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use smc_core::name::NodeName;
 use smc_core::roster::Span;
-use smc_mqtt::config::{ConfigError, Membership, beside, load};
+use smc_mqtt::config::{ConfigError, Membership, beside, broker, load};
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::TlsFiles;
 use smc_policy::{Budgets, PolicySettings};
 
 use crate::discovery::HomeAssistant;
@@ -16,8 +17,21 @@ use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 9] =
-    ["audit", "broker", "consent", "home_assistant", "homie", "keys", "node", "site", "state_dir"];
+const OVERRIDABLE: [&str; 13] = [
+    "audit",
+    "broker",
+    "ca",
+    "certificate",
+    "certificate_key",
+    "consent",
+    "home_assistant",
+    "homie",
+    "keys",
+    "node",
+    "run_dir",
+    "site",
+    "state_dir",
+];
 
 /// `smc-peer --config peer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,8 +46,20 @@ pub struct PeerConfig {
     /// Where the broker is; if left out, one that announces the site is looked for.
     #[serde(default)]
     pub broker: Option<BrokerAddress>,
+    /// The file of the authority that the broker's certificate is of; for a broker with TLS.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The peer's own certificate, for a broker that wants one.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub certificate_key: Option<PathBuf>,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
+    /// Where what need not outlive the machine is kept instead: the shares of open windows, the newest entries of the log.
+    #[serde(default)]
+    pub run_dir: Option<PathBuf>,
     /// How the log is kept.
     #[serde(default)]
     pub audit: AuditConfig,
@@ -107,6 +133,8 @@ impl PeerConfig {
         let config: Self = load(path, &OVERRIDABLE)?;
         let membership =
             Membership::load(path, &config.node, &config.site, &config.keys, Some(&config.state_dir))?;
+        let Self { ca, certificate, certificate_key, .. } = config;
+        let (broker, tls) = broker(path, config.broker, TlsFiles { ca, certificate, certificate_key })?;
         let file = config.policy.file.map(|file| beside(path, &file));
         let settings = PolicySettings { file, ..config.policy };
         Ok(PeerOptions {
@@ -114,8 +142,10 @@ impl PeerConfig {
             members: Some(membership.members),
             consent: config.consent,
             secrets: membership.secrets,
-            broker: config.broker,
+            broker,
+            tls,
             state_dir: Some(beside(path, &config.state_dir)),
+            run_dir: config.run_dir.map(|folder| beside(path, &folder)),
             head_every: config.audit.head_every.get(),
             home_assistant: config.home_assistant,
             homie: config.homie,

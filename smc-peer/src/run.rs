@@ -30,6 +30,7 @@ use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -56,8 +57,13 @@ pub struct PeerOptions {
     pub secrets: KeyFile,
     /// Where the broker is; if left out, one that announces the site is looked for.
     pub broker: Option<BrokerAddress>,
+    /// Whom to trust there, if it is to be a broker with TLS.
+    pub tls: Option<Tls>,
     /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
+    /// Where inputs are kept and the log's entries since its last head, which need not outlive the machine; with all else if
+    /// left out.
+    pub run_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
     pub head_every: Duration,
     /// What appears in Home Assistant, and how.
@@ -196,7 +202,8 @@ pub async fn run(
     let topics = Topics::new(options.roster.site().clone());
     let node = options.secrets.node.clone();
     tokio::pin!(shutdown);
-    let broker = locate_unless(options.broker.take(), options.roster.site(), shutdown.as_mut()).await?;
+    let (broker, tls) = (options.broker.take(), options.tls.take());
+    let broker = locate_unless(broker, tls.as_ref(), options.roster.site(), shutdown.as_mut()).await?;
     let Some(broker) = broker else { return Ok(()) };
     let mut settings = connection(&topics, &node, broker, options.secrets.password.clone());
     let period = options.roster.shortest_period();

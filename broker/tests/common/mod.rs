@@ -3,6 +3,8 @@
 // Not test functions themselves, but what those are made of: failing here is failing the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod certificates;
+
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
 use smc_broker::{
-    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Tap,
+    Account, Broker, BrokerConfig, BrokerError, Counters, Limits, Password, PasswordHash, Rules, Speaks, Tap,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -42,7 +44,9 @@ pub fn account(name: &str, shared: bool, publish: &[&str], subscribe: &[&str]) -
 
 pub fn config() -> BrokerConfig {
     BrokerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: None,
+        websocket: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(),
@@ -50,11 +54,17 @@ pub fn config() -> BrokerConfig {
         tap: None,
         members: None,
         announce: None,
+        file: None,
     }
 }
 
 pub struct TestBroker {
+    /// Where it listens: over TCP, or else with TLS.
     pub address: SocketAddr,
+    /// Where it listens with TLS, if it does.
+    pub tls: Option<SocketAddr>,
+    /// Where it listens for websockets, if it does.
+    pub websocket: Option<SocketAddr>,
     pub counters: Arc<Counters>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), BrokerError>>,
@@ -80,11 +90,16 @@ impl TestBroker {
     pub async fn with(config: BrokerConfig) -> Self {
         let broker = Broker::bind(config).await.unwrap();
         let (address, counters) = (broker.local_addr(), broker.counters());
+        let at = |wanted: &[Speaks]| {
+            let mut all = broker.listeners();
+            all.find(|(speaks, _)| wanted.contains(speaks)).map(|(_, address)| address)
+        };
+        let (tls, websocket) = (at(&[Speaks::Tls]), at(&[Speaks::Websocket, Speaks::SecureWebsocket]));
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(broker.run(async {
             let _ = stopped.await;
         }));
-        Self { address, counters, stop, running }
+        Self { address, tls, websocket, counters, stop, running }
     }
 
     pub async fn end(self) {

@@ -1,5 +1,6 @@
 //! What a process of the measurement does: one role, until its standard input closes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -118,7 +119,9 @@ pub(crate) fn address(setup: &Setup) -> Result<BrokerAddress, BenchError> {
 
 async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
     let config = BrokerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: None,
+        websocket: None,
         state_dir: None,
         limits: Limits::default(),
         accounts: accounts(&cast.roster, &cast.secrets, &cast.observer)?,
@@ -126,6 +129,7 @@ async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
         tap: None,
         members: None,
         announce: None,
+        file: None,
     };
     let broker = Broker::bind(config).await.map_err(crate::stage::StageError::from)?;
     ready(&broker.local_addr().to_string());
@@ -141,7 +145,9 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         secrets: cast.secrets.remove(&name).ok_or_else(missing)?,
         roster: cast.roster,
         broker: Some(address(setup)?),
+        tls: None,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        run_dir: None,
         head_every: HeadEvery::default().get(),
         homie: false,
         home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },
@@ -168,11 +174,13 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             roster: Arc::clone(&cast.roster),
             secrets,
             broker: Some(broker.clone()),
+            tls: None,
             control: None,
             switches: None,
             display_name: None,
             terms: Terms::default(),
             maximum_age: Some(Duration::from_secs(86_400)),
+            rules: BTreeMap::new(),
             feed: Feed::Channel(feed),
         };
         let (clock, ended) = (clock.clone(), over.wait());

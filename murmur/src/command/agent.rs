@@ -130,7 +130,7 @@ impl AgentCommand {
 
 impl Change {
     async fn apply(self, pauses: bool) -> Result<Outcome, AgentFailure> {
-        let (access, broker) = Access::of_config(&self.agent_config)?;
+        let (access, broker, tls) = Access::of_config(&self.agent_config)?;
         let node = access.node().clone();
         let identity = access.key().verifying_key();
         let known = streams(access.roster(), &node);
@@ -142,7 +142,7 @@ impl Change {
         }
         let site = access.roster().site().clone();
         let topic = Topics::new(site.clone()).spell(&Topic::Control { agent: node.clone() });
-        let broker = locate(broker, &site).await?;
+        let broker = locate(broker, tls.as_ref(), &site).await?;
         // The agent itself is connected under its own name meanwhile.
         let settings = access.connection(broker, format!("{node}.open"));
         let (publisher, mut incoming) = connect(settings, vec![topic.clone()]);

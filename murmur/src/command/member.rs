@@ -14,7 +14,8 @@ use smc_core::roster::Span;
 use smc_mqtt::config::{ConfigError, KeyFileError};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::files::{FilesError, Unfinished};
-use smc_mqtt::newcomer::{Newcomer, NewcomerError, key_path};
+use smc_mqtt::newcomer::{Newcomer, NewcomerError, Place, key_path};
+use smc_mqtt::tls::Tls;
 
 pub(super) use self::entry::{Entry, Keys};
 pub(super) use self::session::{Proposed, Session};
@@ -243,7 +244,12 @@ impl How {
         let mut session = Session::open(&self.config).await?;
         let charter = session.draft(entry.change(&Keys::of(&newcomer)), self.lead.get())?;
         let mut files = Unfinished::begin(folder(&self.config))?;
-        newcomer.write(&mut files, Some(session.broker()), entry.invites_as(), None)?;
+        let broker = session.broker();
+        // As the peer's own file has it, which is in the same folder.
+        let ca = broker.tls().and_then(Tls::authority);
+        let ca = ca.map(|ca| ca.strip_prefix(folder(&self.config)).unwrap_or(ca).display().to_string());
+        let place = Place { broker: Some(broker), ca: ca.as_deref() };
+        newcomer.write(&mut files, place, entry.invites_as(), None)?;
         let proposed = session.propose(charter, self.wait.get()).await?;
         files.finish();
         println!("{proposed}");

@@ -16,13 +16,13 @@ use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{Happening, Incoming, connect};
-use smc_mqtt::discovery::{DiscoveryError, locate};
+use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::members::MembersError;
 use smc_mqtt::process;
-use smc_mqtt::settings::BrokerAddress;
 use smc_mqtt::topic::{Topic, Topics};
 
 pub(crate) use self::inbox::{Inbox, Opened};
+use super::at::At;
 use super::told::Told;
 use super::{Failure, Outcome, block_on};
 
@@ -47,9 +47,8 @@ pub(crate) struct Open {
     /// The key file of the client or agent, called after it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the broker is; if not given, one that announces the site is looked for
-    #[arg(long, value_name = "ADDRESS")]
-    broker: Option<BrokerAddress>,
+    #[command(flatten)]
+    at: At,
     /// Only this query
     #[arg(long, value_name = "NAME")]
     query: Option<QueryName>,
@@ -102,7 +101,7 @@ impl Open {
     async fn open(self) -> Result<Outcome, OpenFailure> {
         let Told { site, members } = &self.told;
         let mut access = Access::load_told(site, members.as_deref(), &self.key)?;
-        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+        let broker = self.at.locate(site, access.roster().site()).await?;
         access.join(broker.clone(), process::asked_to_end()).await?;
         let (roster, node) = (Arc::clone(access.roster()), access.node().clone());
         if roster.recipient(&node) != Some(access.sealing().public()) {

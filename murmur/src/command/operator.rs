@@ -11,12 +11,13 @@ use smc_core::roster::Span;
 use smc_mqtt::client::{Access, AccessError, Client, Notice};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::PublishRefused;
-use smc_mqtt::discovery::locate;
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 use tokio::time::{Instant, timeout_at};
 
 use super::asking::{AskFailure, connected, say, told};
+use super::at::At;
 use super::{Failure, Outcome, block_on};
 
 const EXAMPLES: &str = "\
@@ -46,9 +47,8 @@ pub(crate) struct Operate {
     /// The site, with --key
     #[arg(long, value_name = "FILE", default_value = "site.toml")]
     site: PathBuf,
-    /// Where the broker is; the one that the peer's file names if left out, or else one that announces the site
-    #[arg(long, value_name = "ADDRESS")]
-    broker: Option<BrokerAddress>,
+    #[command(flatten)]
+    at: At,
     /// Why, in one line that everybody can read
     #[arg(long, default_value = "")]
     reason: String,
@@ -56,6 +56,9 @@ pub(crate) struct Operate {
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
 }
+
+/// What a node's file says of its broker: where it is, and whom to trust there.
+type Named = (Option<BrokerAddress>, Option<Tls>);
 
 /// Why no order was given.
 #[derive(Debug, thiserror::Error)]
@@ -92,9 +95,15 @@ impl Operate {
 
     async fn operate(self, verb: Verb) -> Result<Outcome, OperateFailure> {
         let reason = Reason::try_from(self.reason.clone())?;
-        let (access, broker) = self.access()?;
-        let broker = locate(broker, access.roster().site()).await.map_err(AskFailure::from)?;
+        let (access, named) = self.access()?;
+        let site = access.roster().site();
+        let broker = match named {
+            Some(named) => self.at.locate_as(named, site).await,
+            None => self.at.locate(&self.site, site).await,
+        };
+        let broker = broker.map_err(AskFailure::from)?;
         let client = Client::connect(access, broker).map_err(AskFailure::from)?;
+        client.look_for(&self.query);
         let (mut client, _) = connected(client, self.wait.get()).await?;
         let peer = client.access().node().clone();
         self.is_known(&client)?;
@@ -122,9 +131,13 @@ impl Operate {
         Ok(if decision.verdict == expected(verb) { Outcome::Done } else { Outcome::Refused })
     }
 
-    fn access(&self) -> Result<(Access, Option<BrokerAddress>), OperateFailure> {
+    /// The peer's keys, and what its file says of its broker, if that is given.
+    fn access(&self) -> Result<(Access, Option<Named>), OperateFailure> {
         let (access, named) = match (&self.peer_config, &self.key) {
-            (Some(config), _) => Access::of_config(config)?,
+            (Some(config), _) => {
+                let (access, broker, tls) = Access::of_config(config)?;
+                (access, Some((broker, tls)))
+            }
             // clap asks for one of them.
             (None, key) => {
                 let key = key.as_deref().unwrap_or(Path::new(""));
@@ -136,7 +149,7 @@ impl Operate {
         if peer.is_none_or(|peer| peer.identity != access.key().verifying_key()) {
             return Err(OperateFailure::NoPeer { node: node.clone() });
         }
-        Ok((access, self.broker.clone().or(named)))
+        Ok((access, named))
     }
 
     /// Whether anybody has asked for it, or the site file has it.

@@ -1,11 +1,14 @@
 //! `murmur site`
 
+mod authority;
+mod broker;
 mod folder;
 mod init;
 mod names;
 mod password;
 mod plan;
 mod render;
+mod renew;
 mod told;
 
 use std::ffi::OsStr;
@@ -14,8 +17,10 @@ use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::broker::BrokerFailure;
 pub(crate) use self::init::InitError;
-use super::Outcome;
+pub(crate) use self::renew::RenewError;
+use super::{Failure, Outcome};
 
 /// `murmur site ...`
 #[derive(Debug, Args)]
@@ -26,14 +31,20 @@ pub(crate) struct Site {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Write the configuration of another broker: who may connect, and to which topics
+    Broker(broker::Broker),
     /// Make a new site: site.toml, a key file and a configuration file per node
     Init(Box<init::Init>),
+    /// Renew the certificates that `init --tls` made, before they end
+    Renew(renew::Renew),
 }
 
 impl Site {
-    pub(crate) fn run(self) -> Result<Outcome, InitError> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.action {
-            Action::Init(init) => init.run(),
+            Action::Broker(broker) => Ok(broker.run()?),
+            Action::Init(init) => Ok(init.run()?),
+            Action::Renew(renew) => Ok(renew.run()?),
         }
     }
 }

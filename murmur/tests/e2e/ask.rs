@@ -17,9 +17,9 @@ fn site() -> Site {
 }
 
 /// How a command ended, and what it printed.
-struct Said {
+pub(crate) struct Said {
     code: Option<i32>,
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     stderr: String,
 }
 
@@ -31,13 +31,13 @@ impl Said {
     }
 
     /// The lines that are JSON objects with this key.
-    fn with(&self, key: &str) -> Vec<Value> {
+    pub(crate) fn with(&self, key: &str) -> Vec<Value> {
         let json = self.lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         json.filter_map(|value| value.get(key).cloned()).collect()
     }
 
     #[track_caller]
-    fn ends_with(self, code: i32) -> Self {
+    pub(crate) fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{:#?}\n{}", self.lines, self.stderr);
         self
     }
@@ -52,12 +52,12 @@ fn start(site: &Site, arguments: &[&str]) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn murmur(site: &Site, arguments: &[&str]) -> Said {
+pub(crate) fn murmur(site: &Site, arguments: &[&str]) -> Said {
     Said::of(start(site, arguments).wait_with_output().unwrap())
 }
 
 /// What the operator of a peer does; how the command ends.
-fn operate(site: &Site, peer: &str, verb: &str, query: &str) -> Said {
+pub(crate) fn operate(site: &Site, peer: &str, verb: &str, query: &str) -> Said {
     let mut command = Program::Murmur.command();
     command.args([verb, query, "--reason", "so be it", "--broker", &site.url(), "--wait", "20s"]);
     command.arg("--peer-config").arg(site.path(&format!("{peer}.toml")));
@@ -65,7 +65,7 @@ fn operate(site: &Site, peer: &str, verb: &str, query: &str) -> Said {
 }
 
 /// Asks for something under a name, and does not wait for operators.
-fn ask(site: &Site, function: &str, name: &str) -> Said {
+pub(crate) fn ask(site: &Site, function: &str, name: &str) -> Said {
     let rest = ["co2", "--for", "a test", "--until", "1h", "--wait", "20s", "--json"];
     let mut child = start(site, &[&["ask", function, "--name", name], &rest[..]].concat());
     for peer in site.peers() {
@@ -77,7 +77,7 @@ fn ask(site: &Site, function: &str, name: &str) -> Said {
 }
 
 /// Waits until a peer's decision stands like this.
-fn await_verdict(site: &Site, peer: &str, query: &str, verdict: &str) -> Value {
+pub(crate) fn await_verdict(site: &Site, peer: &str, query: &str, verdict: &str) -> Value {
     let topic = format!("murmur/hq/decision/{peer}/{query}");
     let observer = site.subscribe(&format!("observer-{peer}-{query}"), &[&topic]);
     observer.wait_for(&format!("{peer} says {verdict} to {query}"), |message| {

@@ -23,7 +23,7 @@ fn log_of(site: &Site, peer: &str) -> PathBuf {
 }
 
 /// What is found in the log of `peer` with the others' logs beside it.
-fn verify(site: &Site, peer: &str) -> Json {
+pub(crate) fn verify(site: &Site, peer: &str) -> Json {
     let others: Vec<PathBuf> =
         site.peers().iter().filter(|other| *other != peer).map(|other| log_of(site, other)).collect();
     let heads = |log: &PathBuf| format!("--heads-of={}", log.display());

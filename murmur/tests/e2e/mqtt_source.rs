@@ -28,6 +28,7 @@ fn hash() -> String {
 /// Lets devices publish and look on, and two of the agents read what they say.
 pub(crate) fn let_devices_in(site: &mut Site) {
     let hash = hash();
+    site.tell_password(DEVICE, PASSWORD);
     site.edit("broker.toml", |text| {
         let may = "publish = [\"zigbee2mqtt/#\", \"tele/#\"]\nsubscribe = [\"zigbee2mqtt/#\", \"tele/#\"]";
         let device = format!(

@@ -11,6 +11,7 @@ use smc_core::roster::AgentIndex;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 
+use crate::support::brokers::is_elsewhere;
 use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome, outcome};
 use crate::support::site::{BROKER, Site};
@@ -120,6 +121,9 @@ fn a_broker_killed_at_any_moment_costs_at_most_two_windows() {
 
 #[test]
 fn what_is_retained_outlives_a_broker_that_is_killed() {
+    if is_elsewhere("what others lose when they are killed, nodes say again") {
+        return;
+    }
     let (mut site, observer) = at_work();
     drop(observer);
     // Nobody is left who could say it again.

@@ -22,7 +22,7 @@ fn site() -> Site {
     site
 }
 
-fn open(site: &Site, broker: &str, key: &str, query: &str) -> Option<Value> {
+pub(crate) fn open(site: &Site, broker: &str, key: &str, query: &str) -> Option<Value> {
     let mut open = Command::new(env!("CARGO_BIN_EXE_murmur"));
     open.args(["open", "--once", "--json", "--broker", broker, "--query", query]);
     open.arg("--site").arg(site.path("site.toml")).arg("--key").arg(site.path(key));

@@ -1,5 +1,6 @@
 //! An agent's state machine with its surroundings: cards, sealing, outbox.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +33,7 @@ use tracing::{info, warn};
 use super::moving::Moving;
 use super::{AgentError, Witness};
 use crate::control::Control;
-use crate::source::mqtt::Drawn;
-use crate::source::{Happened, Observation};
+use crate::screen::Screens;
 use crate::switches::Switch;
 
 /// How many bytes of shares are kept for a broker that restarts, at least and at most: where vectors are shared, as
@@ -62,6 +62,10 @@ pub(super) struct Service {
     publisher: Option<Publisher>,
     witness: Option<mpsc::Sender<Witness>>,
     refused: Tally,
+    /// What becomes of readings before they are shared.
+    pub(super) screens: Screens,
+    /// What was left out, by stream.
+    pub(super) left_out: BTreeMap<StreamName, Tally>,
     since: Timestamp,
     /// How it introduces itself, signed.
     introduction: Bytes,
@@ -74,6 +78,7 @@ impl Service {
         roster: Arc<Roster>,
         secrets: KeyFile,
         (terms, maximum_age, control): (Terms, Option<Duration>, Option<PathBuf>),
+        screens: Screens,
         topics: Topics,
         clock: Clock,
         witness: Option<mpsc::Sender<Witness>>,
@@ -107,6 +112,8 @@ impl Service {
             publisher: None,
             witness,
             refused: Tally::default(),
+            screens,
+            left_out: BTreeMap::new(),
             since: now,
             introduction,
             housekeeping: now + HOUSEKEEPING,
@@ -146,6 +153,12 @@ impl Service {
     pub(super) fn handle_connected(&mut self) {
         self.publish(&Topic::Introduction { node: self.name.clone() }, self.introduction.clone());
         self.publish_status();
+        // For brokers that hand out retained messages by name alone (docs/decisions/0027).
+        if let Some(publisher) = &self.publisher {
+            for (_, peer) in self.roster.peers() {
+                publisher.look(self.topics.spell(&Topic::Card { node: peer.name.clone() }));
+            }
+        }
     }
 
     /// Takes in what came on a topic of the site; whether it was one.
@@ -226,47 +239,13 @@ impl Service {
         }
     }
 
-    /// Takes in what a source tells.
-    pub(super) fn handle_happened(&mut self, happened: Happened) {
-        let now = self.clock.now();
-        let noted = match happened {
-            Happened::Ended => {
-                info!(node = %self.name, "a source has no more readings");
-                Ok(())
-            }
-            Happened::Failed(error) => {
-                warn!(node = %self.name, %error, "a source failed");
-                Ok(())
-            }
-            Happened::Observed(Observation { stream, at, value }) => match value.reveal() {
-                &[number] if !value.is_vector() => self.agent.handle_reading(now, &stream, at, number),
-                vector => self.agent.handle_vector(now, &stream, at, vector),
-            },
-            Happened::Unusable { stream, at, reason } => self.agent.handle_gap(now, &stream, at, reason),
-        };
-        if noted.is_err() {
-            self.refuse("reading_of_another_time");
-        }
-    }
-
-    /// Takes in what a sensor published on the agent's own broker.
-    pub(super) fn handle_drawn(&mut self, (stream, drawn): (StreamName, Drawn)) {
-        let at = self.clock.now();
-        match drawn {
-            Drawn::Ignored => self.refuse("message_without_reading"),
-            Drawn::Reading(value) => {
-                self.handle_happened(Happened::Observed(Observation { stream, at, value }))
-            }
-            Drawn::Unusable(reason) => self.handle_happened(Happened::Unusable { stream, at, reason }),
-        }
-    }
-
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self) {
         if self.control.look() {
             self.follow_control();
         }
         let now = self.clock.now();
+        self.settle(now);
         self.agent.handle_timeout(now, &mut self.rng);
         while let Some(dealt) = self.agent.poll_transmit() {
             self.send(now, &dealt);
@@ -277,6 +256,10 @@ impl Service {
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
             self.publish_status();
+            // For the log alone: an agent's status tells nothing.
+            if let Some(publisher) = &self.publisher {
+                publisher.expiring(now);
+            }
         }
     }
 

@@ -3,19 +3,20 @@
 mod tap;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use smc_core::name::StreamName;
-use smc_mqtt::clock::Clock;
+use smc_mqtt::config::{ConfigError, broker};
 use smc_mqtt::connection::{BrokerAddress, ConnectionSettings, Happening, Login, connect};
 use smc_mqtt::settings::DEFAULT_MAX_PACKET;
-use tokio::sync::mpsc;
+use smc_mqtt::tls::TlsFiles;
 
-use super::{Happened, Observation};
+use super::SourceError;
+use super::teller::Teller;
 
-pub use tap::{Drawn, JsonPointer, JsonPointerError, Tap};
+pub use super::pick::{Drawn, JsonPointer, JsonPointerError};
+pub use tap::Tap;
 
 /// An mqtt source, as configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,13 +39,37 @@ pub struct MqttConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
-    /// `host:port` or `mqtt://host:port`.
+    /// `host:port`, `mqtt://host:port` or `mqtts://host:port`.
     pub address: BrokerAddress,
+    /// The file of the authority that the broker's certificate is of; for one with TLS.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A certificate to show it, if it wants one.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub certificate_key: Option<PathBuf>,
     /// The client id; must not be in use by another client of that broker.
     pub client_id: String,
     /// User and password, where that broker asks for them.
     #[serde(default)]
     pub login: Option<Login>,
+}
+
+impl BrokerConfig {
+    /// Has the address say whom to trust there; the paths count from the file at `config`.
+    ///
+    /// # Errors
+    /// If the keys don't go together.
+    pub(crate) fn trust(&mut self, config: &Path) -> Result<(), ConfigError> {
+        let Self { address, ca, certificate, certificate_key, .. } = self.clone();
+        let files = TlsFiles { ca, certificate, certificate_key };
+        if let (Some(address), Some(tls)) = broker(config, Some(address), files)? {
+            self.address = address.trusting(tls);
+        }
+        Ok(())
+    }
 }
 
 fn default_max_payload() -> usize {
@@ -92,7 +117,10 @@ impl Taps {
         listening
             .map(|(stream, tap)| {
                 let unwanted = retain && !self.retained;
-                (stream.clone(), if unwanted { Drawn::Ignored } else { tap.draw(payload, self.max_payload) })
+                (
+                    stream.clone(),
+                    if unwanted { Drawn::Ignored } else { tap.pick.draw(payload, self.max_payload) },
+                )
             })
             .collect()
     }
@@ -103,72 +131,55 @@ impl Taps {
 pub(super) struct MqttSource {
     taps: Taps,
     settings: ConnectionSettings,
-    ignored: Arc<AtomicU64>,
 }
 
 impl MqttSource {
     /// Connects as `config` says, or with `settings` if it names no broker.
-    pub(super) fn new(config: MqttConfig, settings: ConnectionSettings, ignored: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(config: MqttConfig, settings: Option<ConnectionSettings>) -> Result<Self, SourceError> {
         let (taps, max_packet) = (Taps::new(&config), config.max_packet());
         let settings = match config.broker {
-            None => ConnectionSettings { will: None, max_packet, ..settings },
+            None => {
+                let settings = settings.ok_or(SourceError::NoBroker)?;
+                ConnectionSettings { will: None, max_packet, ..settings }
+            }
             Some(broker) => ConnectionSettings {
                 login: broker.login,
                 max_packet,
                 ..ConnectionSettings::new(broker.address, broker.client_id)
             },
         };
-        Self { taps, settings, ignored }
+        Ok(Self { taps, settings })
     }
 
-    pub(super) async fn run(self, clock: Clock, sender: mpsc::Sender<Happened>) {
-        let broker = self.settings.broker.clone();
+    pub(super) async fn run(self, teller: Teller) {
         let (publisher, mut incoming) = connect(self.settings.clone(), self.taps.filters());
-        loop {
-            let happening = tokio::select! {
-                happening = incoming.next() => happening,
-                () = sender.closed() => break,
-            };
-            match happening {
-                Some(Happening::Message { topic, payload, retain }) => {
-                    if !self.tell(&topic, &payload, retain, &clock, &sender).await {
-                        break;
-                    }
-                }
-                Some(Happening::Connected) => tracing::info!(%broker, "readings' broker connected"),
-                Some(Happening::Disconnected { reason }) => {
-                    tracing::warn!(%broker, %reason, "no connection to the readings' broker; trying again");
-                }
-                Some(Happening::Refused { reason }) => {
-                    tracing::warn!(%broker, %reason, "refused by the readings' broker; trying again");
-                }
-                None => break,
+        // Ends when the broker's connection does, or nobody listens.
+        while let Some(happening) = teller.unless_closed(incoming.next()).await.flatten() {
+            if !self.tell(happening, &teller).await {
+                break;
             }
         }
         publisher.close().await;
     }
 
     /// `false` when nobody listens any more.
-    async fn tell(
-        &self,
-        topic: &str,
-        payload: &[u8],
-        retain: bool,
-        clock: &Clock,
-        sender: &mpsc::Sender<Happened>,
-    ) -> bool {
-        let at = clock.now();
-        for (stream, drawn) in self.taps.draw(topic, payload, retain) {
-            let happened = match drawn {
-                Drawn::Ignored => {
-                    self.ignored.fetch_add(1, Relaxed);
-                    continue;
+    async fn tell(&self, happening: Happening, teller: &Teller) -> bool {
+        let broker = &self.settings.broker;
+        match happening {
+            Happening::Message { topic, payload, retain } => {
+                let at = teller.now();
+                for (stream, drawn) in self.taps.draw(&topic, &payload, retain) {
+                    if !teller.drawn(stream, at, drawn).await {
+                        return false;
+                    }
                 }
-                Drawn::Reading(value) => Happened::Observed(Observation { stream, at, value }),
-                Drawn::Unusable(reason) => Happened::Unusable { stream, at, reason },
-            };
-            if sender.send(happened).await.is_err() {
-                return false;
+            }
+            Happening::Connected => tracing::info!(%broker, "readings' broker connected"),
+            Happening::Disconnected { reason } => {
+                tracing::warn!(%broker, %reason, "no connection to the readings' broker; trying again");
+            }
+            Happening::Refused { reason } => {
+                tracing::warn!(%broker, %reason, "refused by the readings' broker; trying again");
             }
         }
         true

@@ -4,17 +4,15 @@ mod people;
 mod room;
 mod settings;
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use smc_core::name::StreamName;
 use smc_core::quantity::Quantity;
-use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use tokio::sync::mpsc;
 
 use super::{Context, Happened, Observation, Reading, SourceError};
 
+pub use super::interval::{Interval, IntervalError};
 pub use room::Room;
 pub use settings::{Property, RoomSettings, RoomSettingsError, UnknownProperty};
 
@@ -89,33 +87,6 @@ impl SimulatedConfig {
     }
 }
 
-/// Time between readings: 0.1 s to an hour, 5 s by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Interval(Duration);
-
-/// Why a number is not an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`interval_s` is a number of seconds from 0.1 to 3600")]
-pub struct IntervalError;
-
-impl Default for Interval {
-    fn default() -> Self {
-        Self(Duration::from_secs(5))
-    }
-}
-
-impl TryFrom<f64> for Interval {
-    type Error = IntervalError;
-    fn try_from(seconds: f64) -> Result<Self, IntervalError> {
-        if (0.1..=3600.0).contains(&seconds) {
-            Ok(Self(Duration::from_secs_f64(seconds)))
-        } else {
-            Err(IntervalError)
-        }
-    }
-}
-
 /// What a stream shows.
 #[derive(Debug)]
 enum Shown {
@@ -138,7 +109,7 @@ impl Shown {
 #[derive(Debug)]
 pub(super) struct SimulatedSource {
     room: Room,
-    interval: Duration,
+    interval: Interval,
     streams: Vec<(StreamName, Shown)>,
 }
 
@@ -154,13 +125,13 @@ impl SimulatedSource {
             .map(shown)
             .collect::<Result<_, UnknownProperty>>()?;
         let room = Room::new(context.agent.as_str(), settings);
-        Ok(Self { room, interval: config.interval_s.0, streams })
+        Ok(Self { room, interval: config.interval_s, streams })
     }
 
     /// Reads the room at every whole multiple of the interval since 1970.
     pub(super) async fn run(mut self, clock: Clock, sender: mpsc::Sender<Happened>) {
         loop {
-            let at = next_multiple(clock.now(), self.interval);
+            let at = self.interval.next(clock.now());
             tokio::select! {
                 () = clock.sleep_until(at) => {}
                 () = sender.closed() => return,
@@ -181,9 +152,4 @@ impl SimulatedSource {
             }
         }
     }
-}
-
-fn next_multiple(now: Timestamp, interval: Duration) -> Timestamp {
-    let step = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
-    Timestamp::from_micros((now.as_micros() / step).saturating_add(1).saturating_mul(step))
 }

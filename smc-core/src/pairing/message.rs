@@ -195,6 +195,9 @@ pub struct Invitation {
     pub invited_as: InvitedAs,
     /// The site file, as the member has it.
     pub site: String,
+    /// The certificate of the authority that the broker's is of, in PEM, if the member trusts one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// How the member list has changed since.
     pub chain: Chain,
 }

@@ -26,7 +26,7 @@ fn login() -> LoginHash {
 fn invitation(site: &str) -> Invitation {
     let hq: SiteName = "hq".parse().unwrap();
     let chain = Chain { v: VERSION, site: hq, charters: vec![] };
-    Invitation { name: name(), invited_as: InvitedAs::Agent, site: site.to_owned(), chain }
+    Invitation { name: name(), invited_as: InvitedAs::Agent, site: site.to_owned(), ca: None, chain }
 }
 
 fn inviter(site: &str, seed: u64) -> Inviter {

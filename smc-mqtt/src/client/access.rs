@@ -14,10 +14,11 @@ use smc_core::time::Timestamp;
 
 use super::ClientError;
 use crate::clock::Clock;
-use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, load, load_told};
+use crate::config::{ConfigError, KeyFile, KeyFileError, Membership, broker, load, load_told};
 use crate::joining;
 use crate::members::{Members, MembersError};
 use crate::settings::{BrokerAddress, ConnectionSettings, Login};
+use crate::tls::{Tls, TlsFiles};
 
 /// A site, as its member list stands, and the secrets of one of its nodes.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ struct NodeConfig {
     site: PathBuf,
     keys: PathBuf,
     broker: Option<BrokerAddress>,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    certificate_key: Option<PathBuf>,
     /// Where the changes of the member list are, if the node keeps them.
     state_dir: Option<PathBuf>,
 }
@@ -88,17 +92,22 @@ impl Access {
         Ok(Self { members, roster, secrets })
     }
 
-    /// Reads what the file of a peer or an agent names, with the member list as that node knows it, and where its broker
-    /// is, if the file says so.
+    /// Reads what the file of a peer or an agent names, with the member list as that node knows it; where its broker is, and
+    /// whom to trust there, if the file says so.
     ///
     /// # Errors
     /// If one of the files can't be used.
-    pub fn of_config(path: &Path) -> Result<(Self, Option<BrokerAddress>), AccessError> {
-        let config: NodeConfig = load(path, &["broker", "keys", "node", "site", "state_dir"])?;
+    pub fn of_config(path: &Path) -> Result<(Self, Option<BrokerAddress>, Option<Tls>), AccessError> {
+        let config: NodeConfig = load(
+            path,
+            &["broker", "ca", "certificate", "certificate_key", "keys", "node", "site", "state_dir"],
+        )?;
+        let NodeConfig { ca, certificate, certificate_key, .. } = config;
+        let (broker, tls) = broker(path, config.broker, TlsFiles { ca, certificate, certificate_key })?;
         let Membership { roster, members, secrets } =
             Membership::load(path, &config.node, &config.site, &config.keys, config.state_dir.as_deref())?;
         // What the node keeps is its own to write.
-        Ok((Self { members: members.detached(), roster, secrets }, config.broker))
+        Ok((Self { members: members.detached(), roster, secrets }, broker, tls))
     }
 
     /// Waits until the member list names this node with its key, if it does not yet: for a few seconds, since somebody who is

@@ -8,7 +8,6 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, LastWill, Login as ConnectLogin, Packet, Publish};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroize;
@@ -16,10 +15,12 @@ use zeroize::Zeroize;
 use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
 use super::link::{CLOSING, Ends, converse};
+use super::looks::Looks;
 use super::outbox::Outbox;
 use super::teller::Teller;
 use super::{Fault, Happening, Phase, Refusal, Shared, Told};
 use crate::settings::ConnectionSettings;
+use crate::tls::{Connector, Stream, fault};
 
 /// How long the broker may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
@@ -27,6 +28,8 @@ const GREETING: Duration = Duration::from_secs(10);
 /// The first byte of every CONNACK. Looked at by itself, because whatever else answers a CONNECT may well look
 /// like the beginning of some other packet that never ends.
 const CONNACK: u8 = 0x20;
+/// The first byte with which TLS says what it thinks of a CONNECT.
+const TLS_ALERT: u8 = 0x15;
 
 /// What outlives the single connection.
 #[derive(Debug)]
@@ -35,9 +38,11 @@ pub(super) struct Driver {
     subscriptions: Vec<String>,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Publish>,
+    looks: Looks,
     outbox: Outbox,
     teller: Teller,
     backoff: Backoff,
+    connector: Connector,
 }
 
 /// Why there is no connection.
@@ -58,12 +63,13 @@ impl Driver {
         settings: ConnectionSettings,
         subscriptions: Vec<String>,
         shared: Arc<Shared>,
-        queue: mpsc::Receiver<Publish>,
+        (queue, looks): (mpsc::Receiver<Publish>, Looks),
         tell: mpsc::Sender<Told>,
     ) -> Self {
         let teller = Teller::new(tell, settings.max_packet);
         let backoff = Backoff::new(settings.pauses, &settings.client_id, Instant::now());
-        Self { settings, subscriptions, shared, queue, outbox: Outbox::default(), teller, backoff }
+        let (connector, outbox) = (Connector::new(shared.dates.clone()), Outbox::default());
+        Self { settings, subscriptions, shared, queue, looks, outbox, teller, backoff, connector }
     }
 
     /// Runs until both halves are dropped or the connection is closed.
@@ -76,11 +82,11 @@ impl Driver {
         tokio::pin!(closing);
         while !self.is_abandoned() {
             let greeted = tokio::select! {
-                greeted = greet(&self.settings) => greeted,
+                greeted = greet(&mut self.connector, &self.settings) => greeted,
                 () = &mut closing => {
                     // What was accepted gets one chance to be sent.
                     if self.waiting() == 0 { break }
-                    timeout(CLOSING, greet(&self.settings)).await.unwrap_or(Err(Fault::Silent.into()))
+                    greet_and_go(&mut self.connector, &self.settings).await
                 }
             };
             let Err(trouble) = self.talk(greeted).await else { break };
@@ -102,23 +108,33 @@ impl Driver {
     }
 
     /// Converses over a connection that was made. `Ok` when we closed it.
-    async fn talk(&mut self, greeted: Result<(TcpStream, Inbox), Trouble>) -> Result<(), Trouble> {
+    async fn talk(&mut self, greeted: Result<(Stream, Inbox), Trouble>) -> Result<(), Trouble> {
         let (stream, inbox) = greeted?;
         self.shared.tally.connections.fetch_add(1, Relaxed);
+        self.looks.restart();
         let given_up = self.outbox.restart();
         self.shared.tally.given_up.fetch_add(given_up, Relaxed);
         self.shared.settled.notify_waiters();
-        let (reader, writer) = stream.into_split();
         let ends = Ends {
             outbox: &mut self.outbox,
             queue: &mut self.queue,
+            looks: &mut self.looks,
             teller: &mut self.teller,
             backoff: &mut self.backoff,
             shared: &self.shared,
             subscriptions: &self.subscriptions,
             keep_alive: Duration::from_secs(keep_alive(&self.settings).into()),
         };
-        Ok(converse(ends, inbox, reader, writer).await?)
+        match stream {
+            Stream::Plain(stream) => {
+                let (reader, writer) = stream.into_split();
+                Ok(converse(ends, inbox, reader, writer).await?)
+            }
+            Stream::Tls(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                Ok(converse(ends, inbox, reader, writer).await?)
+            }
+        }
     }
 
     fn is_abandoned(&self) -> bool {
@@ -138,20 +154,24 @@ impl Driver {
 }
 
 /// Connects, says who we are, and waits for the answer.
-async fn greet(settings: &ConnectionSettings) -> Result<(TcpStream, Inbox), Trouble> {
+async fn greet(connector: &mut Connector, settings: &ConnectionSettings) -> Result<(Stream, Inbox), Trouble> {
     timeout(GREETING, async {
-        let address = (settings.broker.host(), settings.broker.port());
-        let mut stream =
-            TcpStream::connect(address).await.map_err(|error| Fault::Unreachable(error.kind()))?;
-        stream.set_nodelay(true).map_err(Fault::from)?;
+        let broken = |error| fault(&error, &settings.broker);
+        let mut stream = connector.connect(&settings.broker).await?;
         let mut bytes = introduction(settings).ok_or(Trouble::Refused(Refusal::ClientId))?;
-        let sent = stream.write_all(&bytes).await;
+        let sent = async {
+            stream.write_all(&bytes).await?;
+            stream.flush().await
+        }
+        .await;
         bytes.as_mut().zeroize();
-        sent.map_err(Fault::from)?;
+        sent.map_err(broken)?;
         let mut inbox = Inbox::new(settings.max_packet);
         loop {
-            if inbox.peek().is_some_and(|first| first != CONNACK) {
-                return Err(Fault::Speech.into());
+            match inbox.peek() {
+                Some(TLS_ALERT) => return Err(Fault::WantsTls.into()),
+                Some(first) if first != CONNACK => return Err(Fault::Speech.into()),
+                _ => {}
             }
             match inbox.next().map_err(Fault::from)? {
                 Some(Received::Packet(Packet::ConnAck(answer))) => {
@@ -163,13 +183,21 @@ async fn greet(settings: &ConnectionSettings) -> Result<(TcpStream, Inbox), Trou
                 Some(_) => return Err(Fault::Speech.into()),
                 None => {}
             }
-            if stream.read_buf(inbox.space()).await.map_err(Fault::from)? == 0 {
+            if stream.read_buf(inbox.space()).await.map_err(broken)? == 0 {
                 return Err(Fault::Closed.into());
             }
         }
     })
     .await
     .unwrap_or(Err(Trouble::Fault(Fault::Silent)))
+}
+
+/// The same in the time that is left once we close.
+async fn greet_and_go(
+    connector: &mut Connector,
+    settings: &ConnectionSettings,
+) -> Result<(Stream, Inbox), Trouble> {
+    timeout(CLOSING, greet(connector, settings)).await.unwrap_or(Err(Fault::Silent.into()))
 }
 
 /// The CONNECT packet; `None` if a field is longer than the 65,535 bytes that MQTT allows.

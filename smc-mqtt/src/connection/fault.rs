@@ -5,8 +5,10 @@ use std::io;
 use rumqttc::mqttbytes;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
+use crate::tls::TlsFault;
+
 /// What went wrong between us and the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The broker ended the connection.
     #[error("the broker closed the connection (it may have stopped, or another client uses this client id)")]
@@ -20,9 +22,15 @@ pub enum Fault {
     /// The broker sent something that is not MQTT 3.1.1.
     #[error("what answers there does not speak MQTT 3.1.1")]
     Speech,
+    /// The handshake of TLS, or what it takes.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// Nobody listens there, or there is no way.
     #[error("the broker can't be reached: {0}")]
     Unreachable(io::ErrorKind),
+    /// The broker speaks TLS.
+    #[error("what answers there speaks TLS: `mqtts://` instead of `mqtt://`, and `ca` for whom to trust")]
+    WantsTls,
 }
 
 impl From<mqttbytes::Error> for Fault {
@@ -33,7 +41,14 @@ impl From<mqttbytes::Error> for Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        Self::Io(error.kind())
+        error.kind().into()
+    }
+}
+
+/// TLS that ends without a word is a connection that ended.
+impl From<io::ErrorKind> for Fault {
+    fn from(kind: io::ErrorKind) -> Self {
+        if kind == io::ErrorKind::UnexpectedEof { Self::Closed } else { Self::Io(kind) }
     }
 }
 

@@ -1,9 +1,11 @@
 //! One connection, from its subscriptions to its end.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backoff::Backoff;
 use super::inbox::{Inbox, Received};
+use super::looks::Looks;
 use super::outbox::Outbox;
 use super::teller::{Offer, Teller};
 use super::{Fault, Happening, Phase, Refusal, Shared};
@@ -23,13 +26,14 @@ const SUBSCRIBING: Duration = Duration::from_secs(10);
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 /// How long a closing connection tries to say DISCONNECT.
 const PARTING: Duration = Duration::from_secs(1);
-/// The id of our one SUBSCRIBE. Ids of publishes are a set apart: the answers have different types.
+/// The id of the SUBSCRIBE of all filters. Ids of publishes are a set apart: the answers have different types.
 const SUBSCRIBE_ID: u16 = 1;
 
 /// What a connection works with and leaves behind.
 pub(super) struct Ends<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) queue: &'a mut mpsc::Receiver<Publish>,
+    pub(super) looks: &'a mut Looks,
     pub(super) teller: &'a mut Teller,
     pub(super) backoff: &'a mut Backoff,
     pub(super) shared: &'a Shared,
@@ -77,25 +81,33 @@ where
     let first_tick = link.subscribe();
     let tick = sleep(first_tick);
     tokio::pin!(tick);
+    // TLS may hold back the end of what was written.
+    let mut unflushed = false;
     loop {
         link.advance()?;
         if link.is_done() {
             break;
         }
         let Link { ends, inbox, waiting, unfed, unheard, deadline, .. } = &mut link;
-        let Ends { outbox, queue, teller, .. } = ends;
+        let Ends { outbox, queue, looks, teller, subscriptions, shared, .. } = ends;
         let (room, encoded) = (outbox.has_room(), !outbox.bytes.is_empty());
         tokio::select! {
             read = reader.read_buf(inbox.space()), if waiting.is_empty() => {
                 if read? == 0 { return Err(Fault::Closed) }
             }
-            written = writer.write_buf(&mut outbox.bytes), if encoded => {
-                if written? == 0 { return Err(Fault::Closed) }
-            }
+            written = send(&mut writer, &mut outbox.bytes), if encoded || unflushed => match written? {
+                Sent::Nothing => return Err(Fault::Closed),
+                Sent::Some => unflushed = true,
+                Sent::All => unflushed = false,
+            },
             publish = queue.recv(), if room && !*unfed => match publish {
                 Some(publish) => outbox.send(publish),
                 None => *unfed = true,
             },
+            () = looks.due(), if deadline.is_none() => {
+                let asked = looks.ask(subscriptions, &shared.wildcards);
+                asked.into_iter().for_each(|packet| outbox.subscribe(packet));
+            }
             () = room_for(teller, waiting), if !waiting.is_empty() => {}
             () = teller.gone(), if !*unheard => *unheard = true,
             () = &mut tick => {
@@ -109,6 +121,25 @@ where
     }
     part(link.ends.outbox, writer).await;
     Ok(())
+}
+
+/// What [`send`] achieved.
+enum Sent {
+    /// Everything that was written is on its way.
+    All,
+    /// The connection takes no more.
+    Nothing,
+    /// Some of it was written.
+    Some,
+}
+
+/// Writes what there is, or has what was written be on its way. Loses nothing when dropped.
+async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &mut BytesMut) -> io::Result<Sent> {
+    if bytes.is_empty() {
+        return writer.flush().await.map(|()| Sent::All);
+    }
+    let written = writer.write_buf(bytes).await?;
+    Ok(if written == 0 { Sent::Nothing } else { Sent::Some })
 }
 
 async fn room_for(teller: &Teller, waiting: &VecDeque<Delivery>) {
@@ -151,9 +182,7 @@ impl<'a> Link<'a> {
     fn subscribe(&mut self) -> Duration {
         let (filters, wrong): (Vec<_>, Vec<_>) =
             self.ends.subscriptions.iter().cloned().partition(|filter| filter.parse::<TopicFilter>().is_ok());
-        if !wrong.is_empty() {
-            self.tell(Happening::Refused { reason: Refusal::Subscription { filters: wrong } });
-        }
+        self.tell_refused(wrong);
         if filters.is_empty() {
             self.tell(Happening::Connected);
             return self.rhythm();
@@ -218,6 +247,10 @@ impl<'a> Link<'a> {
             Received::Packet(Packet::Publish(publish)) => {
                 let pkid = (publish.qos == QoS::AtLeastOnce).then_some(publish.pkid);
                 let Publish { topic, payload, retain, .. } = publish;
+                if retain {
+                    let Ends { looks, subscriptions, shared, .. } = &self.ends;
+                    looks.note(&topic, subscriptions, &shared.wildcards);
+                }
                 self.waiting
                     .push_back(Delivery { happening: Happening::Message { topic, payload, retain }, pkid });
             }
@@ -227,7 +260,11 @@ impl<'a> Link<'a> {
                     self.ends.shared.settled.notify_waiters();
                 }
             }
-            Received::Packet(Packet::SubAck(ack)) => self.subscribed(&ack)?,
+            Received::Packet(Packet::SubAck(ack)) if ack.pkid == SUBSCRIBE_ID => self.subscribed(&ack)?,
+            Received::Packet(Packet::SubAck(ack)) => {
+                let refused = self.ends.looks.answered(&ack).ok_or(Fault::Speech)?;
+                self.tell_refused(refused);
+            }
             Received::Packet(Packet::PingResp) => self.pinged = false,
             // We ask for QoS 1 at most and never unsubscribe: everything else is out of place.
             Received::Packet(_) => return Err(Fault::Speech),
@@ -237,7 +274,7 @@ impl<'a> Link<'a> {
 
     fn subscribed(&mut self, ack: &SubAck) -> Result<(), Fault> {
         let Some(filters) = self.subscribing.take() else { return Err(Fault::Speech) };
-        if ack.pkid != SUBSCRIBE_ID || ack.return_codes.len() != filters.len() {
+        if ack.return_codes.len() != filters.len() {
             return Err(Fault::Speech);
         }
         let failed = |code: &SubscribeReasonCode| *code == SubscribeReasonCode::Failure;
@@ -246,11 +283,15 @@ impl<'a> Link<'a> {
             .zip(&ack.return_codes)
             .filter_map(|(filter, code)| failed(code).then_some(filter))
             .collect();
-        if !refused.is_empty() {
-            self.tell(Happening::Refused { reason: Refusal::Subscription { filters: refused } });
-        }
+        self.tell_refused(refused);
         self.tell(Happening::Connected);
         Ok(())
+    }
+
+    fn tell_refused(&mut self, filters: Vec<String>) {
+        if !filters.is_empty() {
+            self.tell(Happening::Refused { reason: Refusal::Subscription { filters } });
+        }
     }
 
     fn tell(&mut self, happening: Happening) {

@@ -10,6 +10,7 @@ use smc_core::name::SiteName;
 
 use super::{SITE_KEY, VERSION_KEY, end};
 use crate::entropy::{self, NoEntropy};
+use crate::settings::BrokerAddress;
 
 /// How long it may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -29,6 +30,14 @@ impl Listener {
         match self {
             Self::Plain => "_mqtt._tcp.local.",
             Self::Tls => "_secure-mqtt._tcp.local.",
+        }
+    }
+
+    /// What was found as this, as an address.
+    pub(super) fn address(self, found: BrokerAddress) -> BrokerAddress {
+        match self {
+            Self::Plain => found,
+            Self::Tls => found.with_tls(),
         }
     }
 }

@@ -30,15 +30,15 @@ fn announce(port: u16, name: &str, listener: Listener, address: &str) -> Announc
     Announcement::by(daemon, &site(name), listener, address.parse().unwrap()).unwrap()
 }
 
-fn search(port: u16) -> Search {
+fn search(port: u16, listener: Listener) -> Search {
     let daemon = ServiceDaemon::new_with_port(port).unwrap();
     daemon.disable_interface(IfKind::All).unwrap();
     daemon.enable_interface(IfKind::LoopbackV4).unwrap();
-    Search::start(daemon).unwrap()
+    Search::start(daemon, listener).unwrap()
 }
 
 async fn found(port: u16, name: &str, patience: Duration) -> Result<BrokerAddress, DiscoveryError> {
-    find(search(port), Wanted::Site(site(name)), patience).await
+    find(search(port, Listener::Plain), Wanted::Site(site(name)), patience).await
 }
 
 #[tokio::test]
@@ -93,13 +93,15 @@ async fn a_listener_with_tls_is_announced_as_such_and_not_taken_for_one_without(
     let said = found(port, "hq", SHORT).await.unwrap_err();
     assert!(matches!(said, DiscoveryError::None { overlooked: 0, .. }), "{said}");
     assert!(said.to_string().contains("within 800 ms") && said.to_string().contains("--broker"), "{said}");
+    let tls = find(search(port, Listener::Tls), Wanted::Site(site("hq")), LONG).await.unwrap();
+    assert_eq!(Listener::Tls.address(tls).to_string(), "mqtts://127.0.0.1:8883");
 }
 
 #[tokio::test]
 async fn a_broker_that_ends_says_goodbye() {
     let port = free_port();
     let broker = announce(port, "hq", Listener::Plain, "127.0.0.1:4021");
-    let search = search(port);
+    let search = search(port, Listener::Plain);
     let next = async |wanted: fn(&ServiceEvent) -> bool| {
         timeout(LONG, async { while !wanted(&search.events.recv_async().await.unwrap()) {} }).await.unwrap();
     };

@@ -136,7 +136,12 @@ impl Service {
         let signed: Option<Signed<Decision>> = serde_json::from_slice(payload).ok();
         let decision = signed.and_then(|signed| signed.verified(&node.identity));
         match decision.filter(|told| (&told.peer, &told.query) == (peer, query)) {
-            Some(decision) => self.desk.handle_decision(index, &decision),
+            Some(decision) => {
+                if let Some(client) = &decision.client {
+                    self.look_for_request(client, query);
+                }
+                self.desk.handle_decision(index, &decision);
+            }
             None => self.refuse("bad_decision", peer.as_str()),
         }
     }

@@ -1,6 +1,7 @@
 //! A peer's state machine with its surroundings: post, store, log, keys, publisher.
 
 mod account;
+mod again;
 mod introductions;
 mod sending;
 
@@ -15,7 +16,7 @@ use smc_core::desk::Desk;
 use smc_core::envelope::Opener;
 use smc_core::identity::SigningKey;
 use smc_core::introduction::Introductions;
-use smc_core::name::NodeName;
+use smc_core::name::{NodeName, QueryName};
 use smc_core::order::Orders;
 use smc_core::output::SealedOutput;
 use smc_core::peer::{Event, Message, Peer, Taken, Transmit};
@@ -37,6 +38,7 @@ use zeroize::Zeroizing;
 
 use self::account::Account;
 pub(super) use self::account::Known;
+use self::again::Again;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
@@ -92,6 +94,7 @@ pub(super) struct Service {
     pub(super) board: Option<Board>,
     since: Timestamp,
     housekeeping: Timestamp,
+    again: Again,
     pub(super) home_assistant: HomeAssistant,
     pub(super) announcer: Announcer,
     pub(super) homie: Option<HomieTopics>,
@@ -160,6 +163,7 @@ impl Service {
             board: None,
             since: now,
             housekeeping: now + HOUSEKEEPING,
+            again: Again::default(),
             home_assistant,
             announcer: Announcer::default(),
             homie,
@@ -182,8 +186,13 @@ impl Service {
     /// When [`Service::handle_timeout`] is due.
     pub(super) fn due(&self) -> Timestamp {
         let parts = [self.peer.poll_timeout(), self.desk.poll_timeout(), self.disk.due(), self.move_due()];
-        let due = parts.into_iter().chain([self.account.audit.due(), self.policy.due(), self.list_retry()]);
-        let due = due.chain([self.announcer.due()]);
+        let due = parts.into_iter().chain([
+            self.account.audit.due(),
+            self.policy.due(),
+            self.list_retry(),
+            self.again.due,
+            self.announcer.due(),
+        ]);
         let due = due.into_iter().flatten();
         due.fold(self.housekeeping, Timestamp::min)
     }
@@ -195,6 +204,7 @@ impl Service {
             &Topic::Card { node: self.name.clone() },
             serde_json::to_vec(&card).unwrap_or_default().into(),
         );
+        self.look_for_others();
         self.publish_status();
         self.repeat_head();
         self.tell_decisions();
@@ -243,6 +253,7 @@ impl Service {
             self.desk.handle_timeout(now);
         }
         self.look_at_policy(now);
+        self.say_again(now);
         self.announce(now);
         if self.housekeeping <= now {
             self.housekeeping = now + HOUSEKEEPING;
@@ -326,6 +337,7 @@ impl Service {
         if peer != self.me {
             self.note_wish(node, payload);
             self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
+            self.note_presence(peer, presence);
         } else if presence == Presence::Offline {
             // The last will of an earlier connection came after this one's greeting.
             self.publish_status();
@@ -449,7 +461,11 @@ impl Service {
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
         let last_window = self.last_window.map(|(end, cohort)| LastWindow { end: end.to_string(), cohort });
+        let now = self.clock.now();
+        let certificates =
+            self.publisher.as_ref().map(|publisher| publisher.expiring(now)).unwrap_or_default();
         let report = Report {
+            program: Some(env!("CARGO_PKG_VERSION")),
             last_window,
             announces: self.wish(),
             disk: self.trouble(),
@@ -457,6 +473,7 @@ impl Service {
             clocks: self.reporter.clocks(),
             own_clock: self.reporter.own_clock(),
             set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
+            certificates: &certificates,
             refused: (!self.refused.is_empty()).then_some(&self.refused),
             left_out: &left_out,
             blamed: self.reporter.blamed(),

@@ -41,7 +41,7 @@ impl Cancel {
     }
 
     async fn cancel(self) -> Result<Outcome, AskFailure> {
-        let (mut client, _) = self.who.connect(self.who.access()?).await?;
+        let (mut client, _) = self.who.connect_about(&self.query).await?;
         client.cancel(&self.query).await?;
         let deadline = Instant::now() + self.who.wait();
         let outcome = loop {

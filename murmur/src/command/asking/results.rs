@@ -74,7 +74,7 @@ impl Results {
         if let Some(log) = &self.log {
             return self.logged(&LogFile::open(log)?);
         }
-        let (mut client, kept) = self.who.connect(self.who.access()?).await?;
+        let (mut client, kept) = self.who.connect_about(&self.query).await?;
         let definition = definition_of(&client, &self.query)?;
         let roster = Arc::clone(client.roster());
         let since = self.since.map(|since| since.ago(Clock::system().now()));

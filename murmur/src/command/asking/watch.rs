@@ -48,7 +48,7 @@ impl Watch {
     }
 
     async fn watch(self) -> Result<Outcome, AskFailure> {
-        let (client, kept) = self.who.connect(self.who.access()?).await?;
+        let (client, kept) = self.who.connect_about(&self.query).await?;
         let definition = definition_of(&client, &self.query)?;
         let mut watching = Watching::new(client, self.query, definition, self.json);
         let mut values = 0;

@@ -4,18 +4,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use smc_core::name::QueryName;
 use smc_core::roster::Span;
 use smc_mqtt::client::{Access, Client, Notice};
-use smc_mqtt::discovery::locate;
 use smc_mqtt::process;
-use smc_mqtt::settings::BrokerAddress;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::AskFailure;
+use crate::command::at::At;
 use crate::command::told::Told;
 
 /// After a silence this long, what the broker had kept has come.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// How long it takes at least where the broker may hand out by name alone what it has kept (docs/decisions/0027).
+const BY_NAME: Duration = Duration::from_secs(2);
+
+const BY_NAME_ALONE: &str = "as far as can be seen, the broker hands out by name alone what it has kept; requests of which nothing was said meanwhile are missing here (name one, or use the key of a client)";
 
 /// `--site site.toml --key NAME.key --broker ADDRESS`
 #[derive(Debug, Args)]
@@ -25,9 +30,8 @@ pub(crate) struct Who {
     /// The key file of the client, called after it
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Where the broker is; if not given, one that announces the site is looked for
-    #[arg(long, value_name = "ADDRESS")]
-    broker: Option<BrokerAddress>,
+    #[command(flatten)]
+    at: At,
     /// How long to wait for the broker, and for the peers' answers
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     wait: Span,
@@ -45,10 +49,26 @@ impl Who {
     }
 
     /// Connects, and hears what the broker has kept: first of all how the member list changed.
-    pub(super) async fn connect(&self, mut access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
-        let broker = locate(self.broker.clone(), access.roster().site()).await?;
+    pub(super) async fn connect(&self, access: Access) -> Result<(Client, Vec<Notice>), AskFailure> {
+        let (client, kept) = connected(self.client(access).await?, self.wait()).await?;
+        let asks = client.roster().client(client.access().node()).is_some();
+        if !asks && !client.publisher().finds_retained() {
+            eprintln!("note: {BY_NAME_ALONE}");
+        }
+        Ok((client, kept))
+    }
+
+    /// The same for who wants to know of one query above all.
+    pub(super) async fn connect_about(&self, query: &QueryName) -> Result<(Client, Vec<Notice>), AskFailure> {
+        let client = self.client(self.access()?).await?;
+        client.look_for(query);
+        connected(client, self.wait()).await
+    }
+
+    async fn client(&self, mut access: Access) -> Result<Client, AskFailure> {
+        let broker = self.at.locate(&self.told.site, access.roster().site()).await?;
         access.join(broker.clone(), process::asked_to_end()).await?;
-        connected(Client::connect(access, broker)?, self.wait()).await
+        Ok(Client::connect(access, broker)?)
     }
 }
 
@@ -71,9 +91,11 @@ pub(crate) async fn connected(
             Ok(Some(notice)) => kept.push(notice),
         }
     }
+    let named = Instant::now() + BY_NAME;
     while Instant::now() < deadline {
         match timeout(QUIET, client.next()).await {
-            Err(_) => break,
+            Err(_) if client.publisher().finds_retained() || named <= Instant::now() => break,
+            Err(_) => {}
             Ok(None) => return Err(AskFailure::Ended),
             Ok(Some(notice)) => kept.push(notice),
         }

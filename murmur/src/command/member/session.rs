@@ -93,7 +93,7 @@ impl Session {
     async fn connect(config: &Path, pairs: bool) -> Result<Self, MemberFailure> {
         let options = PeerConfig::load(config)?;
         let (secrets, broker, roster) = (options.secrets, options.broker, options.roster);
-        let broker = locate(broker, roster.site()).await?;
+        let broker = locate(broker, options.tls.as_ref(), roster.site()).await?;
         let members = options.members.map(Members::detached);
         let Some(members) = members else { return Err(MemberFailure::NoSuchChange) };
         let topics = Topics::new(roster.site().clone());
@@ -108,6 +108,9 @@ impl Session {
             vec![topics.spell(&Topic::Charter), topics.charters_proposed(), topics.introductions()];
         filters.extend(pairs.then(|| topics.spell(&Topic::PairAsk { member: secrets.node.clone() })));
         let (publisher, incoming) = connect(settings, filters);
+        for (_, peer) in roster.peers() {
+            publisher.look(topics.spell(&Topic::CharterProposed { peer: peer.name.clone() }));
+        }
         let mut session = Self {
             members,
             poll: Poll::default(),
@@ -296,6 +299,10 @@ impl Session {
             }
         }
         self.until(LISTEN, |_| false).await?;
+        if !self.publisher.finds_retained() {
+            // What is asked for by name comes later.
+            self.until(2 * LISTEN, |_| false).await?;
+        }
         let now = self.now();
         // Said by whoever made it; here it matters what counts.
         let _ = self.poll.look_again(self.members.register(), now);

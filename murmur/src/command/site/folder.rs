@@ -5,8 +5,17 @@ use std::path::{Path, PathBuf};
 use smc_core::name::NodeName;
 use smc_mqtt::files::{FilesError, Unfinished};
 
-use super::plan::{HOME_ASSISTANT, OBSERVER, Plan};
+use super::plan::{HOME_ASSISTANT, OBSERVER, Plan, Tls};
 use super::render;
+
+/// The certificate of the site's own authority; every node has a copy.
+pub(super) const AUTHORITY: &str = "ca.pem";
+/// Its key.
+pub(super) const AUTHORITY_KEY: &str = "keys/ca-key.pem";
+/// The broker's certificate.
+pub(super) const BROKER: &str = "broker.pem";
+/// The key of that.
+pub(super) const BROKER_KEY: &str = "keys/broker-key.pem";
 
 /// Why a site could not be written; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +47,12 @@ pub(super) fn write(folder: &Path, plan: &Plan, site: String) -> Result<(), Fold
     }
     for (name, login) in [(OBSERVER, &plan.observer), (HOME_ASSISTANT, &plan.home_assistant)] {
         files.secret(&format!("keys/{name}.password"), &login.password)?;
+    }
+    if let Some(Tls { authority, authority_key, broker }) = &plan.tls {
+        files.text(AUTHORITY, authority)?;
+        files.secret(AUTHORITY_KEY, authority_key)?;
+        files.text(BROKER, &broker.certificate)?;
+        files.secret(BROKER_KEY, &broker.key)?;
     }
     files.text("broker.toml", &render::broker(plan))?;
     for peer in &plan.peers {

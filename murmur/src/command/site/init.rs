@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use broker::PasswordHashError;
 use clap::Args;
 use smc_core::name::{QuantityName, SiteName};
 use smc_core::quantity::Quantity;
@@ -12,11 +11,11 @@ use smc_core::roster::{Roster, RosterError, SiteDocument, Span, Tolerate};
 use smc_core::shamir::{Sharing, SharingError};
 use smc_core::time::{Period, PeriodError};
 use smc_mqtt::entropy::{self, NoEntropy};
-use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::settings::{BrokerAddress, BrokerAddressError};
 
 use super::folder::{self, FolderError};
 use super::names::{Names, NamesError};
-use super::plan::{Nodes, Plan, RESERVED, Rules};
+use super::plan::{Nodes, Plan, PlanError, RESERVED, Rules};
 use super::{render, told};
 use crate::command::Outcome;
 
@@ -25,6 +24,7 @@ Examples:
   murmur site init hq --name hq --agents room-101,room-102,room-103,room-104,room-105
   murmur site init hq --name hq --peers landlord,tenants,auditor --agents @rooms.txt --period 1m
   murmur site init hq --name hq --agents @rooms.txt --clients display,facility
+  murmur site init hq --name hq --agents @rooms.txt --tls --broker mqtts://broker.example
   murmur site init lab --name lab --peers 5 --threshold 2 --agents 20 --quantities co2,temperature
 
 A list is names with commas between; a number N means peer-1 to peer-N or room-1 to room-N; @FILE
@@ -58,9 +58,12 @@ pub(crate) struct Init {
     /// What every agent measures
     #[arg(long, value_name = "LIST", default_value = "co2", value_delimiter = ',', value_parser = known_quantity)]
     quantities: Vec<QuantityName>,
-    /// Where the broker will listen
-    #[arg(long, value_name = "ADDRESS", default_value = "mqtt://localhost:1883")]
-    broker: BrokerAddress,
+    /// Where the broker will listen; mqtt://localhost:1883 if not given, or mqtts://localhost:8883 with --tls
+    #[arg(long, value_name = "ADDRESS")]
+    broker: Option<BrokerAddress>,
+    /// Have nodes and broker speak TLS, with certificates of an authority that is made here
+    #[arg(long)]
+    tls: bool,
     /// The fewest agents that a result may cover, at least 3
     #[arg(long, value_name = "N", default_value_t = 5)]
     minimum_cohort: u32,
@@ -75,12 +78,20 @@ pub(crate) enum InitError {
     /// There is no entropy.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
+    /// There is no address for the broker.
+    #[error("--broker: {0}")]
+    Address(#[from] BrokerAddressError),
     /// A file could not be made.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A password could not be hashed.
-    #[error(transparent)]
-    Hash(#[from] PasswordHashError),
+    /// --tls and --broker contradict each other.
+    #[error(
+        "--broker {broker} and --tls: an address with TLS begins with mqtts://, and is for sites that are made with --tls"
+    )]
+    Listener {
+        /// The address.
+        broker: BrokerAddress,
+    },
     /// What was asked for is no site.
     #[error("this makes no site: {0}")]
     NoSite(#[from] RosterError),
@@ -100,6 +111,9 @@ pub(crate) enum InitError {
         /// Why.
         error: io::Error,
     },
+    /// Keys, passwords or certificates can't be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The period is out of range.
     #[error("--period: {0}")]
     Period(#[from] PeriodError),
@@ -147,17 +161,28 @@ impl Init {
         let threshold = self.threshold.unwrap_or(count.saturating_sub(1) / 2);
         Sharing::new(count, threshold)?;
         let mut seen = BTreeSet::new();
+        let broker = self.broker.map_or_else(|| local(self.tls), Ok)?;
+        if broker.is_tls() != self.tls {
+            return Err(InitError::Listener { broker });
+        }
         let rules = Rules {
-            broker: self.broker,
+            broker,
             minimum_cohort: self.minimum_cohort,
             name: self.name,
             period: Period::try_from(self.period)?,
             quantities: self.quantities.into_iter().filter(|name| seen.insert(name.clone())).collect(),
             threshold,
+            tls: self.tls,
             tolerate: self.tolerate,
         };
         Ok((self.folder, rules, Nodes { peers, agents, clients: clients.unwrap_or_default() }))
     }
+}
+
+/// The broker of a site on one machine.
+fn local(tls: bool) -> Result<BrokerAddress, BrokerAddressError> {
+    let address = if tls { "mqtts://localhost" } else { "mqtt://localhost" };
+    address.parse()
 }
 
 /// A quantity that needs no definition.

@@ -1,6 +1,6 @@
 //! A site that is about to be made: its rules, and fresh keys and passwords for everybody.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use broker::{Password, PasswordHash, PasswordHashError};
 use rand_core::CryptoRng;
@@ -11,6 +11,7 @@ use smc_core::time::Period;
 use smc_mqtt::newcomer::password_for_node;
 use smc_mqtt::settings::{BrokerAddress, Secret};
 
+use super::authority::{Authority, Issued, names};
 use super::password;
 
 /// The login of people and programs that only look at results.
@@ -31,7 +32,16 @@ pub(super) struct Rules {
     pub(super) period: Period,
     pub(super) quantities: Vec<QuantityName>,
     pub(super) threshold: u8,
+    /// Whether the broker is to be reached by TLS alone.
+    pub(super) tls: bool,
     pub(super) tolerate: Tolerate,
+}
+
+/// The certificates of a site with TLS, in PEM.
+pub(super) struct Tls {
+    pub(super) authority: String,
+    pub(super) authority_key: Secret,
+    pub(super) broker: Issued,
 }
 
 /// Who takes part.
@@ -57,10 +67,21 @@ pub(super) struct Login {
     pub(super) hash: PasswordHash,
 }
 
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// A certificate can't be made.
+    #[error("a certificate can't be made: {0}; can it be for the host of --broker?")]
+    Certificate(#[from] rcgen::Error),
+    /// A password can't be hashed.
+    #[error(transparent)]
+    Hash(#[from] PasswordHashError),
+}
+
 /// The site.
-#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) rules: Rules,
+    pub(super) tls: Option<Tls>,
     pub(super) peers: Vec<Member>,
     pub(super) agents: Vec<Member>,
     pub(super) clients: Vec<Member>,
@@ -73,14 +94,12 @@ impl Plan {
     /// Draws keys and passwords for everybody.
     ///
     /// # Errors
-    /// If a password can't be hashed.
-    pub(super) fn draw(
-        rules: Rules,
-        nodes: Nodes,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Self, PasswordHashError> {
+    /// If a password can't be hashed or a certificate can't be made.
+    pub(super) fn draw(rules: Rules, nodes: Nodes, rng: &mut impl CryptoRng) -> Result<Self, PlanError> {
+        let tls = rules.tls.then(|| Tls::draw(&rules)).transpose()?;
         Ok(Self {
             rules,
+            tls,
             peers: members(nodes.peers, rng)?,
             agents: members(nodes.agents, rng)?,
             clients: members(nodes.clients, rng)?,
@@ -89,6 +108,14 @@ impl Plan {
             // Nobody is told it: newcomers come without a login.
             newcomer: Login::new(password_for_node(rng))?,
         })
+    }
+}
+
+impl Tls {
+    fn draw(rules: &Rules) -> Result<Self, rcgen::Error> {
+        let (now, authority) = (SystemTime::now(), Authority::draw(&rules.name)?);
+        let broker = authority.issue(&names(&rules.name, rules.broker.host()), now)?;
+        Ok(Self { authority: authority.certificate(now)?, authority_key: authority.key(), broker })
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use smc_core::name::QuantityName;
 use smc_core::roster::{Span, Tolerate};
 
+use super::folder::{BROKER, BROKER_KEY};
 use super::plan::{HOME_ASSISTANT, Login, Member, NEWCOMER, OBSERVER, Plan};
 
 // Every value that is put between quotes below is a name, a key, a hash, an address or a length of time: none has a
@@ -118,9 +119,7 @@ pub(super) fn broker(plan: &Plan) -> String {
     let mut text = format!(
         "# The broker of the site `{site}`. It sees who sends how much when, and no reading.
 
-# Where it listens. Logins are not encrypted yet: beyond one machine, use a network that you trust, or a tunnel.
-listen = \"{listen}\"
-site = \"{site}\"
+{listen}site = \"{site}\"
 # With it, logins come and go as the peers change the member list.
 site_file = \"site.toml\"
 # Where retained messages are kept.
@@ -128,14 +127,14 @@ state_dir = \"state/broker\"
 # Whoever has no login is a newcomer, who can do nothing but join by a code (`murmur pair`). Without this line nobody
 # gets in without a login, nor can anybody join so.
 anonymous = \"{NEWCOMER}\"
-
-# Who may connect; a role decides to which topics. These passwords are random, 140 bits or more, and can't be guessed
-# at any speed, so their hashes are cheap ones. `smc-broker passwd NAME` hashes a password that a person chose at the
-# cost which that takes.
 ",
         site = plan.rules.name,
-        listen = listen(plan),
+        listen = if plan.rules.tls { String::new() } else { plain(plan) },
     );
+    if plan.rules.tls {
+        text += &tls(plan);
+    }
+    text += ACCOUNTS_COMMENT;
     let mut account = |name: &str, role: &str, login: &Login| {
         let hash = &login.hash;
         let _ =
@@ -154,6 +153,36 @@ anonymous = \"{NEWCOMER}\"
     account(HOME_ASSISTANT, "home-assistant", &plan.home_assistant);
     account(NEWCOMER, "newcomer", &plan.newcomer);
     text
+}
+
+const ACCOUNTS_COMMENT: &str = "
+# Who may connect; a role decides to which topics. These passwords are random, 140 bits or more, and can't be guessed
+# at any speed, so their hashes are cheap ones. `smc-broker passwd NAME` hashes a password that a person chose at the
+# cost which that takes.
+";
+
+fn plain(plan: &Plan) -> String {
+    format!(
+        "# Where it listens. Logins are not encrypted there: beyond one machine, make the site with --tls, or use a network that
+# you trust.
+listen = \"{}\"
+",
+        listen(plan)
+    )
+}
+
+fn tls(plan: &Plan) -> String {
+    format!(
+        "
+# Where it listens, with TLS alone: `listen` above these tables would be for MQTT without.
+[tls]
+listen = \"{}\"
+# Read again when they change: `murmur site renew` before the certificate ends.
+certificate = \"{BROKER}\"
+key = \"{BROKER_KEY}\"
+",
+        listen(plan)
+    )
 }
 
 /// Where the broker listens: on the address that the nodes will use if that is one, else on all of them.
@@ -210,8 +239,8 @@ control = \"{name}.control.toml\"
 # What you call the place, for logs on this machine. It never leaves it.
 # display_name = \"Corner office\"
 
-# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see
-# configs/agent-csv.toml and configs/agent-mqtt.toml.
+# Where the readings come from. This one invents a room with people in it; replace it by your sensors, see docs/sensors.md and
+# configs/sensors/.
 [[source]]
 kind = \"simulated\"
 streams = {streams}
@@ -224,6 +253,10 @@ interval_s = {interval}
     )
 }
 
+const CA_LINE: &str = "# The authority that the broker's certificate is of.
+ca = \"ca.pem\"
+";
+
 fn node(plan: &Plan, member: &Member) -> String {
     let Member { name, .. } = member;
     format!(
@@ -232,8 +265,9 @@ node = \"{name}\"
 site = \"site.toml\"
 # Its secrets. Only its owner may read them (mode 0600).
 keys = \"keys/{name}.key\"
-broker = \"mqtt://{broker}\"
-",
-        broker = plan.rules.broker,
+broker = \"{broker}\"
+{ca}",
+        broker = plan.rules.broker.url(),
+        ca = if plan.rules.tls { CA_LINE } else { "" },
     )
 }

@@ -6,7 +6,7 @@ use smc_core::name::NodeName;
 use smc_core::roster::{Roster, Span};
 use smc_mqtt::topic::Topics;
 
-use super::folder::config;
+use super::folder::{AUTHORITY, config};
 use super::plan::{HOME_ASSISTANT, Member, OBSERVER, Plan};
 
 /// How many commands of a kind are spelled out.
@@ -22,7 +22,8 @@ Any {threshold} of the peers together learn nothing; {quorum} must agree on a re
   broker.toml   for the broker alone
   <node>.toml   one for each peer and agent
   keys/         secrets: a machine gets the key files of its own nodes and no others
-",
+{tls}",
+        tls = if plan.rules.tls { TLS } else { "" },
         name = roster.site(),
         dir = folder.display(),
         agents = roster.agents().len(),
@@ -40,6 +41,11 @@ Any {threshold} of the peers together learn nothing; {quorum} must agree on a re
     text += &commands("smc-peer", folder, &plan.peers);
     text + &watching(folder, plan, roster)
 }
+
+const TLS: &str = "  ca.pem        public; goes with site.toml
+  broker.pem    the broker's certificate, with keys/broker-key.pem for the broker alone
+  keys/ca-key.pem  makes certificates that nodes believe: only `murmur site renew` needs it, so keep it where no node runs
+";
 
 /// A site of too few agents has no results, and should not have to wonder why.
 fn note(roster: &Roster) -> String {
@@ -67,12 +73,13 @@ fn watching(folder: &Path, plan: &Plan, roster: &Roster) -> String {
     format!(
         "
 Watch and check the results as `{OBSERVER}`:
-  mosquitto_sub -h {host} -p {port} -u {OBSERVER} -P \"$(cat {observer})\" -t '{results}' |
+  mosquitto_sub -h {host} -p {port} {ca}-u {OBSERVER} -P \"$(cat {observer})\" -t '{results}' |
     murmur verify --site {site}
 Home Assistant logs in as `{HOME_ASSISTANT}`, with the password in {home_assistant}.
 ",
         host = plan.rules.broker.host(),
         port = plan.rules.broker.port(),
+        ca = if plan.rules.tls { format!("--cafile {} ", path(folder, AUTHORITY)) } else { String::new() },
         observer = password(OBSERVER),
         results = Topics::new(roster.site().clone()).results(),
         site = path(folder, "site.toml"),
@@ -81,7 +88,7 @@ Home Assistant logs in as `{HOME_ASSISTANT}`, with the password in {home_assista
 }
 
 /// A file of the site as a shell takes it.
-fn path(folder: &Path, name: &str) -> String {
+pub(super) fn path(folder: &Path, name: &str) -> String {
     let path = folder.join(name).display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
     if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }

@@ -31,6 +31,7 @@ fn gap(site: &Site) -> Vec<u8> {
 fn whatever_an_agent_sends_is_counted_and_harms_nobody() {
     let mut site = plan();
     let hash = PasswordHash::of_random_key(&Password::new(UNKNOWN.as_bytes())).unwrap();
+    site.tell_password(UNKNOWN, UNKNOWN);
     site.edit("broker.toml", |text| {
         format!("{text}\n[[account]]\nname = \"{UNKNOWN}\"\nrole = \"agent\"\npassword_hash = \"{hash}\"\n")
     });

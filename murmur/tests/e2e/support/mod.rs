@@ -1,5 +1,6 @@
 //! A site on disk, its processes, mosquitto's clients, and patience.
 
+pub(crate) mod brokers;
 pub(crate) mod chromium;
 pub(crate) mod mosquitto;
 pub(crate) mod outcome;

@@ -115,7 +115,18 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// Subscribes `filters`.
     pub(crate) fn start(login: &Login, filters: &[&str], stderr: PathBuf) -> Self {
+        Self::start_trusting(None, login, filters, stderr)
+    }
+
+    /// The same at a broker with TLS, whose certificate is of the authority `ca`.
+    pub(crate) fn start_trusting(
+        ca: Option<PathBuf>,
+        login: &Login,
+        filters: &[&str],
+        stderr: PathBuf,
+    ) -> Self {
         let mut command = login.command("mosquitto_sub");
+        command.args(ca.iter().flat_map(|ca| [Path::new("--cafile"), ca]));
         command.args(["-q", "1", "-F", FORMAT]);
         for filter in filters {
             command.args(["-t", filter]);

@@ -7,10 +7,10 @@ use super::mosquitto::{Message, Subscriber};
 /// The filter of all results.
 pub(crate) const RESULTS: &str = "murmur/hq/result/+";
 
-/// The result in a message on a result's topic; none of another topic.
+/// The result in a message on a result's topic; none of another topic, nor where the last result was cleared.
 pub(crate) fn outcome(message: &Message) -> Option<SignedResult> {
     let levels: Vec<_> = message.topic.split('/').collect();
-    matches!(levels[..], [_, _, "result", _]).then(|| {
+    (matches!(levels[..], [_, _, "result", _]) && !message.payload.is_empty()).then(|| {
         serde_json::from_slice(&message.payload).unwrap_or_else(|error| panic!("{message:?}: {error}"))
     })
 }

@@ -1,9 +1,12 @@
 //! A running program whose words are kept, ended with its handle.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
 
 use super::wait::eventually;
 
@@ -28,6 +31,20 @@ impl Process {
         self.child.stdout.take().unwrap()
     }
 
+    /// What it prints on its standard output, one JSON document per line, as it comes.
+    pub(crate) fn json_lines(&mut self) -> Receiver<Value> {
+        let lines = BufReader::new(self.stdout()).lines();
+        let (sender, told) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        told
+    }
+
     /// What it wrote to standard error so far.
     pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
@@ -45,6 +62,13 @@ impl Process {
         let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -$0 $1", signal, &pid]).status().unwrap();
         assert!(sent.success(), "{} is not there any more", self.name);
+    }
+
+    /// Fails if it has ended.
+    pub(crate) fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("{} ended: {status}: {}", self.name, self.stderr());
+        }
     }
 
     /// Waits for its end.

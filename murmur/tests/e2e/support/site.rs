@@ -11,6 +11,7 @@ use smc_core::roster::Roster;
 use smc_mqtt::config::{KeyFile, load_site};
 use tempfile::TempDir;
 
+use super::brokers::{Foreign, Kind};
 use super::mosquitto::{Login, Subscriber};
 use super::process::Process;
 use super::programs::Program;
@@ -27,6 +28,9 @@ pub(crate) struct Site {
     folder: TempDir,
     roster: Arc<Roster>,
     broker: Option<SocketAddr>,
+    kind: Kind,
+    /// The broker's configuration, if it is not the embedded one.
+    foreign: Option<Foreign>,
     /// Whether nodes are told where the broker is.
     tells: bool,
 }
@@ -34,18 +38,29 @@ pub(crate) struct Site {
 impl Site {
     /// Makes a site in a folder of its own: three peers; agents, quantities and the like by `flags`.
     pub(crate) fn init(flags: &[&str]) -> Self {
+        Self::init_on(Kind::chosen(), flags)
+    }
+
+    /// The same with a broker of this kind.
+    fn init_on(kind: Kind, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Program::Murmur.command();
         command.args(["site", "init"]).arg(folder.path()).args(["--name", NAME]).args(flags);
         let made = command.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let roster = load_site(&folder.path().join("site.toml")).unwrap();
-        Self { folder, roster, broker: None, tells: true, processes: BTreeMap::new() }
+        let processes = BTreeMap::new();
+        Self { folder, roster, broker: None, kind, foreign: None, tells: true, processes }
     }
 
     /// A site with windows of a second that fit a busy machine, and cohorts that change every `epoch`.
     pub(crate) fn quick(epoch: &str, flags: &[&str]) -> Self {
-        let mut site = Self::init(&[&["--period", "1s"], flags].concat());
+        Self::quick_on(Kind::chosen(), epoch, flags)
+    }
+
+    /// The same with a broker of this kind.
+    pub(crate) fn quick_on(kind: Kind, epoch: &str, flags: &[&str]) -> Self {
+        let mut site = Self::init_on(kind, &[&["--period", "1s"], flags].concat());
         // As much as there is between two windows: a window that comes late is no subject of these tests.
         site.set("site.toml", "grace", "\"400ms\"");
         site.set("site.toml", "step", "\"3s\"");
@@ -124,17 +139,38 @@ impl Site {
 
     /// Starts the broker on a free port, or again on the one that it had.
     pub(crate) fn start_broker(&mut self) -> SocketAddr {
+        if self.kind != Kind::Embedded {
+            return self.start_foreign();
+        }
         let listen = self.broker.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut command = Program::Broker.command();
-        command.arg("--config").arg(self.path("broker.toml")).env("MURMUR_LISTEN", listen.to_string());
+        let variable = if self.ca().is_some() { "MURMUR_TLS__LISTEN" } else { "MURMUR_LISTEN" };
+        command.arg("--config").arg(self.path("broker.toml")).env(variable, listen.to_string());
         let mut process = Process::start(BROKER, &mut command, self.log(BROKER));
         let mut line = String::new();
         BufReader::new(process.stdout()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").map(str::parse);
+        let address = line.trim().trim_end_matches(" with TLS").strip_prefix("listening on ").map(str::parse);
         let address = address.unwrap_or_else(|| panic!("{line:?}, {}", process.stderr())).unwrap();
         self.processes.insert(BROKER.to_owned(), process);
         self.use_broker(address);
         address
+    }
+
+    fn start_foreign(&mut self) -> SocketAddr {
+        let (log, folder, kind) = (self.log(BROKER), self.folder.path(), self.kind);
+        let foreign = self.foreign.get_or_insert_with(|| Foreign::new(kind, folder));
+        let (address, process) = (foreign.address(), foreign.start(log));
+        self.processes.insert(BROKER.to_owned(), process);
+        self.use_broker(address);
+        address
+    }
+
+    /// Ends the broker as one is asked to (SIGTERM), and expects that it ended well.
+    pub(crate) fn end_broker(&mut self) {
+        // A NATS server has no other way to end.
+        let well = if self.kind == Kind::Nats { 1 } else { 0 };
+        let log = self.log_of(BROKER);
+        assert_eq!(self.process(BROKER).terminate().code(), Some(well), "{log}");
     }
 
     /// Has nodes and clients connect to a broker that runs elsewhere.
@@ -144,7 +180,13 @@ impl Site {
 
     /// Where the broker is, as commands take it.
     pub(crate) fn url(&self) -> String {
-        format!("mqtt://{}", self.broker.unwrap())
+        let scheme = if self.ca().is_some() { "mqtts" } else { "mqtt" };
+        format!("{scheme}://{}", self.broker.unwrap())
+    }
+
+    /// The file of the site's own authority, if it was made with TLS.
+    fn ca(&self) -> Option<PathBuf> {
+        Some(self.path("ca.pem")).filter(|path| path.exists())
     }
 
     /// Starts a peer or an agent.
@@ -160,7 +202,7 @@ impl Site {
         let mut command = program.command();
         command.arg("--config").arg(self.path(&format!("{node}.toml")));
         if self.tells {
-            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap()));
+            command.env("MURMUR_BROKER", self.url());
         }
         command.envs(environment.iter().copied());
         let process = Process::start(node, &mut command, self.log(node));
@@ -171,8 +213,7 @@ impl Site {
     pub(crate) fn murmur(&self, arguments: &[&str]) -> String {
         let mut command = Program::Murmur.command();
         command.current_dir(self.folder.path()).args(arguments);
-        let output =
-            command.env("MURMUR_BROKER", format!("mqtt://{}", self.broker.unwrap())).output().unwrap();
+        let output = command.env("MURMUR_BROKER", self.url()).output().unwrap();
         let (said, why) =
             (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "murmur {arguments:?}: {said}{why}");
@@ -210,13 +251,23 @@ impl Site {
     /// The login of a node, or of `observer` and `home-assistant`; those two may have any number of clients.
     pub(crate) fn login(&self, user: &str, client: &str) -> Login {
         let password = match user.parse::<NodeName>().ok().filter(|_| self.has_key_file(user)) {
-            Some(node) => self.key_file(&node).password.reveal().to_owned(),
+            Some(node) => self.login_password(node.as_str()),
             None => {
                 let password = std::fs::read_to_string(self.path(&format!("keys/{user}.password"))).unwrap();
                 password.trim().to_owned()
             }
         };
         Login { broker: self.broker.unwrap(), user: user.to_owned(), password, client: client.to_owned() }
+    }
+
+    /// The password of a node.
+    pub(crate) fn login_password(&self, node: &str) -> String {
+        self.key_file(&node.parse().unwrap()).password.reveal().to_owned()
+    }
+
+    /// Puts the password of an account that is no node's where other brokers' configurations are made from.
+    pub(crate) fn tell_password(&self, account: &str, password: &str) {
+        std::fs::write(self.path(&format!("keys/{account}.password")), password).unwrap();
     }
 
     /// The secrets of a node.
@@ -226,7 +277,7 @@ impl Site {
 
     /// Looks on as `observer`, under the client id `client`.
     pub(crate) fn subscribe(&self, client: &str, filters: &[&str]) -> Subscriber {
-        Subscriber::start(&self.login("observer", client), filters, self.log(client))
+        Subscriber::start_trusting(self.ca(), &self.login("observer", client), filters, self.log(client))
     }
 
     /// Fails if any process panicked; there is no input that may make one.

@@ -66,7 +66,7 @@ impl Recording {
         let runtime = Runtime::new().unwrap();
         let (tap, tapped) = channel(EVENTS);
         let mut config = Settings::load(&site.path("broker.toml")).unwrap();
-        config.listen = ([127, 0, 0, 1], 0).into();
+        config.listen = Some(([127, 0, 0, 1], 0).into());
         config.tap = Some(tap);
         let broker = runtime.block_on(Broker::bind(config)).unwrap();
         site.use_broker(broker.local_addr());
@@ -244,6 +244,7 @@ fn assert_is_status(status: &Value) {
         "left_out",
         "own_clock",
         "peers",
+        "program",
         "refused",
         "set_back",
     ];

@@ -15,6 +15,9 @@ impl Service {
         if let Err(excess) = within {
             return self.refuse_excess(excess, node);
         }
+        if self.roster.client(node).is_some() {
+            self.expect_again();
+        }
         // The page shows it with what comes next: where agents are many, all of them introduce themselves at once.
         match self.introductions.take(now, node, payload) {
             Ok(()) => {}
