@@ -85,8 +85,9 @@ impl Doctor {
         }
         if let Some(members) = members {
             check::keys::check(&site_file, members.register().document(), &mut findings);
-            let named = locals.iter().find_map(|local| local.own.broker.clone());
-            self.onlooker.broker = self.onlooker.broker.take().or(named);
+            if let Some((broker, ca)) = locals.iter().find_map(Local::broker) {
+                self.onlooker.at.suppose(broker, ca);
+            }
             self.look(&site_file, members, &mut findings).await?;
         }
         self.print(&findings)?;

@@ -10,17 +10,18 @@ use smc_core::roster::Roster;
 use smc_mqtt::client::{Access, AccessError, word};
 use smc_mqtt::config::ConfigError;
 use smc_mqtt::connection::Refusal;
-use smc_mqtt::discovery::{DiscoveryError, locate};
+use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::Topics;
 
+use super::at::At;
+
 /// `--broker ADDRESS --user NAME --password-file FILE --key NAME.key`
 #[derive(Debug, Args)]
 pub(crate) struct Onlooker {
-    /// Where the broker is; if not given, one that announces the site is looked for
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) broker: Option<BrokerAddress>,
+    #[command(flatten)]
+    pub(crate) at: At,
     /// The reader whose login to look on with; without its password file, no login at all
     #[arg(long, value_name = "NAME", default_value = "observer")]
     user: String,
@@ -111,7 +112,7 @@ impl Onlooker {
     ) -> Result<View, LookFailure> {
         let access =
             self.key.as_deref().map(|key| Access::load_told(site_file, charters, key)).transpose()?;
-        let broker = locate(self.broker.clone(), site).await?;
+        let broker = self.at.locate(site_file, site).await?;
         match access {
             Some(access) => node_view(&access, broker),
             None => self.reader_view(&Topics::new(site.clone()), site_file, broker),

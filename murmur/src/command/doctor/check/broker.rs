@@ -35,7 +35,7 @@ pub(in crate::command::doctor) fn check(
             false
         }
         Reached::Unreachable(fault) => {
-            let why = fault.map_or_else(|| "no answer".to_owned(), |fault| fault.to_string());
+            let why = fault.as_ref().map_or_else(|| "no answer".to_owned(), |fault| fault.to_string());
             findings.problem(
                 CHECK,
                 format!("{broker}: {why}"),
