@@ -50,14 +50,6 @@ impl At {
         locate(broker, tls.as_ref(), site).await
     }
 
-    /// Where the command line does not say where the broker is, it is at `broker`, with a certificate of `ca`.
-    pub(crate) fn suppose(&mut self, broker: BrokerAddress, ca: Option<PathBuf>) {
-        if self.broker.is_none() {
-            self.broker = Some(broker);
-            self.ca = self.ca.take().or(ca);
-        }
-    }
-
     fn tls(&self, site_file: &Path) -> Option<Tls> {
         let plain = self.broker.as_ref().is_some_and(|broker| !broker.is_tls());
         let beside = || Some(beside(site_file, Path::new(CA))).filter(|path| !plain && path.exists());

@@ -12,10 +12,13 @@ use std::time::Duration;
 use clap::Args;
 use smc_core::roster::{Roster, Span};
 use smc_core::time::Timestamp;
+use smc_mqtt::client::Access;
 use smc_mqtt::clock::Clock;
-use smc_mqtt::config::{beside, load_told};
+use smc_mqtt::config::{ConfigError, beside, load_told};
 use smc_mqtt::filter::TopicFilter;
 use smc_mqtt::members::Members;
+use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::{Topic, Topics};
 
 use self::findings::{Findings, Grade};
@@ -71,7 +74,7 @@ impl Doctor {
         Ok(block_on(self.diagnose())??)
     }
 
-    async fn diagnose(mut self) -> Result<Outcome, LookFailure> {
+    async fn diagnose(self) -> Result<Outcome, LookFailure> {
         let mut findings = Findings::default();
         let locals = self.locals(&mut findings);
         let site_file = self.site_file(&locals);
@@ -84,11 +87,13 @@ impl Doctor {
             check::disk::local(local, &mut findings);
         }
         if let Some(members) = members {
+            check::certificates::check(&site_file, Clock::system().now(), &mut findings);
             check::keys::check(&site_file, members.register().document(), &mut findings);
-            if let Some((broker, ca)) = locals.iter().find_map(Local::broker) {
-                self.onlooker.at.suppose(broker, ca);
-            }
-            self.look(&site_file, members, &mut findings).await?;
+            let nodes = locals.iter().filter(|local| local.program() != Program::Broker);
+            // One that can't be read was told before.
+            let named = nodes.filter_map(|local| Access::of_config(&local.path).ok()).next();
+            let named = named.map(|(_, broker, tls)| (broker, tls));
+            self.look(&site_file, members, named, &mut findings).await?;
         }
         self.print(&findings)?;
         Ok(if findings.count(Grade::Problem) > 0 { Outcome::Refused } else { Outcome::Done })
@@ -119,10 +124,11 @@ impl Doctor {
         &self,
         site_file: &Path,
         members: Members,
+        named: Option<(Option<BrokerAddress>, Option<Tls>)>,
         findings: &mut Findings,
     ) -> Result<(), LookFailure> {
-        let roster = members.roster().map_err(smc_mqtt::config::ConfigError::from)?;
-        let view = match self.onlooker.view(roster.site(), site_file, self.members.as_deref()).await {
+        let roster = members.roster().map_err(ConfigError::from)?;
+        let view = match self.onlooker.view(roster.site(), site_file, self.members.as_deref(), named).await {
             Ok(view) => view,
             Err(error @ LookFailure::Discovery(_)) => {
                 findings.problem("broker", error.to_string(), "name it with --broker");
@@ -133,7 +139,7 @@ impl Doctor {
         let listen = self.listen.map_or_else(|| span(&roster), Span::get);
         let (broker, user, sees_shares) =
             (view.settings.broker.clone(), view.name.clone(), sees_shares(&view, &roster));
-        let mut seen = Seen::new(members).map_err(smc_mqtt::config::ConfigError::from)?;
+        let mut seen = Seen::new(members).map_err(ConfigError::from)?;
         let reached = look(view, listen, &mut seen).await;
         if check::broker::check(&broker, &user, &reached, findings) {
             let listened = match reached {

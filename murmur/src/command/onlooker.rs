@@ -13,6 +13,7 @@ use smc_mqtt::connection::Refusal;
 use smc_mqtt::discovery::DiscoveryError;
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
+use smc_mqtt::tls::Tls;
 use smc_mqtt::topic::Topics;
 
 use super::at::At;
@@ -21,7 +22,7 @@ use super::at::At;
 #[derive(Debug, Args)]
 pub(crate) struct Onlooker {
     #[command(flatten)]
-    pub(crate) at: At,
+    at: At,
     /// The reader whose login to look on with; without its password file, no login at all
     #[arg(long, value_name = "NAME", default_value = "observer")]
     user: String,
@@ -100,7 +101,8 @@ pub(crate) enum LookFailure {
 }
 
 impl Onlooker {
-    /// How to look at `site`, whose file is `site_file`; `charters` has how its member list changed.
+    /// How to look at `site`, whose file is `site_file`; `charters` has how its member list changed. A node's own file may
+    /// have `named` the broker, and whom to trust there.
     ///
     /// # Errors
     /// If a file can't be used, or the broker is not found.
@@ -109,10 +111,14 @@ impl Onlooker {
         site: &SiteName,
         site_file: &Path,
         charters: Option<&Path>,
+        named: Option<(Option<BrokerAddress>, Option<Tls>)>,
     ) -> Result<View, LookFailure> {
         let access =
             self.key.as_deref().map(|key| Access::load_told(site_file, charters, key)).transpose()?;
-        let broker = self.at.locate(site_file, site).await?;
+        let broker = match named {
+            Some(named) => self.at.locate_as(named, site).await?,
+            None => self.at.locate(site_file, site).await?,
+        };
         match access {
             Some(access) => node_view(&access, broker),
             None => self.reader_view(&Topics::new(site.clone()), site_file, broker),

@@ -87,21 +87,18 @@ impl Sniff {
     }
 
     async fn sniff(self) -> Result<Outcome, LookFailure> {
-        let known = match &self.site_name {
-            Some(_) => None,
-            None => Some(Known::new(self.told.members()?)?),
-        };
-        let site = match (&self.site_name, &known) {
-            (Some(site), _) => site.clone(),
-            (None, Some(known)) => known.roster.site().clone(),
-            // Without either, there is nothing to look for; `known` is there unless a name is.
-            (None, None) => return Err(LookFailure::Ended),
+        let (site, known) = match &self.site_name {
+            Some(site) => (site.clone(), None),
+            None => {
+                let known = Known::new(self.told.members()?)?;
+                (known.roster.site().clone(), Some(known))
+            }
         };
         let source = if self.stdin {
             Source::lines()
         } else {
             let (site_file, members) = (&self.told.site, self.told.members.as_deref());
-            Source::connect(self.onlooker.view(&site, site_file, members).await?)
+            Source::connect(self.onlooker.view(&site, site_file, members, None).await?)
         };
         let width = known.as_ref().map_or(WIDTH, width);
         let mut teller = Teller {

@@ -81,6 +81,9 @@ mod tests {
         let left_out = ["room-4".parse().unwrap()];
         let report = Report {
             program: Some("0.1.0"),
+            last_window: None,
+            announces: None,
+            certificates: &[],
             disk: Some("full"),
             peers: BTreeMap::from([(&other, Fare::Slow)]),
             clocks: BTreeMap::from([(&other, -1.5)]),

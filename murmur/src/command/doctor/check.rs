@@ -2,6 +2,7 @@
 
 pub(super) mod agents;
 pub(super) mod broker;
+pub(super) mod certificates;
 pub(super) mod clocks;
 pub(super) mod config;
 pub(super) mod disk;

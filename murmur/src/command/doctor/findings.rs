@@ -88,9 +88,9 @@ impl Findings {
                 Grade::Note => paint.unusual("note   "),
                 Grade::Problem => paint.bad("PROBLEM"),
             };
-            lines.push(format!("{grade}  {:<9} {}", finding.check, printable(&finding.says)));
+            lines.push(format!("{grade}  {:<12} {}", finding.check, printable(&finding.says)));
             if let Some(remedy) = &finding.remedy {
-                lines.push(format!("{:<19}-> {}", "", printable(remedy)));
+                lines.push(format!("{:<22}-> {}", "", printable(remedy)));
             }
         }
         lines.push(self.conclusion());
@@ -146,11 +146,11 @@ mod tests {
         assert_eq!(
             findings.text(Paint::plain()),
             [
-                "ok       broker    it answers",
-                "note     versions  peer-2 runs 0.0.9",
-                "                   -> update it",
-                "PROBLEM  peers     peer-3 is gone\\u{1b}[2J",
-                "                   -> start it",
+                "ok       broker       it answers",
+                "note     versions     peer-2 runs 0.0.9",
+                "                      -> update it",
+                "PROBLEM  peers        peer-3 is gone\\u{1b}[2J",
+                "                      -> start it",
                 "1 problem, 1 note",
             ]
         );

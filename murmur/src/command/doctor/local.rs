@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use smc_core::name::NodeName;
-use smc_mqtt::config::{ConfigError, beside, load};
-use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::config::{ConfigError, load};
 
 /// A file, and what all programs' files have in common.
 #[derive(Debug)]
@@ -21,8 +20,6 @@ pub(super) struct Own {
     pub(super) node: Option<NodeName>,
     /// The site file; of a broker the site's name.
     pub(super) site: Option<PathBuf>,
-    broker: Option<BrokerAddress>,
-    ca: Option<PathBuf>,
     pub(super) state_dir: Option<PathBuf>,
     account: Option<IgnoredAny>,
     listen: Option<IgnoredAny>,
@@ -38,16 +35,10 @@ pub(super) enum Program {
 }
 
 impl Local {
-    /// Where its broker is, and the authority that is trusted there, if it says so.
-    pub(super) fn broker(&self) -> Option<(BrokerAddress, Option<PathBuf>)> {
-        let ca = self.own.ca.as_deref().map(|ca| beside(&self.path, ca));
-        Some((self.own.broker.clone()?, ca))
-    }
-
     /// # Errors
     /// If it is no such file.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let own = load(path, &["broker", "node", "site", "state_dir"])?;
+        let own = load(path, &["node", "site", "state_dir"])?;
         Ok(Self { path: path.to_owned(), own })
     }
 

@@ -10,7 +10,7 @@ use smc_core::roster::Roster;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::config::ConfigError;
 use smc_mqtt::members::Members;
-use smc_mqtt::topic::{Topic, Topics};
+use smc_mqtt::topic::{Entity, Topic, Topics};
 
 use super::explained::{Explained, Message, Sealed, Signature, Window, shown};
 use super::kind::Kind;
@@ -79,7 +79,7 @@ impl Explainer {
             Topic::CharterProposed { peer } => self.proposal(told, peer, payload),
             Topic::Control { agent } => self.control(told, agent, payload),
             Topic::Decision { peer, .. } => self.decision(told, peer, payload),
-            Topic::Discovery { query, .. } => discovery(told, query, payload),
+            Topic::Discovery { entity, .. } => discovery(told, entity, payload),
             Topic::Introduction { node } => self.introduction(told, node, payload),
             Topic::Operator { peer } => self.order(told, peer, payload),
             Topic::Output { to, from, query } => {
@@ -99,6 +99,7 @@ impl Explainer {
             Topic::Request { client, query } => self.request(told, client, query, payload),
             Topic::Result { query } => self.result(told, query, payload),
             Topic::ResultPart { query, part } => self.part(told, query, *part, payload),
+            Topic::ResultState { query } => bare(told, query, payload),
             Topic::Share { to, from } => {
                 let says = format!("shares of its readings, sealed: only {to} can open them");
                 self.sealed(told, (from, to), payload, says)
@@ -200,7 +201,8 @@ fn sender(topic: &Topic) -> Option<&NodeName> {
         | Topic::Discovery { .. }
         | Topic::PairAsk { .. }
         | Topic::Result { .. }
-        | Topic::ResultPart { .. } => None,
+        | Topic::ResultPart { .. }
+        | Topic::ResultState { .. } => None,
     }
 }
 
@@ -225,20 +227,36 @@ fn receiver(topic: &Topic) -> Option<&NodeName> {
         | Topic::Request { .. }
         | Topic::Result { .. }
         | Topic::ResultPart { .. }
+        | Topic::ResultState { .. }
         | Topic::Status { .. } => None,
     }
 }
 
 /// Home Assistant's words.
-fn discovery(mut told: Explained, query: &QueryName, payload: &[u8]) -> Explained {
-    let Ok(entity) = serde_json::from_slice::<serde_json::Value>(payload) else {
+fn discovery(mut told: Explained, entity: &Entity, payload: &[u8]) -> Explained {
+    let Ok(words) = serde_json::from_slice::<serde_json::Value>(payload) else {
         told.says = MALFORMED.to_owned();
         return told;
     };
-    let word = |key: &str| entity.get(key).and_then(serde_json::Value::as_str);
+    let word = |key: &str| words.get(key).and_then(serde_json::Value::as_str);
+    let what = match entity {
+        Entity::Diagnostic(_, node) | Entity::Node(node) => format!("how {node} fares"),
+        Entity::Outcome(query) => format!("whether {query} has a value, and why not"),
+        Entity::Result(query) => format!("the results of {query}"),
+    };
     let unit = word("unit_of_measurement").map_or_else(String::new, |unit| format!(" in {unit}"));
     let class = word("device_class").map_or_else(String::new, |class| format!(", {class}"));
-    let id = word("default_entity_id").unwrap_or("an entity without an id");
-    told.says = format!("has Home Assistant show the results of {query} as {id}{unit}{class}");
+    let id = word("default_entity_id").map_or_else(String::new, |id| format!(" as {id}"));
+    told.says = format!("has Home Assistant show {what}{id}{unit}{class}");
+    told
+}
+
+/// What is there for programs that take no JSON apart.
+fn bare(mut told: Explained, query: &QueryName, payload: &[u8]) -> Explained {
+    const SHOWN: usize = 64;
+    let value: String = String::from_utf8_lossy(payload).chars().take(SHOWN).collect();
+    told.says = format!(
+        "the newest value of {query} and nothing else: {value}; the result beside it is what is signed"
+    );
     told
 }

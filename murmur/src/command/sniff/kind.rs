@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Result,
     /// An agent's shares of its readings
     Share,
+    /// A value and nothing else
+    State,
     /// Whether a node is there
     Status,
     /// On a topic that is none of the site's
@@ -65,6 +67,7 @@ impl Kind {
             Topic::Request { .. } => Self::Request,
             Topic::Result { .. } => Self::Result,
             Topic::ResultPart { .. } => Self::Part,
+            Topic::ResultState { .. } => Self::State,
             Topic::Share { .. } => Self::Share,
             Topic::Status { .. } => Self::Status,
         }
@@ -73,7 +76,7 @@ impl Kind {
     /// Who sends it, where the topic names nobody.
     pub(crate) fn usual_sender(self) -> &'static str {
         match self {
-            Self::Charter | Self::Discovery | Self::Part | Self::Result => "a peer",
+            Self::Charter | Self::Discovery | Self::Part | Self::Result | Self::State => "a peer",
             Self::Pairing => "newcomer",
             _ => "?",
         }
@@ -98,6 +101,7 @@ impl Kind {
             Self::Request => "request",
             Self::Result => "result",
             Self::Share => "share",
+            Self::State => "state",
             Self::Status => "status",
             Self::Unknown => "unknown",
         }

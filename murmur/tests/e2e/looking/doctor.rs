@@ -180,3 +180,22 @@ fn a_peer_with_another_site_file_is_named() {
     broken.assert_finds("roster", &["peer-3.toml", "is another site file"], "the same file");
     site.assert_nobody_panicked();
 }
+
+#[test]
+fn certificates_are_looked_at_and_one_that_has_ended_is_named() {
+    let mut site = Site::quick("1h", &["--agents", "6", "--tls"]);
+    site.start_all();
+    let observer = site.subscribe("observer-1", &[RESULTS]);
+    await_outcome(&observer, "co2-sum", "a value of all", |signed| all_fresh(signed, 6));
+    let well = diagnose(&site, &[]);
+    assert_eq!((well.code, well.graded("problem").count()), (Some(0), 0), "{:#?}", well.findings);
+    assert!(
+        well.graded("ok")
+            .any(|finding| finding["says"].as_str().unwrap().contains("broker.pem: holds until"))
+    );
+
+    let years = [("LD_PRELOAD", &*faketime()), ("FAKETIME", "+800d"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let broken = diagnose_with(&site, &[], &years);
+    broken.assert_finds("certificates", &["broker.pem", "ended"], "murmur site renew");
+    site.assert_nobody_panicked();
+}

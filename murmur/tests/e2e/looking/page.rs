@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use smc_mqtt::filter::TopicFilter;
 
 use crate::support::mosquitto::Message;
 
@@ -15,7 +14,6 @@ pub(crate) struct Page(Vec<Section>);
 /// A topic and what is said about it.
 struct Section {
     topic: &'static str,
-    filter: TopicFilter,
     text: &'static str,
     /// The examples as they stand there.
     payloads: Vec<&'static str>,
@@ -29,6 +27,8 @@ enum Json {
     Object(Vec<(String, Json)>),
 }
 
+/// A value and nothing else, which is for programs that take no JSON apart.
+const BARE_VALUE: &str = "murmur/<site>/result/<query>/state";
 /// How the section begins that shows an envelope.
 const BETWEEN_PEERS: &str = "\n## `murmur/<site>/peer/<to>/<from>`\n";
 
@@ -42,21 +42,19 @@ impl Page {
     pub(crate) fn read() -> Self {
         let section = |part: &'static str| {
             let (topic, text) = part.strip_prefix('`')?.split_once("`\n")?;
-            let level = |level: &str| if level.contains('<') { "+".to_owned() } else { level.to_owned() };
-            let filter = topic.split('/').map(level).collect::<Vec<_>>().join("/").parse().unwrap();
             let mut payloads = payloads(text);
             if payloads.is_empty() && text.contains("The envelope is that of a message between peers") {
                 payloads = self::payloads(PAGE.split_once(BETWEEN_PEERS).unwrap().1);
             }
             let examples: Vec<_> = payloads.iter().map(|text| Json::read(text.as_bytes()).unwrap()).collect();
-            (!examples.is_empty()).then_some(Section { topic, filter, text, payloads, examples })
+            Some(Section { topic, text, payloads, examples })
         };
         Self(PAGE.split("\n## ").filter_map(section).collect())
     }
 
     /// All topics of which it shows a payload.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|section| section.topic)
+        self.0.iter().filter(|section| !section.examples.is_empty()).map(|section| section.topic)
     }
 
     /// Every example on one line, on the topic that it is for.
@@ -74,18 +72,24 @@ impl Page {
     /// # Panics
     /// If it is on no topic of the page, more than one line, no JSON, or has its keys in another order than the examples.
     pub(crate) fn check(&self, message: &Message) -> &'static str {
-        let section = self.0.iter().find(|section| section.filter.matches(&message.topic));
+        let about = self.0.iter().filter(|section| section.is_about(&message.topic));
+        // The one that says most about it.
+        let section = about.max_by_key(|section| section.literal());
         let section = section.unwrap_or_else(|| panic!("no section about {message:?}"));
         if message.payload.is_empty() {
             return section.topic;
         }
         assert!(!message.text().contains(char::is_control), "more than one line: {message:?}");
+        if section.topic == BARE_VALUE {
+            return section.topic;
+        }
         let said = Json::read(&message.payload).unwrap_or_else(|error| panic!("{error}: {message:?}"));
         let Json::Object(fields) = &said else { panic!("no object: {message:?}") };
         for (key, _) in fields {
             // Discovery speaks Home Assistant's language.
             let shown = section.examples.iter().any(|example| example.has(key));
-            let explained = shown || section.text.contains(&format!("`{key}`"));
+            let explained =
+                shown || section.examples.is_empty() || section.text.contains(&format!("`{key}`"));
             assert!(explained, "topics.md does not explain `{key}`: {message:?}");
         }
         for example in &section.examples {
@@ -94,6 +98,23 @@ impl Page {
             }
         }
         section.topic
+    }
+}
+
+impl Section {
+    /// Whether it tells of this topic: placeholders stand for names, which never begin with `_`.
+    fn is_about(&self, topic: &str) -> bool {
+        let fits = |(pattern, level): (&str, &str)| match pattern.split_once('<') {
+            None => pattern == level,
+            Some((before, _)) => level.strip_prefix(before).is_some_and(|name| !name.starts_with('_')),
+        };
+        let same_length = self.topic.split('/').count() == topic.split('/').count();
+        same_length && self.topic.split('/').zip(topic.split('/')).all(fits)
+    }
+
+    /// How much of its topic is no placeholder.
+    fn literal(&self) -> usize {
+        self.topic.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after).len()).sum()
     }
 }
 

@@ -17,7 +17,7 @@ pub(in crate::command::doctor) fn check(site_file: &Path, site: &SiteDocument, f
     let folder = site_file.with_file_name("keys");
     let Ok(entries) = fs::read_dir(&folder) else { return };
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.retain(|path| extension(path) == "key" || extension(path) == "password");
+    paths.retain(|path| ["key", "password", "pem"].contains(&extension(path)));
     paths.sort();
     let (mut closed, mut ours) = (0, 0);
     for path in &paths {
