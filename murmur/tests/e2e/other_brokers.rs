@@ -10,7 +10,7 @@ use crate::support::brokers::Kind;
 use crate::support::mosquitto::{Login, Subscriber};
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome, outcome};
 use crate::support::programs::Program;
-use crate::support::site::{BROKER, Site};
+use crate::support::site::Site;
 use crate::{ask, audit, sealed};
 
 /// Six rooms, a display that may ask, and a query for its eyes alone.
@@ -115,7 +115,7 @@ fn nodes_come_back(site: &mut Site, observer: &Subscriber) {
 
 /// The broker is ended and started again: everybody finds it, and it has not forgotten what is retained.
 fn the_broker_comes_back(site: &mut Site) {
-    site.process(BROKER).terminate();
+    site.end_broker();
     site.start_broker();
     is_retained(site);
     let observer = site.subscribe("observer-4", &[RESULTS]);
@@ -138,7 +138,7 @@ fn ends(site: &mut Site) {
         let verdict = audit::verify(site, &peer);
         assert_eq!(verdict["verdict"], "ok", "{verdict}");
     }
-    site.process(BROKER).terminate();
+    site.end_broker();
     site.assert_nobody_panicked();
 }
 

@@ -11,7 +11,7 @@ use smc_core::time::WindowIndex;
 use crate::support::mosquitto::Message;
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome, number, outcome};
 use crate::support::programs::Program;
-use crate::support::site::{BROKER, Site};
+use crate::support::site::Site;
 
 /// `murmur verify` of these lines.
 pub(crate) fn verify(site: &Path, lines: &[String]) -> Output {
@@ -95,7 +95,7 @@ fn separate_processes_publish_results_that_verify_accepts_and_end_tidily() {
         (offline.len() == nodes.len()).then_some(())
     });
     assert!(offline.values().all(|&offline| offline), "{offline:?}");
-    assert_eq!(site.process(BROKER).terminate().code(), Some(0), "{}", site.log_of(BROKER));
+    site.end_broker();
     site.assert_nobody_panicked();
 }
 

@@ -89,7 +89,7 @@ where
             break;
         }
         let Link { ends, inbox, waiting, unfed, unheard, deadline, .. } = &mut link;
-        let Ends { outbox, queue, looks, teller, .. } = ends;
+        let Ends { outbox, queue, looks, teller, subscriptions, shared, .. } = ends;
         let (room, encoded) = (outbox.has_room(), !outbox.bytes.is_empty());
         tokio::select! {
             read = reader.read_buf(inbox.space()), if waiting.is_empty() => {
@@ -105,7 +105,8 @@ where
                 None => *unfed = true,
             },
             () = looks.due(), if deadline.is_none() => {
-                looks.ask(&ends.shared.wildcards).into_iter().for_each(|packet| outbox.subscribe(packet));
+                let asked = looks.ask(subscriptions, &shared.wildcards);
+                asked.into_iter().for_each(|packet| outbox.subscribe(packet));
             }
             () = room_for(teller, waiting), if !waiting.is_empty() => {}
             () = teller.gone(), if !*unheard => *unheard = true,

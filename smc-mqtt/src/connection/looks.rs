@@ -2,7 +2,8 @@
 //!
 //! MQTT has a broker send what is retained on every topic that a new subscription matches; RabbitMQ sends it to subscriptions
 //! without wildcards alone (docs/decisions/0027). Which kind a broker is shows in what comes: who is sent something retained that
-//! it can only have asked for by a wildcard needs no names. Only when nothing such has come for a while are the names used.
+//! it can only have asked for by a wildcard needs no names. When nothing such has come for a while, which may be because nothing was
+//! there, the wildcards are subscribed once more, now that at least our own documents are; only then are the names used.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,8 +18,9 @@ use tokio::time::{Instant, sleep_until};
 const MAX_NAMES: usize = 1_024;
 /// How many names go into one SUBSCRIBE.
 const AT_ONCE: usize = 64;
-/// How long a new connection waits for something retained before it uses names.
-const WAIT: Duration = Duration::from_millis(700);
+/// How long a new connection waits for something retained before it subscribes wildcards once more, and then before it uses
+/// names.
+const WAIT: Duration = Duration::from_millis(400);
 /// How long a name waits for others that follow it.
 const GATHER: Duration = Duration::from_millis(30);
 /// The first id of a SUBSCRIBE of names; 1 is that of the filters.
@@ -41,6 +43,8 @@ pub(super) struct Looks {
     names: VecDeque<String>,
     /// Those that the broker was not asked for on this connection.
     unasked: Vec<String>,
+    /// Whether wildcards were subscribed once more.
+    tried: bool,
     due: Instant,
     next_id: u16,
     /// What was asked and not answered, by the id of the question.
@@ -53,6 +57,7 @@ impl Looks {
             queue,
             names: VecDeque::new(),
             unasked: Vec::new(),
+            tried: false,
             due: Instant::now(),
             next_id: FIRST_ID,
             asked: VecDeque::new(),
@@ -63,6 +68,7 @@ impl Looks {
     pub(super) fn restart(&mut self) {
         self.asked.clear();
         self.unasked = self.names.iter().cloned().collect();
+        self.tried = false;
         self.due = Instant::now() + WAIT;
     }
 
@@ -90,13 +96,20 @@ impl Looks {
         self.unasked.push(name);
     }
 
-    /// What to ask the broker for now; nothing if wildcards work.
-    pub(super) fn ask(&mut self, wildcards: &Wildcards) -> Vec<Subscribe> {
-        let unasked = std::mem::take(&mut self.unasked);
+    /// What to ask the broker for now, which was asked for `subscriptions` at first; nothing if wildcards work.
+    pub(super) fn ask(&mut self, subscriptions: &[String], wildcards: &Wildcards) -> Vec<Subscribe> {
         if wildcards.work() {
             self.names.clear();
+            self.unasked.clear();
             return Vec::new();
         }
+        if !std::mem::replace(&mut self.tried, true) {
+            self.due = Instant::now() + WAIT;
+            let open = subscriptions.iter().filter(|filter| filter.contains(['+', '#']));
+            let open: Vec<_> = open.cloned().collect();
+            return open.chunks(AT_ONCE).map(|filters| self.packet(filters)).collect();
+        }
+        let unasked = std::mem::take(&mut self.unasked);
         unasked.chunks(AT_ONCE).map(|names| self.packet(names)).collect()
     }
 
@@ -145,16 +158,24 @@ mod tests {
         packets.iter().map(|packet| packet.filters.iter().map(|f| f.path.as_str()).collect()).collect()
     }
 
+    fn granted(packet: &Subscribe) -> SubAck {
+        SubAck::new(packet.pkid, vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); packet.filters.len()])
+    }
+
     #[tokio::test(start_paused = true)]
     async fn names_are_asked_for_once_on_each_connection() {
         let (sender, mut looks) = looks();
-        let wildcards = Wildcards::default();
+        let (filters, wildcards) = (["a/+".to_owned(), "exact".to_owned()], Wildcards::default());
         looks.restart();
         for name in ["a/b", "a/c", "a/b"] {
             sender.send(name.to_owned()).await.unwrap();
         }
         looks.due().await;
-        let packets = looks.ask(&wildcards);
+        let packets = looks.ask(&filters, &wildcards);
+        assert_eq!(paths(&packets), [["a/+"]]);
+        assert_eq!(looks.answered(&granted(&packets[0])), Some(vec![]));
+        looks.due().await;
+        let packets = looks.ask(&filters, &wildcards);
         assert_eq!(paths(&packets), [["a/b", "a/c"]]);
         let ack = SubAck::new(
             packets[0].pkid,
@@ -164,7 +185,9 @@ mod tests {
         assert_eq!(looks.answered(&ack), None, "nothing is unanswered any more");
         looks.restart();
         looks.due().await;
-        assert_eq!(paths(&looks.ask(&wildcards)), [["a/b", "a/c"]]);
+        assert_eq!(paths(&looks.ask(&filters, &wildcards)), [["a/+"]]);
+        looks.due().await;
+        assert_eq!(paths(&looks.ask(&filters, &wildcards)), [["a/b", "a/c"]]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +203,7 @@ mod tests {
         assert!(!wildcards.work(), "both may have been asked for by name");
         looks.note("a/c", &filters, &wildcards);
         assert!(wildcards.work());
-        assert!(looks.ask(&wildcards).is_empty());
+        assert!(looks.ask(&filters, &wildcards).is_empty());
         looks.restart();
         assert!(looks.unasked.is_empty(), "they are forgotten");
     }
@@ -192,7 +215,8 @@ mod tests {
             looks.want(name.to_string());
         }
         assert_eq!((looks.names.len(), looks.names[0].as_str()), (MAX_NAMES, "5"));
-        let packets = looks.ask(&Wildcards::default());
+        looks.tried = true;
+        let packets = looks.ask(&[], &Wildcards::default());
         assert!(packets.iter().all(|packet| packet.filters.len() <= AT_ONCE));
     }
 }

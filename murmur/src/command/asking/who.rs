@@ -18,7 +18,7 @@ use crate::command::told::Told;
 const QUIET: Duration = Duration::from_millis(400);
 
 /// How long it takes at least where the broker may hand out by name alone what it has kept (docs/decisions/0027).
-const BY_NAME: Duration = Duration::from_millis(1_500);
+const BY_NAME: Duration = Duration::from_secs(2);
 
 const BY_NAME_ALONE: &str = "as far as can be seen, the broker hands out by name alone what it has kept; requests of which nothing was said meanwhile are missing here (name one, or use the key of a client)";
 

@@ -301,7 +301,7 @@ impl Session {
         self.until(LISTEN, |_| false).await?;
         if !self.publisher.finds_retained() {
             // What is asked for by name comes later.
-            self.until(LISTEN, |_| false).await?;
+            self.until(2 * LISTEN, |_| false).await?;
         }
         let now = self.now();
         // Said by whoever made it; here it matters what counts.

@@ -47,7 +47,7 @@ pub(super) struct Broker {
     /// Where the broker will listen; as in broker.toml if not given
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Its certificate chain, in PEM: then it speaks TLS alone
+    /// Its certificate chain, in PEM: then it speaks TLS alone; that of a site made with --tls if not given
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in PEM
@@ -142,6 +142,8 @@ struct Plan {
     /// The account of clients without a login, if they may come.
     anonymous: Option<String>,
     listen: SocketAddr,
+    /// The longest packet, in bytes, and the most connections at once.
+    limits: (usize, usize),
     tls: Option<Tls>,
     /// Where the files will be.
     folder: Folder,
@@ -188,18 +190,21 @@ impl Broker {
         let settings = Settings::read(&path)?;
         let site = settings.site().clone();
         let config = settings.into_config(&path)?;
-        let listen = self.listen.unwrap_or(config.listen);
-        if listen.port() == 0 {
-            return Err(BrokerFailure::NoPort);
-        }
+        // A site whose own broker speaks TLS alone is to have another one that does, with the same certificate.
+        let own = config.tls.as_ref().filter(|_| config.listen.is_none());
+        let listen = self.listen.or(config.listen).or(own.map(|tls| tls.listen));
+        let listen = listen.filter(|listen| listen.port() != 0).ok_or(BrokerFailure::NoPort)?;
         let rng = &mut entropy::rng()?;
         let logins = logins::find(&self.site, config.accounts, config.anonymous.as_deref(), rng)?;
-        let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => Some(Tls { cert: existing(cert)?, key: existing(key)? }),
-            _ => None,
+        let own = own.map(|tls| (&tls.certificate, &tls.key));
+        let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref()).or(own);
+        let tls = match files {
+            Some((cert, key)) => Some(Tls { cert: existing(cert)?, key: existing(key)? }),
+            None => None,
         };
         let folder = Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?);
-        Ok(Plan { site, logins, anonymous: config.anonymous, listen, tls, folder })
+        let limits = (config.limits.packet_bytes, config.limits.connections);
+        Ok(Plan { site, logins, anonymous: config.anonymous, listen, limits, tls, folder })
     }
 
     /// Looks before the first file is written, so that what is refused changes nothing.

@@ -9,7 +9,7 @@ use super::forge::window;
 
 use crate::support::mosquitto::{Login, Subscriber};
 use crate::support::outcome::{RESULTS, outcome};
-use crate::support::site::{BROKER, Site};
+use crate::support::site::Site;
 
 /// Five honest agents and two or three honest peers, at work; windows long enough to reach a certain one by hand.
 pub(super) fn start(site: &mut Site, hostile: &str) -> Subscriber {
@@ -87,7 +87,7 @@ pub(super) fn assert_counted(
     // Of a window that is still to begin, so that peer-1 has got round to all that was sent before.
     await_value(site, &observer, window(site).next(), "a value after the attack");
     drop(observer);
-    assert_eq!(site.process(BROKER).terminate().code(), Some(0));
+    site.end_broker();
     site.start_broker();
     let statuses = site.subscribe("statuses", &["murmur/hq/status/peer-1"]);
     let refused = statuses.wait_for("peer-1 tells what it refused", |message| {

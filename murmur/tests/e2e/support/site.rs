@@ -165,6 +165,14 @@ impl Site {
         address
     }
 
+    /// Ends the broker as one is asked to (SIGTERM), and expects that it ended well.
+    pub(crate) fn end_broker(&mut self) {
+        // A NATS server has no other way to end.
+        let well = if self.kind == Kind::Nats { 1 } else { 0 };
+        let log = self.log_of(BROKER);
+        assert_eq!(self.process(BROKER).terminate().code(), Some(well), "{log}");
+    }
+
     /// Has nodes and clients connect to a broker that runs elsewhere.
     pub(crate) fn use_broker(&mut self, address: SocketAddr) {
         self.broker = Some(address);

@@ -35,11 +35,16 @@ fn config(plan: &Plan) -> String {
         "# Mosquitto for the site {site}: murmur site broker mosquitto
 
 listener {port} {address}
+max_connections {connections}
 set_tcp_nodelay true
+# The longest message, in bytes.
+message_size_limit {bytes}
 ",
         site = plan.site,
         port = listen.port(),
         address = listen.ip(),
+        bytes = plan.limits.0,
+        connections = plan.limits.1,
     );
     if let Some(tls) = &plan.tls {
         let _ = write!(text, "certfile {}\nkeyfile {}\n", tls.cert, tls.key);

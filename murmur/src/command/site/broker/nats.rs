@@ -55,7 +55,8 @@ server_name: \"murmur-{site}\"
 # Nobody here speaks NATS' own protocol: it gets a free port of this machine alone.
 listen: \"127.0.0.1:-1\"
 # The largest message, in bytes.
-max_payload: 4194304
+max_payload: {bytes}
+max_connections: {connections}
 
 # Retained messages and what is on its way; MQTT can't do without.
 jetstream {{
@@ -72,6 +73,8 @@ authorization {{
 }}
 ",
         site = plan.site,
+        bytes = plan.limits.0,
+        connections = plan.limits.1,
         store = plan.folder.file("data"),
     )
 }

@@ -52,11 +52,14 @@ listeners.tcp = none
 mqtt.exchange = {EXCHANGE}
 # How many messages may be on their way to one client.
 mqtt.prefetch = 1000
+# The longest message, in bytes.
+max_message_size = {bytes}
 {anonymous}
 # Who may connect, and to which topics.
 load_definitions = {definitions}
 ",
         site = plan.site,
+        bytes = plan.limits.0,
         definitions = plan.folder.file(DEFINITIONS),
     )
 }
