@@ -171,6 +171,30 @@ fn replace_as(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// The permission bits of a file with secrets, if others may read it. What systemd hands to a service (`LoadCredential=`) lies in a
+/// folder that nobody else gets into; there the service may be let in by an access list, which shows as what the file's group may.
+///
+/// # Errors
+/// If there is no such file.
+pub(crate) fn open_to_others(path: &Path) -> io::Result<Option<u32>> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    open_to_others_beside(path, credentials.as_deref())
+}
+
+#[cfg(unix)]
+fn open_to_others_beside(path: &Path, credentials: Option<&Path>) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    let handed_over = credentials.is_some_and(|folder| path.starts_with(folder));
+    let forbidden = if handed_over { 0o037 } else { 0o077 };
+    Ok((mode & forbidden != 0).then_some(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_others_beside(path: &Path, _: Option<&Path>) -> io::Result<Option<u32>> {
+    fs::metadata(path).map(|_| None)
+}
+
 /// Also where it can't be told: making it then says why not.
 fn is_missing(path: &Path) -> bool {
     !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err()
@@ -197,5 +221,31 @@ fn failed(path: &Path, error: io::Error) -> FilesError {
     match error.kind() {
         io::ErrorKind::AlreadyExists => FilesError::Exists { path },
         _ => FilesError::Write { path, error },
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn secrets_that_others_may_read_are_refused_unless_a_service_was_handed_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "").unwrap();
+        let usable = |mode: u32, credentials: Option<&Path>| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            open_to_others_beside(&path, credentials).unwrap().is_none()
+        };
+        let elsewhere = Path::new("/run/credentials/other.service");
+        for (mode, alone, handed_over) in
+            [(0o600, true, true), (0o440, false, true), (0o444, false, false), (0o460, false, false)]
+        {
+            assert_eq!(usable(mode, None), alone, "{mode:o}");
+            assert_eq!(usable(mode, Some(elsewhere)), alone, "{mode:o}");
+            assert_eq!(usable(mode, Some(folder.path())), handed_over, "{mode:o}");
+        }
     }
 }

@@ -4,7 +4,6 @@ mod node;
 mod report;
 mod written;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -117,6 +116,8 @@ struct Lookout {
     /// The connection lives as long as this does.
     _publisher: Publisher,
     incoming: Incoming,
+    /// The newest window that was counted: its other results come a moment later.
+    newest: WindowIndex,
 }
 
 impl Lookout {
@@ -127,7 +128,7 @@ impl Lookout {
         let topics = Topics::new(site);
         let settings = observer(address.clone(), password);
         let (publisher, incoming) = connect(settings, vec![topics.results(), topics.statuses()]);
-        Ok(Self { topics, _publisher: publisher, incoming })
+        Ok(Self { topics, _publisher: publisher, incoming, newest: WindowIndex(0) })
     }
 
     /// Starts a node and waits until it says that it is there.
@@ -152,11 +153,13 @@ impl Lookout {
     /// Waits for so many windows with values.
     async fn values(&mut self, windows: u32, patience: Duration) -> Result<(), BenchError> {
         let all = async {
-            let mut seen = BTreeSet::<WindowIndex>::new();
-            while seen.len() < windows as usize {
+            let mut left = windows;
+            while left > 0 {
                 let (Topic::Result { .. }, payload) = self.next().await? else { continue };
                 let Ok(SignedResult { result, .. }) = serde_json::from_slice(&payload) else { continue };
-                if result.status == Status::Ok && seen.insert(result.window.index) {
+                if result.status == Status::Ok && result.window.index > self.newest {
+                    self.newest = result.window.index;
+                    left -= 1;
                     eprintln!("a value for window {}, from {} agents", result.window.start, result.cohort);
                 }
             }

@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::provider;
+use crate::files::open_to_others;
 
 /// How many certificates a file may have: more than a list of all public authorities has.
 pub const MAX_CERTIFICATES: usize = 1_024;
@@ -137,7 +138,10 @@ fn roots(path: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<Arc<
 /// # Errors
 /// If it can't be read, others may read it, or it has no key.
 pub fn key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
-    check_mode(path)?;
+    let failed = |error: io::Error| PemError::Read { path: path.to_owned(), kind: error.kind() };
+    if let Some(mode) = open_to_others(path).map_err(failed)? {
+        return Err(PemError::Open { path: path.to_owned(), mode });
+    }
     let text = Zeroizing::new(read(path)?);
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| PemError::Key { path: path.to_owned() })
 }
@@ -147,20 +151,6 @@ fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE { Err(PemError::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), PemError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::metadata(path)
-        .map_err(|error| PemError::Read { path: path.to_owned(), kind: error.kind() })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(PemError::Open { path: path.to_owned(), mode }) }
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path) -> Result<(), PemError> {
-    Ok(())
 }
 
 /// What tells one state of a file from another without reading it; nothing if it is not there.
