@@ -78,7 +78,11 @@ mod tests {
         let facts = Facts::read(der.der()).unwrap();
         assert_eq!(facts.names, ["room-101", "room-101.example", "10.0.0.7", "::1"]);
         assert_eq!(facts.not_before.to_string(), "2026-01-02T00:00:00Z");
-        assert_eq!(facts.not_after.to_string(), "2051-03-04T00:00:00Z", "after 2049 it is written in another way");
+        assert_eq!(
+            facts.not_after.to_string(),
+            "2051-03-04T00:00:00Z",
+            "after 2049 it is written in another way"
+        );
         assert!(facts.is_of("room-101") && !facts.is_of("room-1"));
         assert_eq!(Facts::read(&der.der()[1..]), None);
         assert_eq!(Facts::read(b""), None);

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use broker::settings::{Settings, SettingsError};
+use broker::{ClientCertificates, TlsListener};
 use clap::{Args, ValueEnum};
 use smc_core::name::SiteName;
 use smc_mqtt::entropy::{self, NoEntropy};
@@ -47,7 +48,7 @@ pub(super) struct Broker {
     /// Where the broker will listen; as in broker.toml if not given
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Its certificate chain, in PEM: then it speaks TLS alone
+    /// Its certificate chain, in PEM, with which it speaks TLS alone; that of [tls] in broker.toml if not given
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in PEM
@@ -85,7 +86,7 @@ pub(crate) enum BrokerFailure {
     #[error(transparent)]
     Logins(#[from] LoginsError),
     /// The broker can't choose a port by itself.
-    #[error("port 0 is no port to listen on; name one with --listen")]
+    #[error("broker.toml has no address with a port to listen on; name one with --listen")]
     NoPort,
     /// A password has a form that the broker's hash can't take.
     #[error("the password of {account:?} is too long for bcrypt, or holds a zero; choose another one")]
@@ -153,6 +154,8 @@ struct Plan {
 struct Tls {
     cert: String,
     key: String,
+    /// The authority of clients' certificates, if clients must have one.
+    client_ca: Option<String>,
 }
 
 /// A folder whose path can stand in a configuration file.
@@ -190,19 +193,26 @@ impl Broker {
         let settings = Settings::read(&path)?;
         let site = settings.site().clone();
         let config = settings.into_config(&path)?;
-        let listen = self.listen.unwrap_or(config.listen);
-        if listen.port() == 0 {
-            return Err(BrokerFailure::NoPort);
-        }
+        let tls = self.tls(config.tls.as_ref())?;
+        let own = config.tls.as_ref().map(|tls| tls.listen).or(config.listen);
+        let listen = self.listen.or(own).filter(|listen| listen.port() != 0);
+        let listen = listen.ok_or(BrokerFailure::NoPort)?;
         let rng = &mut entropy::rng()?;
         let logins = logins::find(&self.site, config.accounts, config.anonymous.as_deref(), rng)?;
-        let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => Some(Tls { cert: existing(cert)?, key: existing(key)? }),
-            _ => None,
-        };
         let folder = Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?);
         let limits = (config.limits.packet_bytes, config.limits.connections);
         Ok(Plan { site, logins, anonymous: config.anonymous, listen, limits, tls, folder })
+    }
+
+    /// The certificate of the command line, or else of broker.toml; clients need one of theirs if it says so.
+    fn tls(&self, written: Option<&TlsListener>) -> Result<Option<Tls>, BrokerFailure> {
+        let given = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        let own = written.map(|tls| (tls.certificate.as_path(), tls.key.as_path()));
+        let Some((cert, key)) = given.or(own) else { return Ok(None) };
+        let required = |tls: &&TlsListener| tls.client_certificates == ClientCertificates::Required;
+        let client_ca = written.filter(required).and_then(|tls| tls.client_ca.as_deref());
+        let client_ca = client_ca.map(existing).transpose()?;
+        Ok(Some(Tls { cert: existing(cert)?, key: existing(key)?, client_ca }))
     }
 
     /// Looks before the first file is written, so that what is refused changes nothing.
