@@ -2,6 +2,7 @@
 
 use crate::filter::Filter;
 use smc_mqtt::password::PasswordHash;
+use smc_mqtt::topic::HOME_ASSISTANT_EVERYTHING;
 
 /// One login and what it is good for.
 #[derive(Debug, Clone)]
@@ -44,6 +45,11 @@ impl Rules {
     /// Whether the broker keeps a message on `topic` for those who come later, if the account may publish it at all.
     pub fn may_retain(&self, topic: &str) -> bool {
         !self.fleeting.iter().any(|filter| filter.matches(topic))
+    }
+
+    /// Whether it is Home Assistant's: it may see all that devices announce there.
+    pub(crate) fn is_home_assistants(&self) -> bool {
+        HOME_ASSISTANT_EVERYTHING.parse().is_ok_and(|everything| self.may_subscribe(&everything))
     }
 
     /// Whether the account may see everything that `filter` matches.

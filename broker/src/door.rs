@@ -8,11 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustls::InvalidMessage;
-use tokio::io::{AsyncRead, AsyncWrite};
+use smc_mqtt::clock::Clock;
+use smc_mqtt::tls::NOTICE;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::counters::bump;
 use crate::error::BrokerError;
@@ -23,6 +25,10 @@ use crate::websocket::{Websocket, WebsocketListener};
 
 /// Pause after the operating system refused a connection, so that it is not asked in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client has to go that was turned away.
+const PARTING: Duration = Duration::from_secs(1);
+/// How much more it may say meanwhile, in KiB.
+const MOST_UNREAD: usize = 64;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,7 +164,10 @@ async fn come_in(shared: Arc<Shared>, speaks: Speaks, stream: TcpStream, pending
     }
     let opened = timeout_at(deadline, open(&shared, speaks, stream)).await;
     match opened.unwrap_or(Err(Closed::TooSlow)) {
-        Ok((stream, shown)) => Box::pin(serve(shared, stream, shown, pending, deadline)).await,
+        Ok((stream, shown)) => {
+            mind_the_end(&shared, shown.as_ref());
+            Box::pin(serve(shared, stream, shown, pending, deadline)).await;
+        }
         Err(closed) => {
             bump(&shared.counters.failed_handshakes);
             if let Some(more) = shared.gates.handshake.open() {
@@ -177,7 +186,13 @@ async fn open(
     let encrypted = matches!(speaks, Speaks::SecureWebsocket | Speaks::Tls);
     let (stream, shown): (Box<dyn Duplex>, _) = match shared.tls.as_ref().filter(|_| encrypted) {
         Some(tls) => {
-            let stream = tls.acceptor().accept(stream).await.map_err(closed)?;
+            let stream = match tls.acceptor().accept(stream).into_fallible().await {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    part(stream).await;
+                    return Err(closed(error));
+                }
+            };
             let shown = tls.shown(stream.get_ref().1);
             (Box::new(stream), shown)
         }
@@ -189,6 +204,33 @@ async fn open(
             Ok((Box::new(stream), shown))
         }
         _ => Ok((stream, shown)),
+    }
+}
+
+/// Has a client hear why it is turned away: a connection that is closed with something unread is reset, and what was said
+/// on it is lost.
+async fn part(mut stream: TcpStream) {
+    let hear_out = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 1024];
+        for _ in 0..MOST_UNREAD {
+            if stream.read(&mut unread).await? == 0 {
+                break;
+            }
+        }
+        Ok::<_, io::Error>(())
+    };
+    // Whoever does not go in time is cut off.
+    let _ = timeout(PARTING, hear_out).await;
+}
+
+/// Says that a client's certificate ends soon, for whoever has to renew it.
+fn mind_the_end(shared: &Shared, shown: Option<&Shown>) {
+    let Some(Shown { facts, .. }) = shown else { return };
+    if facts.not_after <= Clock::system().now() + NOTICE
+        && let Some(more) = shared.gates.certificate.open()
+    {
+        tracing::warn!(of = ?facts.names, until = %facts.not_after, more, "a client's certificate ends soon");
     }
 }
 

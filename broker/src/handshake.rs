@@ -146,9 +146,12 @@ async fn read_connect<S: AsyncRead + AsyncWrite + Unpin>(
     let old = |refusal| (Version::V311, refusal);
     let max = shared.limits.packet_bytes.min(MAX_CONNECT);
     loop {
+        // Its first byte could begin a CONNECT.
+        if wire.input.starts_with(&TLS_HANDSHAKE) {
+            return Err(old(Refusal::Tls));
+        }
         if wire.input.first().is_some_and(|first| first & 0xf0 != 0x10) {
-            let speaks_tls = wire.input.starts_with(&TLS_HANDSHAKE);
-            return Err(old(if speaks_tls { Refusal::Tls } else { DecodeError::NotConnect.into() }));
+            return Err(old(DecodeError::NotConnect.into()));
         }
         if let Some(frame) = codec::frame(&wire.input, max).map_err(|error| old(error.into()))? {
             let (connect, len) = (Connect::decode(frame), frame.len);

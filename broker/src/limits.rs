@@ -30,6 +30,8 @@ pub struct Limits {
     pub publish_burst: u32,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
+    /// Subscriptions of one connection of Home Assistant, which subscribes each topic by itself.
+    pub subscriptions_of_home_assistant: usize,
     /// Topics on which one account may have a retained message at a time.
     pub topics_per_account: usize,
     /// Messages waiting for one connection; further ones are dropped and counted.
@@ -61,6 +63,7 @@ impl Default for Limits {
             publish_rate: 50_000,
             publish_burst: 50_000,
             subscriptions: 64,
+            subscriptions_of_home_assistant: 2_048,
             topics_per_account: 8_192,
             queue_messages: 65_536,
             queue_bytes: 32 << 20,
@@ -98,7 +101,7 @@ impl Limits {
     /// # Errors
     /// The first limit that is outside.
     pub fn check(&self) -> Result<(), LimitsError> {
-        let table: [(&'static str, usize, u64, u64); 18] = [
+        let table: [(&'static str, usize, u64, u64); 19] = [
             ("connections", self.connections, 1, 1_000_000),
             ("connections_per_account", self.connections_per_account, 1, 1_000_000),
             ("pending_connections", self.pending_connections, 1, 1_000_000),
@@ -110,6 +113,7 @@ impl Limits {
             ("publish_rate", saturated(self.publish_rate.into()), 1, 10_000_000),
             ("publish_burst", saturated(self.publish_burst.into()), 1, 10_000_000),
             ("subscriptions", self.subscriptions, 1, 10_000),
+            ("subscriptions_of_home_assistant", self.subscriptions_of_home_assistant, 1, 10_000),
             ("topics_per_account", self.topics_per_account, 1, 1_000_000),
             ("queue_messages", self.queue_messages, 1, 10_000_000),
             ("queue_bytes", self.queue_bytes, 1_024, 4 << 30),

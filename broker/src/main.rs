@@ -21,10 +21,10 @@ A configuration file:
   state_dir = "state"            # retained messages; relative to this file
   announce = true                # tell the network by multicast DNS where the broker is
 
-  [tls]                          # beside `listen`, or in place of it
-  listen = "0.0.0.0:8883"
-  certificate = "broker.pem"     # read again when it changes
-  key = "keys/broker.tls.key"
+  #[tls]                         # beside `listen`, or in place of it
+  #listen = "0.0.0.0:8883"
+  #certificate = "broker.pem"    # read again when it changes
+  #key = "keys/broker-key.pem"
 
   [[account]]
   name = "dashboard"

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use smc_core::name::{NameError, NodeName};
 use smc_mqtt::homie::HOMIE_EVERYTHING;
 use smc_mqtt::topic::{
-    HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
+    EVERYTHING, HOME_ASSISTANT_EVERYTHING, HOME_ASSISTANT_STATUS, PAIR_ANSWERS, PAIR_OFFERS, Topic, Topics,
 };
 
 use crate::account::Rules;
@@ -62,10 +62,7 @@ impl Role {
                 (vec![topics.pair_asks()], vec![PAIR_OFFERS.to_owned(), PAIR_ANSWERS.to_owned()])
             }
             Self::Peer => peer(topics, &name.parse()?),
-            Self::Reader => {
-                let ours = [topics.everything(), topics.homie().everything()];
-                (vec![], ours.into_iter().chain(topics.discovery()).collect())
-            }
+            Self::Reader => (vec![], reader(topics)),
         };
         let filters = |texts: Vec<String>| -> Result<Vec<Filter>, FilterError> {
             texts.iter().map(|text| text.parse()).collect()
@@ -173,6 +170,12 @@ fn home_assistant(topics: &Topics) -> Filters {
         HOMIE_EVERYTHING.to_owned(),
     ];
     (vec![HOME_ASSISTANT_STATUS.to_owned()], subscribe)
+}
+
+fn reader(topics: &Topics) -> Vec<String> {
+    // This broker serves one site, so that there is nothing else under it; and nobody has to know the site's name to look.
+    let everything = vec![topics.everything(), EVERYTHING.to_owned(), topics.homie().everything()];
+    everything.into_iter().chain(topics.discovery()).collect()
 }
 
 #[cfg(test)]
@@ -338,7 +341,8 @@ mod tests {
     fn the_others_do_not_disturb() {
         let reader = rules(Role::Reader, "reader");
         assert!(reader.publish.is_empty() && subscribes(&reader, "murmur/hq/#"));
-        assert!(!subscribes(&reader, "#"));
+        assert!(subscribes(&reader, "murmur/#") && subscribes(&reader, "murmur/+/result/+"));
+        assert!(!subscribes(&reader, "#") && !subscribes(&reader, "+/#"));
         let assistant = rules(Role::HomeAssistant, "ha");
         assert!(assistant.may_publish("homeassistant/status") && subscribes(&assistant, "homeassistant/#"));
         assert!(!assistant.may_publish("murmur/hq/result/co2-mean"));

@@ -129,6 +129,8 @@ impl Broker {
             self.announce.iter().flat_map(|site| self.doors.iter().map(move |door| (site, door)));
         let announcements: Vec<_> = announcements.filter_map(|(site, door)| announce(site, door)).collect();
         let outcome = tokio::select! {
+            // The shutdown first: whoever is served must be able to have it end.
+            biased;
             () = shutdown => Ok(()),
             error = watchdog::watch(&self.shared) => Err(error),
             () = admit(&self.shared) => Ok(()),

@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_small_file_is_enough() {
         let config = parse(&account("role = \"device\"\npublish = [\"zigbee2mqtt/#\"]"), &[]).unwrap();
-        assert_eq!(config.listen, default_listen());
+        assert_eq!(config.listen, Some(default_listen()));
         assert!(config.accounts[0].rules.may_publish("zigbee2mqtt/co2") && config.accounts[0].shared);
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.announce, Some("hq".parse().unwrap()));

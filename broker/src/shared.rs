@@ -95,6 +95,7 @@ fn routed_filters(auth: &Authenticator) -> Vec<Filter> {
 /// One gate per kind of line that clients can provoke.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
+    pub(crate) certificate: Gate,
     pub(crate) charter: Gate,
     pub(crate) closed: Gate,
     pub(crate) crowded: Gate,

@@ -51,8 +51,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.client.account.rules.may_subscribe(&filter) {
             return Err(reason::NOT_AUTHORIZED);
         }
-        let is_new = !self.subscriptions.contains_key(&filter);
-        if is_new && self.subscriptions.len() >= self.shared.limits.subscriptions {
+        let limits = &self.shared.limits;
+        let most = if self.client.account.rules.is_home_assistants() {
+            limits.subscriptions_of_home_assistant
+        } else {
+            limits.subscriptions
+        };
+        if !self.subscriptions.contains_key(&filter) && self.subscriptions.len() >= most {
             return Err(reason::QUOTA_EXCEEDED);
         }
         Ok(filter)

@@ -334,12 +334,18 @@ async fn connections_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_are_bounded() {
-    let limits = Limits { subscriptions: 2, ..Limits::default() };
+    let limits = Limits { subscriptions: 2, subscriptions_of_home_assistant: 100, ..Limits::default() };
     let broker = TestBroker::with_limits(limits).await;
     let mut device = broker.client("device").await;
     for (filter, granted) in [("device/#", true), ("device/b", true), ("device/c", false), ("device/b", true)]
     {
         assert_eq!(device.subscribe(filter).await, granted, "{filter}");
+    }
+    // It subscribes each topic by itself: two per kind of entity, one per query and node.
+    let mut assistant = broker.client("home-assistant").await;
+    for number in 0..101 {
+        let granted = assistant.subscribe(&format!("homeassistant/kind-{number}/+/config")).await;
+        assert_eq!(granted, number < 100, "{number}");
     }
 }
 

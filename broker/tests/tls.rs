@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use common::certificates::{Authority, CONNECTED, say};
@@ -59,7 +59,7 @@ async fn where_certificates_are_required_nobody_comes_in_without_a_good_one() {
     std::fs::copy(authority.path("ca.pem"), other.path("ca.pem")).unwrap();
     let error = say(&broker, other.client(Some("agent")), &hello("agent")).await.unwrap_err();
     assert!(error.contains("alert"), "{error}");
-    assert_eq!(broker.counters.snapshot().failed_handshakes, 3);
+    eventually("counted", || broker.counters.snapshot().failed_handshakes == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,10 +130,15 @@ async fn handshakes_are_bounded_in_time_and_number() {
     for mut half in halves {
         half.set_read_timeout(Some(common::PATIENCE)).unwrap();
         // Closed or reset: either way without a byte.
-        assert!(matches!(half.read(&mut [0; 64]), Ok(0) | Err(_)));
+        match half.read(&mut [0; 64]) {
+            Ok(0) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            other => panic!("{other:?}"),
+        }
     }
     let counted = broker.counters.snapshot();
-    assert!(counted.connections_refused > 0 && counted.failed_handshakes >= 8, "{counted:?}");
+    assert!(counted.connections_refused > 0, "{counted:?}");
+    eventually("counted", || broker.counters.snapshot().failed_handshakes >= 8).await;
     assert_eq!(say(&broker, authority.client(None), &hello("agent")).await.unwrap(), CONNECTED);
 }
 

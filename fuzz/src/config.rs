@@ -6,10 +6,14 @@ use broker::{Password, PasswordHash};
 use sensor_agent::AgentConfig;
 use smc_mqtt::fuzz::{config, key_file};
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::{Facts, are_certificates};
 use smc_peer::PeerConfig;
 
-/// Reads the bytes as the file of each program, and its first line as what stands in such files.
+/// Reads the bytes as the file of each program, and its first line as what stands in such files; and as a certificate.
 pub fn run(bytes: &[u8]) {
+    if let Some(facts) = Facts::read(bytes) {
+        assert!(facts.names.iter().all(|name| facts.is_of(name)));
+    }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     names_the_file("broker.toml", broker::fuzz::settings(text));
     if let Some(file) = names_the_file("node.toml", config::<AgentConfig>(text)) {
@@ -21,6 +25,7 @@ pub fn run(bytes: &[u8]) {
     if let Some(file) = names_the_file("node.key", key_file(text, &"peer-1".parse().unwrap())) {
         assert_eq!(file.node.as_str(), "peer-1");
     }
+    are_certificates(text);
     let line = text.lines().next().unwrap_or("");
     address(line);
     password_hash(line);

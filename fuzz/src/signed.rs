@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) {
     signed::<Inventory>(bytes);
     signed::<Order>(bytes);
     signed::<Vote>(bytes);
-    let _ = status::presence(bytes);
+    let _ = (status::presence(bytes), status::Heard::read(bytes));
 }
 
 fn result(bytes: &[u8]) {

@@ -1,5 +1,5 @@
 //! `murmur bench`. `functions`: what each function takes from the vote to the result. `requests`: from a request to the peers'
-//! decisions. `sessions`: what many queries cost a peer. `door`: other clients while some do harm. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
+//! decisions. `footprint`: what the programs hold and what a peer writes. `sessions`: what many queries cost a peer. `door`: other clients while some do harm. `ingest`: this system beside plain MQTT with as many messages of the same size, in one run on the
 //! same broker, every role a process of its own.
 
 mod asking;
@@ -7,6 +7,7 @@ mod audit;
 mod child;
 mod door;
 mod figures;
+mod footprint;
 mod functions;
 mod pairing;
 mod phase;
@@ -35,6 +36,7 @@ pub(crate) use self::child::ChildError;
 pub(crate) use self::door::door;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
+pub(crate) use self::footprint::{Options as FootprintOptions, footprint};
 pub(crate) use self::functions::{USUAL, functions};
 pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
@@ -59,6 +61,8 @@ pub(crate) enum BenchError {
     Interrupted,
     #[error("a folder for the peers' stores could not be made: {0}")]
     Folder(std::io::Error),
+    #[error("the site could not be measured: {0}")]
+    Footprint(String),
     #[error(transparent)]
     Log(Box<AuditError>),
     #[error("nobody could pair: {0}")]

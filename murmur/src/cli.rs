@@ -13,6 +13,7 @@ use crate::command::asking::watch::Watch;
 use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
+use crate::command::doctor::Doctor;
 use crate::command::functions::Functions;
 use crate::command::join::Join;
 use crate::command::member::{Member, Peers};
@@ -21,6 +22,7 @@ use crate::command::operator::Operate;
 use crate::command::pair::Pair;
 use crate::command::policy::PolicyCommand;
 use crate::command::site::Site;
+use crate::command::sniff::Sniff;
 use crate::command::soak::Soak;
 use crate::command::verify::Verify;
 use crate::command::{Failure, Outcome};
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Deny(Operate),
     /// Run a whole site here and watch it: broker, peers, agents
     Demo(Demo),
+    /// Find out what is wrong with a site, and what to do about it
+    Doctor(Doctor),
     /// List what can be computed, what each function reveals and what it costs
     Functions(Functions),
     /// Join a site by a code that a member shows
@@ -80,6 +84,8 @@ pub(crate) enum Command {
     Resume(Operate),
     /// Make a site: keys, passwords and one configuration file per node
     Site(Site),
+    /// Tell in words what passes at the broker: who to whom, which step, which window, what is sealed
+    Sniff(Sniff),
     /// Run a whole site as separate processes, let things go wrong, and hold every value against the truth
     Soak(Soak),
     /// Check the signatures of published results
@@ -101,6 +107,7 @@ impl Command {
             Self::Cancel(cancel) => cancel.run(),
             Self::Deny(order) => order.run(Verb::Deny),
             Self::Demo(demo) => demo.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Functions(functions) => Ok(functions.run()?),
             Self::Join(join) => join.run(),
             Self::Member(member) => member.run(),
@@ -114,6 +121,7 @@ impl Command {
             Self::Results(results) => results.run(),
             Self::Resume(order) => order.run(Verb::Resume),
             Self::Site(site) => site.run(),
+            Self::Sniff(sniff) => sniff.run(),
             Self::Soak(soak) => soak.run(),
             Self::Verify(verify) => Ok(verify.run()?),
             Self::Watch(watch) => watch.run(),

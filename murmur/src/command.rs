@@ -6,14 +6,18 @@ mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod functions;
 pub(crate) mod join;
+pub(crate) mod lines;
 pub(crate) mod member;
+pub(crate) mod onlooker;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod pair;
 pub(crate) mod policy;
 pub(crate) mod site;
+pub(crate) mod sniff;
 pub(crate) mod soak;
 pub(crate) mod told;
 pub(crate) mod verify;
@@ -114,6 +118,9 @@ pub(crate) enum Failure {
     /// There is no runtime.
     #[error("the system gives no threads: {0}")]
     Runtime(std::io::Error),
+    /// Nothing could be looked at.
+    #[error(transparent)]
+    Look(#[from] onlooker::LookFailure),
     /// The soak came to no report.
     #[error(transparent)]
     Soak(#[from] SoakError),

@@ -153,6 +153,7 @@ impl Stage {
                 broker: Some(self.broker()),
                 tls: None,
                 state_dir: None,
+                run_dir: None,
                 head_every: HeadEvery::default().get(),
                 home_assistant: smc_peer::HomeAssistant::default(),
                 homie: false,

@@ -26,6 +26,14 @@ pub(crate) fn rss_mib(pid: u32) -> Option<f64> {
     status_mib(pid, "VmRSS:")
 }
 
+/// What the process `pid` had to be written to disks so far, in bytes; none if it is gone. What was taken back before it was
+/// written, as with a file that is cut, does not count.
+pub(crate) fn written_bytes(pid: u32) -> Option<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let of = |key: &str| io.lines().find_map(|line| line.strip_prefix(key))?.trim().parse::<u64>().ok();
+    Some(of("write_bytes:")?.saturating_sub(of("cancelled_write_bytes:")?))
+}
+
 /// Fields 14 and 15 of `/proc/<pid>/stat`, counted after the name in parentheses, in clock ticks of 10 ms.
 fn cpu_seconds(pid: u32) -> Option<f64> {
     const TICKS_PER_SECOND: f64 = 100.0;

@@ -68,7 +68,7 @@ fn everything_that_was_written_reads_back() {
         assert_eq!(options.secrets.keys.signing.verifying_key(), peer.identity);
         assert_eq!(*options.secrets.keys.sealing.public(), peer.sealing);
         assert_eq!(options.state_dir, Some(site.join(format!("state/{}", peer.name))));
-        assert!(options.discovery);
+        assert!(options.home_assistant.discovery);
     }
     for agent in roster.agents() {
         let options = AgentConfig::load(&site.join(format!("{}.toml", agent.node.name))).unwrap();

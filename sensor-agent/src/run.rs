@@ -336,8 +336,9 @@ impl Sources {
         let largest = context.streams.values().map(Quantity::elements).max().unwrap_or(MAX_ELEMENTS);
         let (sender, readings) = mpsc::channel(READINGS_WAITING.min((NUMBERS_WAITING / largest) as usize));
         let mut sources = Self::of(readings, settings);
+        let refuse = |error| AgentError::Source { node: node.to_string(), error };
+        SourceConfig::check_together(&configs, &context.streams).map_err(refuse)?;
         for config in configs {
-            let refuse = |error| AgentError::Source { node: node.to_string(), error };
             config.check(&context).map_err(refuse)?;
             match config {
                 SourceConfig::Mqtt(config) if config.broker.is_none() => {

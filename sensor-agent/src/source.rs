@@ -88,6 +88,12 @@ pub enum SourceError {
     /// A table can't be read.
     #[error(transparent)]
     Csv(#[from] csv::CsvError),
+    /// Two sources feed one stream.
+    #[error("two sources feed the stream {stream}: give one of them a stream of its own in the site file")]
+    FedTwice {
+        /// The stream.
+        stream: StreamName,
+    },
     /// A stream is fed that the agent does not have.
     #[error(
         "a {kind} source feeds the stream {stream}, which the agent does not have: add it or correct the name"

@@ -170,6 +170,7 @@ fn start(
     context: &Context,
     findings: &mut Findings,
 ) -> Result<mpsc::Receiver<Happened>, TrialError> {
+    SourceConfig::check_together(&sources, &context.streams)?;
     let (sender, told) = mpsc::channel(WAITING);
     for source in sources {
         let feeds = source.feeds(&context.streams);

@@ -20,11 +20,15 @@ where
 {
     start_log("info", "");
     // One thread: a role is a loop beside its connection, and what they hand to each other stays on one core.
-    let outcome = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(async { work(Box::pin(asked_to_end())).await }));
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into).and_then(
+            |runtime| {
+                let outcome = runtime.block_on(async { work(Box::pin(asked_to_end())).await });
+                // Without waiting for threads: a sensor's driver may never answer the one that asks it.
+                runtime.shutdown_background();
+                outcome
+            },
+        );
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,7 @@
 //! A node's presence: retained, and turned to `offline` by its last will.
 
+mod heard;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use smc_core::digest::Digest;
 use smc_core::name::NodeName;
 use smc_core::time::{Timestamp, WindowIndex};
 
+pub use self::heard::{Accused, Heard};
 use crate::settings::Will;
 use crate::tally::Tally;
 use crate::tls::Expiring;
@@ -29,6 +32,9 @@ pub enum Presence {
 /// reasons would tell gaps from readings.
 #[derive(Debug, Default, Serialize)]
 pub struct Report<'a> {
+    /// The version of its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<&'a str>,
     /// The newest window that it took part in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_window: Option<LastWindow>,
@@ -74,7 +80,7 @@ pub struct LastWindow {
 }
 
 /// How a peer fares, as another one sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fare {
     /// It is not connected.

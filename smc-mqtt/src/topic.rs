@@ -16,6 +16,9 @@ pub const ROOT: &str = "murmur";
 /// The topic on which Home Assistant announces that it came up.
 pub const HOME_ASSISTANT_STATUS: &str = "homeassistant/status";
 
+/// All topics of ours, of whatever site.
+pub const EVERYTHING: &str = "murmur/#";
+
 /// Everything that Home Assistant and its devices say about themselves.
 pub const HOME_ASSISTANT_EVERYTHING: &str = "homeassistant/#";
 
@@ -158,6 +161,11 @@ impl Topics {
     /// The topics of `site`.
     pub fn new(site: SiteName) -> Self {
         Self { site }
+    }
+
+    /// Whose topics they are.
+    pub fn site(&self) -> &SiteName {
+        &self.site
     }
 
     /// The text of `topic`.

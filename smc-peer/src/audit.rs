@@ -2,11 +2,13 @@
 //!
 //! Whatever is [recorded](Audit::record) is in the file before anything leaves the peer that was decided after it. It
 //! survives the process then; a power cut may take what was written since the last head, for nothing waits for the disk
-//! but a head, which is published only once all that it vouches for is there.
+//! but a head, which is published only once all that it vouches for is there. Until then entries may be in a file of their own,
+//! where there is a folder for what need not outlive the machine.
 
 mod error;
 mod file;
 mod ledger;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod words;

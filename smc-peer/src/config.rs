@@ -17,7 +17,7 @@ use crate::policy::PolicyOptions;
 use crate::run::{Consent, PeerOptions};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 12] = [
+const OVERRIDABLE: [&str; 13] = [
     "audit",
     "broker",
     "ca",
@@ -28,6 +28,7 @@ const OVERRIDABLE: [&str; 12] = [
     "homie",
     "keys",
     "node",
+    "run_dir",
     "site",
     "state_dir",
 ];
@@ -56,6 +57,9 @@ pub struct PeerConfig {
     pub certificate_key: Option<PathBuf>,
     /// Where votes, shares of open windows and epoch keys are kept.
     pub state_dir: PathBuf,
+    /// Where what need not outlive the machine is kept instead: the shares of open windows, the newest entries of the log.
+    #[serde(default)]
+    pub run_dir: Option<PathBuf>,
     /// How the log is kept.
     #[serde(default)]
     pub audit: AuditConfig,
@@ -141,6 +145,7 @@ impl PeerConfig {
             broker,
             tls,
             state_dir: Some(beside(path, &config.state_dir)),
+            run_dir: config.run_dir.map(|folder| beside(path, &folder)),
             head_every: config.audit.head_every.get(),
             home_assistant: config.home_assistant,
             homie: config.homie,

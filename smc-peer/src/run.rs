@@ -61,6 +61,9 @@ pub struct PeerOptions {
     pub tls: Option<Tls>,
     /// Where the store is and the log; if nowhere, the store is in memory, and there is no log.
     pub state_dir: Option<PathBuf>,
+    /// Where inputs are kept and the log's entries since its last head, which need not outlive the machine; with all else if
+    /// left out.
+    pub run_dir: Option<PathBuf>,
     /// How often a head of the log is signed and published.
     pub head_every: Duration,
     /// What appears in Home Assistant, and how.

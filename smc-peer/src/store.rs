@@ -1,10 +1,12 @@
 //! What a peer must not forget: its votes, the sealed inputs that plans may still refer to, its epoch keys.
 //!
 //! Inputs are kept as they came, sealed. They open with the key of their epoch alone, so that once that key is
-//! erased neither the file nor a copy of it tells anything.
+//! erased neither the file nor a copy of it tells anything. They may have a file of their own, in a folder that need not
+//! outlive the machine: they are nearly all that is written, and all but the newest of each agent are soon of no use.
 
 mod batch;
 mod error;
+mod inputs;
 #[cfg(test)]
 pub(crate) mod tests;
 mod write;
@@ -23,6 +25,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::batch::{Batch, InputKey, StoredInput};
 pub use self::error::StoreError;
+use self::inputs::Inputs;
 
 /// The layout of the tables.
 const LAYOUT: i64 = 3;
@@ -33,41 +36,58 @@ const WITHOUT_PARTS: i64 = 1;
 /// The layout before anything could be asked at run time.
 const WITHOUT_QUERIES: i64 = 2;
 
-/// A peer's store: one SQLite file of mode 0600.
+/// A peer's store: one SQLite file of mode 0600, or two if inputs have their own.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     database: Connection,
+    /// Which of the files has the inputs.
+    inputs: Inputs,
     /// Where each input is. Inputs come in any order; written one after the other, and found again by this, they
     /// cost one page for several instead of several pages for one.
     rows: HashMap<InputKey, i64>,
     fresh: bool,
 }
 
+/// Bytes of a page, which is written whole when anything on it changes.
+const PAGE: u32 = 4_096;
+/// The same where inputs are elsewhere: votes and decisions are small.
+const SMALL_PAGE: u32 = 1_024;
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS vote (quantity TEXT PRIMARY KEY, vote TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS input (
-        id INTEGER PRIMARY KEY, agent TEXT NOT NULL, period INTEGER NOT NULL, window INTEGER NOT NULL,
-        envelope BLOB NOT NULL, part INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
     CREATE TABLE IF NOT EXISTS query (name TEXT PRIMARY KEY, saved TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS last_order (id INTEGER PRIMARY KEY CHECK (id = 0), issued INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS epoch_key (epoch INTEGER PRIMARY KEY, secret BLOB NOT NULL) STRICT;
 ";
 
 impl Store {
-    /// Opens the store in `state_dir`, or makes it.
+    /// Opens the store in `state_dir`, or makes it, with inputs in `run_dir` if that is another one.
     ///
     /// # Errors
-    /// If the file can't be used.
-    pub(crate) fn open(state_dir: &Path) -> Result<Self, StoreError> {
+    /// If a file can't be used.
+    pub(crate) fn open(state_dir: &Path, run_dir: Option<&Path>) -> Result<Self, StoreError> {
+        let mut store = Self::open_file(state_dir, if run_dir.is_some() { SMALL_PAGE } else { PAGE })?;
+        if let Some(folder) = run_dir {
+            store.inputs = Inputs::attach(&store.database, folder, store.fresh)?;
+        }
+        store.find_rows()?;
+        Ok(store)
+    }
+
+    fn open_file(state_dir: &Path, page: u32) -> Result<Self, StoreError> {
         let path = state_dir.join("peer.sqlite");
         let file = |error| StoreError::File { path: path.clone(), error };
         std::fs::create_dir_all(state_dir).map_err(file)?;
         create_private(&path).map_err(file)?;
         let sqlite = |error| StoreError::Sqlite { path: path.clone(), error };
         let database = Connection::open(&path).map_err(sqlite)?;
-        Self::prepare(database, path.clone()).map_err(sqlite)?
+        if page == SMALL_PAGE {
+            // One connection has the file for itself; then the index of its write-ahead log is in memory, not in a file beside it,
+            // which the system would write back again and again.
+            database.pragma_update(Some("main"), "locking_mode", "EXCLUSIVE").map_err(sqlite)?;
+        }
+        Self::prepare(database, path.clone(), page).map_err(sqlite)?
     }
 
     /// A store that forgets when it is dropped, for demonstrations and measurements.
@@ -78,10 +98,12 @@ impl Store {
         let path = PathBuf::from(":memory:");
         let sqlite = |error| StoreError::Sqlite { path: path.clone(), error };
         let database = Connection::open_in_memory().map_err(sqlite)?;
-        Self::prepare(database, path.clone()).map_err(sqlite)?
+        Self::prepare(database, path.clone(), PAGE).map_err(sqlite)?
     }
 
-    fn prepare(database: Connection, path: PathBuf) -> rusqlite::Result<Result<Self, StoreError>> {
+    fn prepare(database: Connection, path: PathBuf, page: u32) -> rusqlite::Result<Result<Self, StoreError>> {
+        // Of a file that is there already it stays as it is.
+        database.pragma_update(None, "page_size", page)?;
         database.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
              PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
@@ -96,10 +118,11 @@ impl Store {
             change.execute_batch("ALTER TABLE input ADD COLUMN part INTEGER NOT NULL DEFAULT 0")?;
         }
         change.execute_batch(SCHEMA)?;
+        change.execute_batch(&Inputs::Beside.sql(inputs::TABLE))?;
         change.pragma_update(None, "user_version", LAYOUT)?;
         change.commit()?;
-        let mut store = Self { path, database, rows: HashMap::new(), fresh: have == EMPTY };
-        Ok(store.find_rows().map(|()| store))
+        let fresh = have == EMPTY;
+        Ok(Ok(Self { path, database, inputs: Inputs::Beside, rows: HashMap::new(), fresh }))
     }
 
     /// Whether there was nothing to remember.
@@ -113,7 +136,7 @@ impl Store {
     /// # Errors
     /// If that failed; nothing of the batch is written then.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        match write::write(&mut self.database, &self.rows, batch) {
+        match write::write(&mut self.database, self.inputs, &self.rows, batch) {
             Ok(written) => {
                 for key in &batch.forgotten {
                     self.rows.remove(key);
@@ -165,7 +188,8 @@ impl Store {
     /// # Errors
     /// If the file can't be read.
     pub(crate) fn each_input(&self, mut show: impl FnMut(StoredInput)) -> Result<(), StoreError> {
-        let shown = self.read("SELECT agent, period, part, window, envelope FROM input ORDER BY id", |row| {
+        let sql = self.inputs.sql("SELECT agent, period, part, window, envelope FROM {input} ORDER BY id");
+        let shown = self.read(&sql, |row| {
             let envelope: Vec<u8> = row.get(4)?;
             Ok(input_key(row)?.map(|key| show(StoredInput { key, envelope: envelope.into() })))
         });
@@ -173,7 +197,8 @@ impl Store {
     }
 
     fn find_rows(&mut self) -> Result<(), StoreError> {
-        let rows = self.read("SELECT agent, period, part, window, id FROM input", |row| {
+        let sql = self.inputs.sql("SELECT agent, period, part, window, id FROM {input}");
+        let rows = self.read(&sql, |row| {
             let id: i64 = row.get(4)?;
             Ok(input_key(row)?.map(|key| (key, id)))
         })?;

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn what_a_full_disk_does_not_take_is_written_once_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path()).unwrap();
+        let mut store = Store::open(dir.path(), None).unwrap();
         store.set_full(true);
         let mut owed = Owed::default();
         for window in 1..=3 {
@@ -206,7 +206,7 @@ mod tests {
         store.set_full(false);
         owed.write(&mut store).unwrap();
         drop(store);
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), None).unwrap();
         let mut kept = Vec::new();
         store.each_input(|input| kept.push(input)).unwrap();
         assert_eq!((store.votes().unwrap(), kept), (vec![vote(3)], vec![large(1), large(3)]));
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_store_that_became_read_only_is_told_of_and_works_again() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), None).unwrap();
         store.set_read_only(true);
         let mut owed = Owed::default();
         let mut store = store;
@@ -243,11 +243,11 @@ mod tests {
     #[test]
     fn who_waits_is_told_what_became_of_it() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), None).unwrap();
         let writer = Writer::start(store).unwrap();
         wait(writer.commit(batch(1))).unwrap();
         assert!(!writer.is_failing());
         drop(writer);
-        assert_eq!(Store::open(dir.path()).unwrap().votes().unwrap(), [vote(1)]);
+        assert_eq!(Store::open(dir.path(), None).unwrap().votes().unwrap(), [vote(1)]);
     }
 }

@@ -29,6 +29,7 @@ pub fn accounts() -> Vec<Account> {
         account("peer", false, &["result/+", "status/peer"], &["share/peer/+", "status/+"]),
         account("reader", true, &[], &["share/#", "status/#", "result/#"]),
         account("device", true, &["device/#"], &["device/#"]),
+        account("home-assistant", true, &[], &["homeassistant/#"]),
     ]
 }
 

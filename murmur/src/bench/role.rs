@@ -147,6 +147,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         broker: Some(address(setup)?),
         tls: None,
         state_dir: setup.state_dir.as_ref().map(|folder| folder.join(name.as_str())),
+        run_dir: None,
         head_every: HeadEvery::default().get(),
         homie: false,
         home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },

@@ -1,6 +1,7 @@
 //! `murmur bench`
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use smc_core::roster::Span;
 
 use super::{Failure, Outcome, block_on, block_on_one_thread};
-use crate::bench::{self, Role, Setup};
+use crate::bench::{self, FootprintOptions, Role, Setup};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +28,16 @@ Examples:
 
 Readings have 16 bits. Every role is a process of its own on this machine; the broker is the embedded one.";
 
+const FOOTPRINT: &str = "\
+Examples:
+  murmur bench footprint
+  murmur bench footprint --period 10s --windows 12
+  murmur bench footprint --state /mnt/small --run /run/footprint
+
+The site's programs, which lie beside this one, run as an installation has them. A file system of its own for --state shows
+what reaches the disk, the file system's own journal included. Shorter windows than those of a minute look dearer per day than
+they are, as the system then gathers less of what is written before it writes it.";
+
 /// `murmur bench ...`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -40,6 +51,9 @@ enum What {
     Audit(Log),
     /// Measure how long messages take while others do harm at the broker, beside a quiet time
     Door(Door),
+    /// Measure what the programs of a site hold, how soon they are ready, and what a peer writes to its disk
+    #[command(after_help = FOOTPRINT)]
+    Footprint(Footprint),
     /// Measure functions from the vote to the result, and beside it without messages
     #[command(after_help = FUNCTIONS)]
     Functions(Functions),
@@ -79,6 +93,36 @@ impl Log {
             println!("{report}");
         }
         Ok(Outcome::Done)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Footprint {
+    /// How many agents
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(5..=500))]
+    agents: u32,
+    /// The length of a window
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    period: Span,
+    /// How many windows to measure
+    #[arg(long, value_name = "W", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    windows: u32,
+    /// The folder in which the peer that is watched keeps its state
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// The folder in which the peers keep what need not outlive the machine (`run_dir`)
+    #[arg(long, value_name = "FOLDER")]
+    run: Option<PathBuf>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Footprint {
+    fn run(self) -> Result<Outcome, Failure> {
+        let Self { agents, period, windows, state, run, json } = self;
+        let options = FootprintOptions { agents, period, windows, state, run };
+        told(&block_on(bench::footprint(options))??, json)
     }
 }
 
@@ -262,6 +306,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self.what {
             What::Audit(log) => log.run(),
+            What::Footprint(footprint) => footprint.run(),
             What::Functions(functions) => functions.run(),
             What::Ingest(ingest) => ingest.run(),
             What::Door(door) => door.run(),

@@ -2,7 +2,6 @@
 
 mod assembly;
 mod check;
-mod lines;
 mod report;
 
 use std::fs::File;
@@ -13,8 +12,8 @@ use clap::Args;
 use smc_mqtt::config::ConfigError;
 
 use self::check::{Checker, Good, Refused};
-use self::lines::{Line, Lines};
 use super::Outcome;
+use super::lines::{Line, Lines};
 use super::told::Told;
 
 const EXAMPLES: &str = "\

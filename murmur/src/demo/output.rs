@@ -1,6 +1,6 @@
 //! What the demonstration prints: for people, or one JSON object per window and query.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{Write, stdout};
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use smc_mqtt::topic::Topics;
 use super::Verdict;
 use super::script::Scene;
 use super::watch::{Carried, Checked};
+use crate::paint::Paint;
 use crate::stage::Stage;
 use smc_peer::figure::Figure;
 
@@ -29,7 +30,7 @@ pub(crate) enum Form {
 /// Where the demonstration is told.
 pub(super) struct Output {
     form: Form,
-    colour: bool,
+    paint: Paint,
 }
 
 /// One line of `--json`.
@@ -59,7 +60,7 @@ const CIPHERTEXT_SHOWN: usize = 24;
 impl Output {
     /// Says what runs where, and how to look on.
     pub(super) fn new(form: Form, stage: &Stage, asked: SocketAddr, scene: &Scene) -> std::io::Result<Self> {
-        let output = Self { form, colour: stdout().is_terminal() };
+        let output = Self { form, paint: Paint::on_stdout() };
         let address = stage.address();
         if address.port() != asked.port() && asked.port() != 0 {
             eprintln!("port {} is taken; the broker listens on {address} instead", asked.port());
@@ -161,11 +162,11 @@ impl Output {
         let name = result.query.as_str();
         let Some(figure) = Figure::of(result, roster) else {
             let reason = result.reason.as_deref().unwrap_or("");
-            return self.paint(33, &format!("{name:<18} {}: {reason}", result.status));
+            return self.paint.unusual(&format!("{name:<18} {}: {reason}", result.status));
         };
         let truth = match (&checked.truth, checked.right) {
-            (Some(_), true) => self.paint(32, "= truth"),
-            (Some(truth), false) => self.paint(31, &format!("BUT THE TRUTH IS {}", figure.with(truth))),
+            (Some(_), true) => self.paint.good("= truth"),
+            (Some(truth), false) => self.paint.bad(&format!("BUT THE TRUTH IS {}", figure.with(truth))),
             (None, _) => "truth unknown".to_owned(),
         };
         let verified = if result.verified { "verified" } else { "unverified" };
@@ -177,10 +178,6 @@ impl Output {
             result.carried,
             signers.join(" "),
         )
-    }
-
-    fn paint(&self, colour: u8, text: &str) -> String {
-        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
 use crate::support::site::Site;
 
 /// The library that tells a process another time.
-fn faketime() -> String {
+pub(crate) fn faketime() -> String {
     let folders = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
     let library = |folder: PathBuf| folder.join("faketime/libfaketime.so.1");
     let found = folders.map(|folder| library(folder.path())).find(|path| path.exists());
@@ -23,7 +23,7 @@ pub(crate) struct FakeClock(PathBuf);
 
 impl FakeClock {
     /// Starts `node` with a clock that is right.
-    fn start(site: &mut Site, node: &str) -> Self {
+    pub(crate) fn start(site: &mut Site, node: &str) -> Self {
         Self::start_at(site, node, "+0")
     }
 
@@ -53,7 +53,12 @@ impl FakeClock {
 }
 
 /// Waits until the status of `node` has something to say.
-fn told<T>(statuses: &Subscriber, node: &str, what: &str, mut find: impl FnMut(&Value) -> Option<T>) -> T {
+pub(crate) fn told<T>(
+    statuses: &Subscriber,
+    node: &str,
+    what: &str,
+    mut find: impl FnMut(&Value) -> Option<T>,
+) -> T {
     let topic = format!("murmur/hq/status/{node}");
     statuses.wait_for(&format!("{node}: {what}"), |message: Message| {
         if message.topic == topic { find(&message.json()) } else { None }
@@ -61,7 +66,7 @@ fn told<T>(statuses: &Subscriber, node: &str, what: &str, mut find: impl FnMut(&
 }
 
 /// A site whose peers wait for each other no longer than for the next window.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let mut site = Site::quick("1h", &["--agents", "6"]);
     site.set("site.toml", "step", "\"800ms\"");
     site.start_broker();

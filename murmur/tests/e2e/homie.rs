@@ -40,7 +40,9 @@ fn all_that_is_published_by_the_homie_convention_keeps_to_it() {
     observer.wait_for("a whole device", |message| {
         kept.insert(message.topic.clone(), message.text().to_owned());
         let values = kept.iter().filter(|(topic, value)| topic.ends_with("/value") && !value.is_empty());
-        (values.count() == 7 && kept.get("homie/murmur-hq/$state")? == "ready").then_some(())
+        let outcomes = kept.iter().filter(|(topic, value)| topic.ends_with("/outcome") && *value == "ok");
+        let all = values.count() == 7 && outcomes.count() == 7 && attributes_are_there(&kept);
+        (all && kept.get("homie/murmur-hq/$state")? == "ready").then_some(())
     });
     let of = |topic: String| kept.get(&topic).unwrap_or_else(|| panic!("no {topic} in {kept:#?}"));
     assert_eq!(of("homie/murmur-hq/$homie".to_owned()), "4.0.0");
@@ -76,6 +78,17 @@ fn all_that_is_published_by_the_homie_convention_keeps_to_it() {
         (message.topic == "homie/murmur-hq/$state" && message.text() == "disconnected").then_some(())
     });
     site.assert_nobody_panicked();
+}
+
+/// Whether those that the convention demands have come, of every node that the device names.
+fn attributes_are_there(kept: &BTreeMap<String, String>) -> bool {
+    let Some(nodes) = kept.get("homie/murmur-hq/$nodes") else { return false };
+    let demanded = ["$name", "$type", "$properties", "value/$name", "value/$datatype"];
+    let others = ["outcome/$name", "outcome/$datatype", "cohort/$name", "cohort/$datatype", "cohort"];
+    nodes.split(',').all(|node| {
+        let is_there = |what: &&str| kept.contains_key(&format!("homie/murmur-hq/{node}/{what}"));
+        demanded.iter().chain(&others).all(|what| is_there(&what))
+    })
 }
 
 /// `homie-look`, built beside this test; and what it knows.

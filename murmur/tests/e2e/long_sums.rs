@@ -2,14 +2,15 @@
 //! holds back what one of the peers has to say to it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::BufRead;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use smc_core::result::PART_ELEMENTS;
 
 use crate::home_assistant::jinja::render;
+use crate::looking::page::Page;
 use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::all_fresh;
 use crate::support::process::Process;
@@ -72,21 +73,13 @@ fn open(site: &Site, broker: &str, log: &str) -> (Process, Receiver<Value>) {
     command.args(["open", "--json", "--query", "private", "--broker", broker]);
     command.arg("--site").arg(site.path("site.toml")).arg("--key").arg(site.path("keys/display.key"));
     let mut process = Process::start("murmur open", &mut command, site.path(log));
-    let lines = BufReader::new(process.stdout()).lines();
-    let (sender, told) = channel();
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
-                return;
-            }
-        }
-    });
+    let told = process.json_lines();
     (process, told)
 }
 
 /// The value of the next window of all three agents, put together by `murmur verify`.
 fn next_public(site: &Site, observer: &Subscriber) -> (u64, Value) {
-    let (mut lines, mut parts) = (String::new(), 0);
+    let (mut lines, mut parts, page) = (String::new(), 0, Page::read());
     let window = observer.wait_for("a long value with all its parts", |message| {
         let levels: Vec<_> = message.topic.split('/').collect();
         let ["murmur", "hq", "result", "public", part @ ..] = &levels[..] else { return None };
@@ -104,6 +97,7 @@ fn next_public(site: &Site, observer: &Subscriber) -> (u64, Value) {
             return None;
         } else {
             assert!(!message.retained, "parts are not kept");
+            assert_eq!(page.check(&message), "murmur/<site>/result/<query>/part/<part>");
             parts += 1;
         }
         lines += &format!("{} {}\n", message.topic, message.text());

@@ -23,9 +23,10 @@ pub(super) async fn is_known(
         return true;
     }
     warn!(
-        %node, clock = %clock.now(),
-        "this machine does not know the time, so nothing is shared: set it, or have it set by the network \
-         (timedatectl set-ntp true)"
+        %node,
+        "this machine's clock says {}, which can't be, so nothing is shared: set it, or have the network set it \
+         (timedatectl set-ntp true)",
+        clock.now()
     );
     while !clock.is_set() {
         tokio::select! {
@@ -33,6 +34,6 @@ pub(super) async fn is_known(
             () = tokio::time::sleep(PAUSE) => {}
         }
     }
-    info!(%node, clock = %clock.now(), "this machine knows the time now");
+    info!(%node, "this machine's clock says {} now", clock.now());
     true
 }

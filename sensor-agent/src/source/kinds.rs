@@ -1,6 +1,6 @@
 //! All kinds of sources, as one type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -83,6 +83,19 @@ impl SourceConfig {
                 config.streams.clone().unwrap_or_else(|| streams.keys().cloned().collect())
             }
             Self::Thermal(config) => config.sensors.keys().cloned().collect(),
+        }
+    }
+
+    /// Whether each stream has one source at most: two that take turns would be one sensor that jumps.
+    pub(crate) fn check_together(
+        sources: &[Self],
+        streams: &BTreeMap<StreamName, Quantity>,
+    ) -> Result<(), SourceError> {
+        let mut fed = BTreeSet::new();
+        let mut feeds = sources.iter().flat_map(|source| source.feeds(streams));
+        match feeds.find(|stream| !fed.insert(stream.clone())) {
+            Some(stream) => Err(SourceError::FedTwice { stream }),
+            None => Ok(()),
         }
     }
 

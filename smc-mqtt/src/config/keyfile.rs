@@ -82,7 +82,8 @@ impl KeyFile {
     /// If the file is missing, garbled, another node's, or readable by others.
     pub fn load(path: &Path, node: &NodeName) -> Result<Self, KeyFileError> {
         let read = |error| KeyFileError::Read { path: path.to_owned(), error };
-        check_mode(path)?;
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        check_mode(path, credentials.as_deref())?;
         Self::parse(path, &Zeroizing::new(std::fs::read_to_string(path).map_err(read)?), node)
     }
 
@@ -120,16 +121,46 @@ impl KeyFile {
     }
 }
 
+/// The owner alone may read it. What systemd hands to a service (`LoadCredential=`) lies in a folder that nobody else gets into;
+/// there the service may be let in by an access list, which shows as what the file's group may.
 #[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), KeyFileError> {
+fn check_mode(path: &Path, credentials: Option<&Path>) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata =
         std::fs::metadata(path).map_err(|error| KeyFileError::Read { path: path.to_owned(), error })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
+    let handed_over = credentials.is_some_and(|folder| path.starts_with(folder));
+    let forbidden = if handed_over { 0o037 } else { 0o077 };
+    if mode & forbidden == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path) -> Result<(), KeyFileError> {
+fn check_mode(_: &Path, _: Option<&Path>) -> Result<(), KeyFileError> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_others_may_read_are_refused_unless_a_service_was_handed_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "").unwrap();
+        let usable = |mode: u32, credentials: Option<&Path>| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            check_mode(&path, credentials).is_ok()
+        };
+        let elsewhere = Path::new("/run/credentials/other.service");
+        for (mode, alone, handed_over) in
+            [(0o600, true, true), (0o440, false, true), (0o444, false, false), (0o460, false, false)]
+        {
+            assert_eq!(usable(mode, None), alone, "{mode:o}");
+            assert_eq!(usable(mode, Some(elsewhere)), alone, "{mode:o}");
+            assert_eq!(usable(mode, Some(folder.path())), handed_over, "{mode:o}");
+        }
+    }
 }

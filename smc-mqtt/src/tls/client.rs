@@ -103,7 +103,7 @@ impl Connector {
     /// What a handshake takes: as it was read before, unless a file has changed.
     async fn config(&mut self, broker: &BrokerAddress) -> Result<Arc<ClientConfig>, TlsFault> {
         let tls = broker.tls().ok_or(TlsFault::NoAuthority)?.clone();
-        let seen: Vec<_> = tls.files().map(|path| seen(path)).collect();
+        let seen: Vec<_> = tls.files().map(seen).collect();
         if let Some(loaded) = self.loaded.as_ref().filter(|loaded| loaded.seen == seen) {
             return Ok(loaded.config.clone());
         }

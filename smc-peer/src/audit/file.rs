@@ -154,7 +154,7 @@ pub(super) fn each(
     rows(database.prepare(&format!("{ENTRIES} WHERE seq >= ?1 ORDER BY seq"))?.query([from])?, show)
 }
 
-fn rows(mut rows: Rows<'_>, mut show: impl FnMut(Row) -> ControlFlow<()>) -> rusqlite::Result<()> {
+pub(super) fn rows(mut rows: Rows<'_>, mut show: impl FnMut(Row) -> ControlFlow<()>) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let entry = Row {
             seq: row.get::<_, i64>(0)? as u64,

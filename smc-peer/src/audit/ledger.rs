@@ -18,12 +18,15 @@ use smc_core::time::Timestamp;
 
 use super::error::AuditError;
 use super::file::{self, LAYOUT, Owner};
+use super::recent;
 use crate::store::create_private;
 
 /// The file's name in the peer's `state_dir`.
 pub(crate) const NAME: &str = "audit.sqlite";
+/// Bytes of a page of a new file: entries are small, and each page that one touches is written whole.
+const PAGE: u32 = 1_024;
 /// How many pages of the write-ahead log are kept until the next head, which tidies up: 16 MiB.
-const TIDY: u32 = 4_000;
+const TIDY: u32 = 16_000;
 /// How many of the others' heads are read when the peer starts: more than can be of use.
 const REMEMBERED: u32 = 512;
 
@@ -52,6 +55,8 @@ pub struct Draft {
 pub struct Ledger {
     path: PathBuf,
     database: Connection,
+    /// Whether entries wait in a file of their own until a head vouches for them.
+    gathers: bool,
     roster: Arc<Roster>,
     peer: NodeName,
     key: SigningKey,
@@ -92,9 +97,20 @@ impl Ledger {
         }
         let tail = Tail::new(roster.site(), peer);
         let (roster, peer) = (Arc::clone(roster), peer.clone());
-        let mut ledger = Self { path, database, roster, peer, key, tail, newest: None };
+        let mut ledger = Self { path, database, gathers: false, roster, peer, key, tail, newest: None };
         ledger.recover()?;
         Ok(ledger)
+    }
+
+    /// From now on keeps entries in `folder` until a head vouches for them, and takes over those that are there. They outlive the
+    /// process there, and need not outlive the machine.
+    ///
+    /// # Errors
+    /// If it can't be used.
+    pub fn gather_in(mut self, folder: &Path) -> Result<Self, AuditError> {
+        recent::attach(&self.database, folder, &mut self.tail)?;
+        self.gathers = true;
+        Ok(self)
     }
 
     /// Appends entries: all or none. They outlive the process at once, and a power cut from the next head on.
@@ -106,8 +122,9 @@ impl Ledger {
             return Ok(());
         }
         let mut tail = self.tail.clone();
+        let table = if self.gathers { "recent.entry" } else { "main.entry" };
         let written = self.database.transaction().and_then(|transaction| {
-            insert(&transaction, &mut tail, drafts)?;
+            insert(&transaction, table, &mut tail, drafts)?;
             transaction.commit()
         });
         written.map_err(|error| self.sqlite(error))?;
@@ -128,15 +145,10 @@ impl Ledger {
         // Later than the last one, whatever became of the clock: that is how heads are put in order.
         let later = |newest: &Head| newest.time + Duration::from_micros(1);
         let time = newest.map_or(now, |newest| later(newest).max(now));
-        let before = newest.map(|newest| self.before(newest)).transpose()?;
-        let (site, peer) = (self.roster.site().clone(), self.peer.clone());
-        let (root, chain) = (self.tail.root(), self.tail.chain());
-        let head = Head { v: VERSION, site, peer, size, root, chain, time, before };
-        let signed = Signed::new(head, &self.key);
-        self.keep(&signed).map_err(|error| self.sqlite(error))?;
+        let signed = self.keep(size, time)?;
         self.newest = Some(signed.clone());
         // Into the file itself, so that a copy of it alone is whole. If somebody reads it just now, then next time.
-        let _ = self.database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = self.database.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
         Ok(Some(signed))
     }
 
@@ -185,15 +197,26 @@ impl Ledger {
         Ok(Before { size: newest.size, root: newest.root, proof })
     }
 
-    /// Waits for the disk: all that was written to the write-ahead log before goes with it.
-    fn keep(&mut self, signed: &Signed<Head>) -> rusqlite::Result<()> {
-        let text =
-            Body::of(signed).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.database.pragma_update(None, "synchronous", "FULL")?;
-        let size = signed.document.size as i64;
-        let kept = self.database.execute("INSERT INTO head VALUES (?1, ?2)", params![size, text.as_str()]);
-        self.database.pragma_update(None, "synchronous", "NORMAL")?;
-        kept.map(|_| ())
+    /// Signs, and waits for the disk: all that was written to the write-ahead log before goes with it.
+    fn keep(&self, size: u64, time: Timestamp) -> Result<Signed<Head>, AuditError> {
+        let sqlite = |error| self.sqlite(error);
+        self.database.pragma_update(Some("main"), "synchronous", "FULL").map_err(sqlite)?;
+        let change = self.database.unchecked_transaction().map_err(sqlite)?;
+        if self.gathers {
+            recent::gather(&change).map_err(sqlite)?;
+        }
+        let before = self.newest.as_ref().map(|newest| self.before(&newest.document)).transpose()?;
+        let (site, peer) = (self.roster.site().clone(), self.peer.clone());
+        let (root, chain) = (self.tail.root(), self.tail.chain());
+        let signed = Signed::new(Head { v: VERSION, site, peer, size, root, chain, time, before }, &self.key);
+        let kept = write_head(&change, &signed).and_then(|()| change.commit());
+        let lax = self.database.pragma_update(Some("main"), "synchronous", "NORMAL");
+        kept.and(lax).map_err(sqlite)?;
+        if self.gathers {
+            // What is left there is in the log, and is passed over.
+            let _ = recent::clear(&self.database);
+        }
+        Ok(signed)
     }
 
     /// Goes back to the last head and takes over what follows it.
@@ -261,7 +284,8 @@ impl Ledger {
 /// Makes the tables where there are none; returns the layout that there is.
 fn prepare(database: &mut Connection, roster: &Roster, peer: &NodeName) -> rusqlite::Result<i64> {
     database.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {TIDY};
+        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA wal_autocheckpoint = {TIDY};
          PRAGMA cache_size = -1024; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
     ))?;
     let have: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -277,8 +301,20 @@ fn prepare(database: &mut Connection, roster: &Roster, peer: &NodeName) -> rusql
     Ok(LAYOUT)
 }
 
-fn insert(transaction: &Transaction<'_>, tail: &mut Tail, drafts: &[Draft]) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+fn write_head(change: &Transaction<'_>, signed: &Signed<Head>) -> rusqlite::Result<()> {
+    let text = Body::of(signed).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let size = signed.document.size as i64;
+    change.execute("INSERT INTO head VALUES (?1, ?2)", params![size, text.as_str()]).map(|_| ())
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    table: &str,
+    tail: &mut Tail,
+    drafts: &[Draft],
+) -> rusqlite::Result<()> {
+    let sql = format!("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    let mut insert = transaction.prepare_cached(&sql)?;
     for Draft { time, kind, body } in drafts {
         let (entry, nodes) = tail.append(*time, *kind, body.clone());
         let nodes: Vec<u8> = nodes.iter().flat_map(|node| node.0).collect();

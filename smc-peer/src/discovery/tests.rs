@@ -156,7 +156,7 @@ fn every_entity_is_one_that_home_assistant_and_openhab_take() {
         assert!(levels.len() == 5 && levels.iter().all(|level| level.bytes().all(fits)), "{topic}");
         assert_device(&entity["device"], &entity["origin"]);
         assert_entity(levels[1], entity);
-        assert!(ids.insert(entity["unique_id"].clone()), "{topic}: the second of its id");
+        assert!(ids.insert(entity["unique_id"].to_string()), "{topic}: the second of its id");
     }
 }
 

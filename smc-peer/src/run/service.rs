@@ -433,6 +433,7 @@ impl Service {
         let certificates =
             self.publisher.as_ref().map(|publisher| publisher.expiring(now)).unwrap_or_default();
         let report = Report {
+            program: Some(env!("CARGO_PKG_VERSION")),
             last_window,
             announces: self.wish(),
             disk: self.trouble(),

@@ -85,14 +85,18 @@ impl Memory {
         rng: &mut ChaCha20Rng,
     ) -> Result<Self, PeerError> {
         let mut store = match &options.state_dir {
-            Some(state_dir) => Store::open(state_dir)?,
+            Some(state_dir) => Store::open(state_dir, options.run_dir.as_deref())?,
             None => Store::in_memory()?,
         };
         let roster = &options.roster;
         let PeerOptions { secrets, state_dir, .. } = options;
         let open = |dir: &PathBuf| {
             let key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
-            Ledger::open(dir, roster, &secrets.node, key)
+            let ledger = Ledger::open(dir, roster, &secrets.node, key)?;
+            match &options.run_dir {
+                Some(folder) => ledger.gather_in(folder),
+                None => Ok(ledger),
+            }
         };
         let ledger = state_dir.as_ref().map(open).transpose()?;
         let mut opener = Opener::new(roster.site(), &options.secrets.node);

@@ -106,7 +106,8 @@ impl Idle<'_> {
     }
 
     fn say(&self) {
-        let report = Report { disk: Some(&self.reason), ..Report::default() };
+        let program = Some(env!("CARGO_PKG_VERSION"));
+        let report = Report { program, disk: Some(&self.reason), ..Report::default() };
         // Refused only if thousands wait: it is said again on the next connection.
         let _ = self.publisher.publish(&*self.topic, status::online(self.node, self.since, &report), true);
     }

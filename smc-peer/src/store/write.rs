@@ -4,30 +4,40 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::inputs::Inputs;
 use super::{Batch, InputKey, StoredInput};
+
+/// Pages in a write-ahead log that has votes alone.
+const SHORT: u32 = 64;
 
 /// Writes a batch; returns where the inputs went.
 pub(super) fn write(
     database: &mut Connection,
+    inputs: Inputs,
     rows: &HashMap<InputKey, i64>,
     batch: &Batch,
 ) -> rusqlite::Result<Vec<(InputKey, i64)>> {
     let mut written = Vec::with_capacity(batch.inputs.len());
-    // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next.
-    let (synchronous, checkpoint) = if batch.is_urgent() { ("FULL", 0) } else { ("NORMAL", 1000) };
-    database.pragma_update(None, "synchronous", synchronous)?;
+    // A vote is waited for: it is synced, but leaves the tidying of the log to whoever comes next. Where hardly anybody does, and
+    // there is little to tidy up, the log is kept short: its blocks are written again and again, rather than new ones.
+    let (synchronous, checkpoint) = match (inputs, batch.is_urgent()) {
+        (Inputs::Own, true) => ("FULL", SHORT),
+        (Inputs::Beside, true) => ("FULL", 0),
+        (_, false) => ("NORMAL", 1000),
+    };
+    database.pragma_update(Some("main"), "synchronous", synchronous)?;
     database.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
     let transaction = database.transaction()?;
     {
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO input (agent, period, window, envelope, part) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
+        let mut insert = transaction.prepare_cached(&inputs.sql(
+            "INSERT INTO {input} (agent, period, window, envelope, part) VALUES (?1, ?2, ?3, ?4, ?5)",
+        ))?;
         for StoredInput { key, envelope } in &batch.inputs {
             let (period, window) = (key.period.as_millis() as i64, key.window.0 as i64);
             let id = insert.insert(params![key.agent.as_str(), period, window, &envelope[..], key.part])?;
             written.push((key.clone(), id));
         }
-        let mut delete = transaction.prepare_cached("DELETE FROM input WHERE id = ?1")?;
+        let mut delete = transaction.prepare_cached(&inputs.sql("DELETE FROM {input} WHERE id = ?1"))?;
         let mut forgotten: Vec<i64> =
             batch.forgotten.iter().filter_map(|key| rows.get(key).copied()).collect();
         forgotten.sort_unstable();

@@ -77,7 +77,7 @@ pub(super) fn result(signed: &SignedResult, roster: &Roster, query: Option<&Quer
 }
 
 /// A request in one line: function, quantity, and what limits it.
-pub(super) fn request(request: &Request) -> String {
+pub(crate) fn request(request: &Request) -> String {
     let query = &request.query;
     let scope: Vec<_> = query.scope.iter().map(|(label, value)| format!("{label}={value}")).collect();
     let scope = if scope.is_empty() { String::new() } else { format!(" where {}", scope.join(", ")) };

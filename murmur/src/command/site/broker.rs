@@ -48,7 +48,7 @@ pub(super) struct Broker {
     /// Where the broker will listen; as in broker.toml if not given
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Its certificate chain, in PEM, with which it speaks TLS alone; that of [tls] in broker.toml if not given
+    /// Its certificate chain, in PEM: then it speaks TLS alone; that of a site made with --tls if not given
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in PEM
@@ -193,10 +193,11 @@ impl Broker {
         let settings = Settings::read(&path)?;
         let site = settings.site().clone();
         let config = settings.into_config(&path)?;
-        let tls = self.tls(config.tls.as_ref())?;
-        let own = config.tls.as_ref().map(|tls| tls.listen).or(config.listen);
-        let listen = self.listen.or(own).filter(|listen| listen.port() != 0);
-        let listen = listen.ok_or(BrokerFailure::NoPort)?;
+        // A site whose own broker speaks TLS alone is to have another one that does, with the same certificate.
+        let own = config.tls.as_ref().filter(|_| config.listen.is_none());
+        let tls = self.tls(own)?;
+        let listen = self.listen.or(config.listen).or(own.map(|tls| tls.listen));
+        let listen = listen.filter(|listen| listen.port() != 0).ok_or(BrokerFailure::NoPort)?;
         let rng = &mut entropy::rng()?;
         let logins = logins::find(&self.site, config.accounts, config.anonymous.as_deref(), rng)?;
         let folder = Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?);

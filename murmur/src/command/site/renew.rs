@@ -1,8 +1,7 @@
 //! `murmur site renew`
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -11,7 +10,7 @@ use smc_core::roster::Span;
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{ConfigError, load_site};
-use smc_mqtt::files::replace;
+use smc_mqtt::files::{replace, replace_secret};
 use smc_mqtt::settings::Secret;
 use smc_mqtt::tls::{Facts, PemError, certificates};
 
@@ -128,20 +127,8 @@ impl Renew {
 
     fn write_secret(&self, file: &str, secret: &Secret) -> Result<(), RenewError> {
         let path = self.folder.join(file);
-        replace_secret(&path, secret).map_err(|error| RenewError::Use { path, error })
+        replace_secret(&path, secret.reveal().as_bytes()).map_err(|error| RenewError::Use { path, error })
     }
-}
-
-/// Writes a secret over what is there: whole or not at all, and never readable by others.
-fn replace_secret(path: &Path, secret: &Secret) -> io::Result<()> {
-    let draft = path.with_extension("draft");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(secret.reveal().as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)
 }
 
 fn kept(file: &str, facts: &Facts) -> String {

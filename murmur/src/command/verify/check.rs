@@ -79,7 +79,7 @@ pub(super) enum Refused {
     #[error(transparent)]
     Signatures(#[from] VerifyError),
     /// The line is longer than any result.
-    #[error("longer than {} bytes, as no result is", super::lines::MAX_LINE)]
+    #[error("longer than {} bytes, as no result is", crate::command::lines::MAX_LINE)]
     TooLong,
     /// Too many windows to keep in mind.
     #[error("more than {MAX_WINDOWS} windows with a value in one input; split it")]

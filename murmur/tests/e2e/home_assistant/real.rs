@@ -75,13 +75,18 @@ fn home_assistant_shows_all_of_a_site_and_recovers_by_itself() {
 
 /// With the state that was published, and all that is known of it.
 fn every_result_is_an_entity(home: &mut HomeAssistant, site: &Site, observer: &Subscriber) {
-    let mut published = Vec::new();
-    let known = registry(home);
-    let site_device = device_ids(home)["murmur_hq"].clone();
-    let queries: Vec<_> = site.roster().queries().map(|(_, query)| query.name.to_string()).collect();
-    for query in queries {
+    let entity_of = |query: &str| {
         let component = if query == "present" { "binary_sensor" } else { "sensor" };
-        let entity = format!("{component}.murmur_hq_{}", query.replace('-', "_"));
+        format!("{component}.murmur_hq_{}", query.replace('-', "_"))
+    };
+    let queries: Vec<_> = site.roster().queries().map(|(_, query)| query.name.to_string()).collect();
+    for query in &queries {
+        home.await_state(&entity_of(query), "value", has_value);
+    }
+    let (known, site_device) = (registry(home), device_ids(home)["murmur_hq"].clone());
+    let mut published = Vec::new();
+    for query in queries {
+        let entity = entity_of(&query);
         let shown =
             home.await_state(&entity, "state", |shown| has_value(shown) && shown["attributes"]["fresh"] == 5);
         let attributes = &shown["attributes"];
@@ -95,11 +100,12 @@ fn every_result_is_an_entity(home: &mut HomeAssistant, site: &Site, observer: &S
         assert_shows(&query, &shown, &same);
         let entry = &known[&entity];
         assert_eq!((&entry["device_id"], &entry["platform"]), (&site_device, &json!("mqtt")), "{entity}");
-        if component == "sensor" {
+        if query != "present" {
             assert!(entry["options"]["sensor"]["suggested_display_precision"].is_u64(), "{entry}");
         }
-        let outcome = home.state(&format!("sensor.murmur_hq_outcome_{}", query.replace('-', "_"))).unwrap();
-        assert_eq!((&outcome["state"], &outcome["attributes"]["reason"]), (&json!("ok"), &Value::Null));
+        let outcome = format!("sensor.murmur_hq_outcome_{}", query.replace('-', "_"));
+        let outcome = home.await_state(&outcome, "outcome", is("ok"));
+        assert_eq!(outcome["attributes"]["reason"], Value::Null);
     }
 }
 

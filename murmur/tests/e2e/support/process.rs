@@ -1,9 +1,12 @@
 //! A running program whose words are kept, ended with its handle.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
 
 use super::wait::eventually;
 
@@ -26,6 +29,20 @@ impl Process {
     /// The standard output, once.
     pub(crate) fn stdout(&mut self) -> impl Read + Send + use<> {
         self.child.stdout.take().unwrap()
+    }
+
+    /// What it prints on its standard output, one JSON document per line, as it comes.
+    pub(crate) fn json_lines(&mut self) -> Receiver<Value> {
+        let lines = BufReader::new(self.stdout()).lines();
+        let (sender, told) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        told
     }
 
     /// What it wrote to standard error so far.

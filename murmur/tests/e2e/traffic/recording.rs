@@ -244,6 +244,7 @@ fn assert_is_status(status: &Value) {
         "left_out",
         "own_clock",
         "peers",
+        "program",
         "refused",
         "set_back",
     ];

@@ -6,11 +6,11 @@ use smc_mqtt::settings::DEFAULT_MAX_PACKET;
 
 /// The longest line that is looked into, in bytes: the largest message. A number that nine peers signed has about two
 /// thousand.
-pub(super) const MAX_LINE: usize = DEFAULT_MAX_PACKET;
+pub(crate) const MAX_LINE: usize = DEFAULT_MAX_PACKET;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// Nothing but white space.
     Blank,
     /// Some bytes, without the white space around them.
@@ -21,14 +21,14 @@ pub(super) enum Line<'a> {
 
 /// Reads lines and never keeps more than one.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: R,
     line: Vec<u8>,
     number: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self { input, line: Vec::new(), number: 0 }
     }
 
@@ -36,7 +36,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// If the input can't be read.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         self.line.clear();
         let (mut length, mut ended) = (0_usize, false);
         while !ended {

@@ -1,0 +1,55 @@
+//! Until when do the certificates hold?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use smc_core::time::Timestamp;
+use smc_mqtt::tls::{Facts, NOTICE, certificates};
+
+use crate::command::doctor::findings::Findings;
+
+const CHECK: &str = "certificates";
+
+/// Looks at the certificates beside the site file, if there are any.
+pub(in crate::command::doctor) fn check(site_file: &Path, now: Timestamp, findings: &mut Findings) {
+    let folder = site_file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
+    paths.sort();
+    for path in paths {
+        file(&path, folder, now, findings);
+    }
+}
+
+fn file(path: &Path, folder: &Path, now: Timestamp, findings: &mut Findings) {
+    let remedy =
+        format!("murmur site renew {}; or have whoever issued it issue another one", folder.display());
+    let found = match certificates(path) {
+        Ok(found) => found,
+        Err(error) => return findings.problem(CHECK, error.to_string(), remedy),
+    };
+    // The one that is shown comes first, those that vouch for it after it.
+    let facts: Vec<_> = found.iter().filter_map(|der| Facts::read(der)).collect();
+    let Some(first) = facts.iter().min_by_key(|facts| facts.not_after) else {
+        return findings.problem(
+            CHECK,
+            format!("{}: no certificate that can be read", path.display()),
+            remedy,
+        );
+    };
+    let (shown, begins, ends) = (path.display(), first.not_before, first.not_after);
+    if ends <= now {
+        findings.problem(CHECK, format!("{shown}: ended {ends}"), remedy);
+    } else if begins > now {
+        findings.problem(
+            CHECK,
+            format!("{shown}: holds from {begins} on"),
+            "compare the clock of this machine; or wait",
+        );
+    } else if ends <= now + NOTICE {
+        findings.note(CHECK, format!("{shown}: ends {ends}"), remedy);
+    } else {
+        findings.ok(CHECK, format!("{shown}: holds until {ends}"));
+    }
+}
