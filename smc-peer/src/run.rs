@@ -31,7 +31,7 @@ use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::{Members, MembersError};
 use smc_mqtt::settings::{BrokerAddress, Pauses};
 use smc_mqtt::tls::Tls;
-use smc_mqtt::topic::{Topic, Topics};
+use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -223,6 +223,7 @@ pub async fn run(
     ];
     if options.home_assistant.discovery {
         inboxes.extend(topics.discovery());
+        inboxes.push(HOME_ASSISTANT_STATUS.to_owned());
     }
     if !start::join(&mut options, &settings, &clock, shutdown.as_mut()).await? {
         return Ok(());

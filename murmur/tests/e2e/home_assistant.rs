@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use self::jinja::render;
+use crate::support::brokers::is_rabbitmq;
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome, number};
 use crate::support::site::Site;
 use smc_core::result::Status;
@@ -123,6 +124,9 @@ fn shown(sensor: &Value, message: &Value) -> (String, String, Value) {
 
 #[test]
 fn every_result_becomes_a_sensor_that_never_shows_an_old_value_in_new_clothes() {
+    if is_rabbitmq("looks on with a wildcard for what is retained") {
+        return;
+    }
     let flags = ["--agents", "5", "--quantities", "co2,illuminance,occupancy,power,temperature"];
     let mut site = Site::quick("8s", &flags);
     site.start_all();

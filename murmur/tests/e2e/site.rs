@@ -79,7 +79,7 @@ fn separate_processes_publish_results_that_verify_accepts_and_end_tidily() {
     }
 
     // Whoever comes later finds the last result.
-    let late = site.subscribe("observer-2", &[RESULTS]);
+    let late = site.subscribe("observer-2", &["murmur/hq/result/co2-mean"]);
     late.wait_for("a retained result", |message| message.retained.then_some(message));
 
     // Everybody ends when asked to, and says so.
@@ -87,7 +87,9 @@ fn separate_processes_publish_results_that_verify_accepts_and_end_tidily() {
     for node in &nodes {
         assert_eq!(site.process(node).terminate().code(), Some(0), "{node}: {}", site.log_of(node));
     }
-    let statuses = site.subscribe("observer-3", &["murmur/hq/status/+"]);
+    let topics: Vec<_> = nodes.iter().map(|node| format!("murmur/hq/status/{node}")).collect();
+    let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+    let statuses = site.subscribe("observer-3", &topics);
     let mut offline = BTreeMap::new();
     statuses.wait_for("every node is offline, retained", |message| {
         assert!(message.retained, "{message:?}");

@@ -3,6 +3,7 @@
 mod account;
 mod again;
 mod introductions;
+mod others;
 mod sending;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use smc_mqtt::homie::HomieTopics;
 use smc_mqtt::outbox::Outbox;
 use smc_mqtt::status::{self, LastWindow, Presence, Report};
 use smc_mqtt::tally::Tally;
-use smc_mqtt::topic::{Topic, Topics};
+use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
@@ -219,6 +220,7 @@ impl Service {
         retain: bool,
     ) -> Result<(), PeerError> {
         match self.topics.parse(topic) {
+            Err(_) if topic == HOME_ASSISTANT_STATUS => self.handle_birth(payload, retain),
             Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
@@ -307,40 +309,6 @@ impl Service {
         };
         if let Err(refusal) = self.peer.handle_message(self.clock.now(), message) {
             self.refuse(reason(refusal), from.as_str());
-        }
-    }
-
-    pub(super) fn handle_card(&mut self, node: &NodeName, payload: &Bytes) {
-        self.moving.keep_card(node, payload);
-        let Some(peer) = self.roster.peer_named(node.as_str()) else {
-            return self.refuse("card_of_no_peer", node.as_str());
-        };
-        if peer == self.me {
-            return;
-        }
-        let now = self.clock.now();
-        match self.recipients.handle_card(now, peer, payload) {
-            Ok(()) => {
-                self.peer.handle_reachable(now, peer);
-                self.resend(node.clone());
-            }
-            Err(_) => self.refuse("bad_card", node.as_str()),
-        }
-    }
-
-    fn handle_status(&mut self, node: &NodeName, payload: &Bytes) {
-        let Some(peer) = self.roster.peer_named(node.as_str()) else { return };
-        let Some(presence) = status::presence(payload) else {
-            return self.refuse("bad_status", node.as_str());
-        };
-        self.moving.keep_presence(node, presence);
-        if peer != self.me {
-            self.note_wish(node, payload);
-            self.peer.handle_presence(self.clock.now(), peer, presence == Presence::Online);
-            self.note_presence(peer, presence);
-        } else if presence == Presence::Offline {
-            // The last will of an earlier connection came after this one's greeting.
-            self.publish_status();
         }
     }
 

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use broker::settings::{Settings, SettingsError};
+use broker::{ClientCertificates, TlsListener};
 use clap::{Args, ValueEnum};
 use smc_core::name::SiteName;
 use smc_mqtt::entropy::{self, NoEntropy};
@@ -85,7 +86,7 @@ pub(crate) enum BrokerFailure {
     #[error(transparent)]
     Logins(#[from] LoginsError),
     /// The broker can't choose a port by itself.
-    #[error("port 0 is no port to listen on; name one with --listen")]
+    #[error("broker.toml has no address with a port to listen on; name one with --listen")]
     NoPort,
     /// A password has a form that the broker's hash can't take.
     #[error("the password of {account:?} is too long for bcrypt, or holds a zero; choose another one")]
@@ -153,6 +154,8 @@ struct Plan {
 struct Tls {
     cert: String,
     key: String,
+    /// The authority of clients' certificates, if clients must have one.
+    client_ca: Option<String>,
 }
 
 /// A folder whose path can stand in a configuration file.
@@ -192,19 +195,25 @@ impl Broker {
         let config = settings.into_config(&path)?;
         // A site whose own broker speaks TLS alone is to have another one that does, with the same certificate.
         let own = config.tls.as_ref().filter(|_| config.listen.is_none());
+        let tls = self.tls(own)?;
         let listen = self.listen.or(config.listen).or(own.map(|tls| tls.listen));
         let listen = listen.filter(|listen| listen.port() != 0).ok_or(BrokerFailure::NoPort)?;
         let rng = &mut entropy::rng()?;
         let logins = logins::find(&self.site, config.accounts, config.anonymous.as_deref(), rng)?;
-        let own = own.map(|tls| (&tls.certificate, &tls.key));
-        let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref()).or(own);
-        let tls = match files {
-            Some((cert, key)) => Some(Tls { cert: existing(cert)?, key: existing(key)? }),
-            None => None,
-        };
         let folder = Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?);
         let limits = (config.limits.packet_bytes, config.limits.connections);
         Ok(Plan { site, logins, anonymous: config.anonymous, listen, limits, tls, folder })
+    }
+
+    /// The certificate of the command line, or else of broker.toml; clients need one of theirs if it says so.
+    fn tls(&self, written: Option<&TlsListener>) -> Result<Option<Tls>, BrokerFailure> {
+        let given = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        let own = written.map(|tls| (tls.certificate.as_path(), tls.key.as_path()));
+        let Some((cert, key)) = given.or(own) else { return Ok(None) };
+        let required = |tls: &&TlsListener| tls.client_certificates == ClientCertificates::Required;
+        let client_ca = written.filter(required).and_then(|tls| tls.client_ca.as_deref());
+        let client_ca = client_ca.map(existing).transpose()?;
+        Ok(Some(Tls { cert: existing(cert)?, key: existing(key)?, client_ca }))
     }
 
     /// Looks before the first file is written, so that what is refused changes nothing.

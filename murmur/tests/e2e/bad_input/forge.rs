@@ -23,7 +23,9 @@ pub(super) fn window(site: &Site) -> WindowIndex {
 
 /// The cards of all peers that introduced themselves, by name.
 pub(super) fn cards(site: &Site) -> BTreeMap<String, Message> {
-    let looking = site.subscribe("cards", &["murmur/hq/card/+"]);
+    let topics: Vec<_> = site.peers().iter().map(|peer| format!("murmur/hq/card/{peer}")).collect();
+    let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+    let looking = site.subscribe("cards", &topics);
     let mut cards = BTreeMap::new();
     let online = site.running_peers();
     looking.wait_for("the cards of all peers", |message| {

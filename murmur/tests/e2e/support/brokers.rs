@@ -52,6 +52,16 @@ pub(crate) fn is_elsewhere(reason: &str) -> bool {
     elsewhere
 }
 
+/// Ends a test over RabbitMQ, which hands out what is retained by name alone, and takes ten seconds to start; `reason` says which
+/// of that matters here.
+pub(crate) fn is_rabbitmq(reason: &str) -> bool {
+    let rabbitmq = Kind::chosen() == Kind::Rabbitmq;
+    if rabbitmq {
+        eprintln!("SKIPPED with rabbitmq: {reason}");
+    }
+    rabbitmq
+}
+
 /// A broker of somebody else, in a folder of its own. What runs beside it ends with it.
 pub(crate) struct Foreign {
     kind: Kind,

@@ -36,6 +36,12 @@ impl Login {
         command
     }
 
+    /// Whether the broker lets it in, and lets it subscribe something.
+    pub(crate) fn comes_in(&self) -> bool {
+        let mut command = self.command("mosquitto_sub");
+        command.args(["-E", "-q", "1", "-t", "murmur/hq/charter"]).output().expect(NEEDED).status.success()
+    }
+
     /// Publishes the content of `file` at QoS 1 and returns what came of it.
     pub(crate) fn publish_file(&self, topic: &str, file: &Path) -> Output {
         self.command("mosquitto_pub").args(["-q", "1", "-t", topic, "-f"]).arg(file).output().expect(NEEDED)

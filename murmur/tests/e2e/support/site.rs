@@ -15,6 +15,7 @@ use super::brokers::{Foreign, Kind};
 use super::mosquitto::{Login, Subscriber};
 use super::process::Process;
 use super::programs::Program;
+use super::wait::eventually;
 
 /// What every site of these tests is called.
 pub(crate) const NAME: &str = "hq";
@@ -162,6 +163,9 @@ impl Site {
         let (address, process) = (foreign.address(), foreign.start(log));
         self.processes.insert(BROKER.to_owned(), process);
         self.use_broker(address);
+        // RabbitMQ listens before it knows anybody.
+        let login = self.login("observer", "observer-first");
+        eventually("the broker lets in who it should", || login.comes_in().then_some(()));
         address
     }
 

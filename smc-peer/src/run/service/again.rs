@@ -53,6 +53,14 @@ impl Service {
         }
     }
 
+    /// Home Assistant came up; it subscribes with wildcards, and is told what appears in it.
+    pub(super) fn handle_birth(&mut self, payload: &[u8], retain: bool) {
+        let finds = self.publisher.as_ref().is_none_or(Publisher::finds_retained);
+        if payload == b"online" && !retain && !finds {
+            self.handle_shown();
+        }
+    }
+
     /// Says it, if it is time.
     pub(super) fn say_again(&mut self, now: Timestamp) {
         if self.again.due.take_if(|due| *due <= now).is_some() {

@@ -48,6 +48,9 @@ message_size_limit {bytes}
     );
     if let Some(tls) = &plan.tls {
         let _ = write!(text, "certfile {}\nkeyfile {}\n", tls.cert, tls.key);
+        if let Some(ca) = &tls.client_ca {
+            let _ = write!(text, "cafile {ca}\nrequire_certificate true\n");
+        }
     }
     let _ = write!(
         text,

@@ -46,7 +46,11 @@ fn config(plan: &Plan, users: &str) -> String {
         );
     }
     if let Some(tls) = &plan.tls {
-        let _ = writeln!(mqtt, "  tls {{ cert_file: \"{}\", key_file: \"{}\" }}", tls.cert, tls.key);
+        let _ = writeln!(mqtt, "  tls {{\n    cert_file: \"{}\"\n    key_file: \"{}\"", tls.cert, tls.key);
+        if let Some(ca) = &tls.client_ca {
+            let _ = writeln!(mqtt, "    ca_file: \"{ca}\"\n    verify: true");
+        }
+        mqtt += "  }\n";
     }
     format!(
         "# A NATS server for the site {site}: murmur site broker nats

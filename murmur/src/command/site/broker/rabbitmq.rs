@@ -5,7 +5,7 @@ use serde_json::json;
 use smc_mqtt::entropy;
 
 use super::logins::Login;
-use super::{BrokerFailure, Draft, Plan, hash};
+use super::{BrokerFailure, Draft, Plan, Tls, hash};
 
 pub(super) const CONFIG: &str = "rabbitmq.conf";
 pub(super) const PLUGINS: &str = "enabled_plugins";
@@ -28,10 +28,9 @@ fn config(plan: &Plan) -> String {
     let listen = plan.listen;
     let listener = match &plan.tls {
         None => format!("mqtt.listeners.tcp.1 = {listen}\nmqtt.listeners.ssl = none\n"),
-        Some(tls) => format!(
-            "mqtt.listeners.tcp = none\nmqtt.listeners.ssl.1 = {listen}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n",
-            tls.cert, tls.key
-        ),
+        Some(tls) => {
+            format!("mqtt.listeners.tcp = none\nmqtt.listeners.ssl.1 = {listen}\n{}", certificate(tls))
+        }
     };
     let newcomer = plan.logins.iter().find(|login| plan.anonymous.as_ref() == Some(&login.account.name));
     let anonymous = match newcomer {
@@ -62,6 +61,17 @@ load_definitions = {definitions}
         bytes = plan.limits.0,
         definitions = plan.folder.file(DEFINITIONS),
     )
+}
+
+fn certificate(tls: &Tls) -> String {
+    let Tls { cert, key, client_ca } = tls;
+    let mut text = format!("ssl_options.certfile = {cert}\nssl_options.keyfile = {key}\n");
+    if let Some(ca) = client_ca {
+        text += &format!(
+            "ssl_options.cacertfile = {ca}\nssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n"
+        );
+    }
+    text
 }
 
 fn definitions(plan: &Plan) -> Result<String, BrokerFailure> {
