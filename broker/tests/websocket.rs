@@ -1,5 +1,5 @@
 //! MQTT over websockets: a real client, and what is refused.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 

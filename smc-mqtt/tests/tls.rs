@@ -1,5 +1,5 @@
 //! Connections with TLS, to a real Mosquitto: what comes about, and what is said where nothing does.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod certificates;
 mod mosquitto;
