@@ -330,7 +330,7 @@ fn certificates_are_renewed_before_they_end_by_the_same_authority_and_not_sooner
     assert_eq!(mode(&folder.path().join("hq/keys/broker-key.pem")), 0o600);
 
     // Another certificate of the same key: what was signed before is still believed.
-    let run = murmur(folder.path(), &["site", "renew", "hq", "--within", "4000d"]);
+    let run = murmur(folder.path(), &["site", "renew", "hq", "--days", "4000"]);
     assert!(run.stdout.contains("ca.pem is renewed"), "{}{}", run.stdout, run.stderr);
     let last = all();
     assert!(last[0] != after[0] && last[3] == after[3]);

@@ -58,7 +58,7 @@ fn a_site_of_tls_alone_publishes_verified_results_lets_a_newcomer_in_and_is_rene
     assert_eq!(shown(broker), first);
     assert!(site.murmur(&["site", "renew", "."]).contains("broker.pem holds until"));
     assert_eq!(certificate(), first);
-    let told = site.murmur(&["site", "renew", ".", "--within", "400d", "--name", "mqtt.example"]);
+    let told = site.murmur(&["site", "renew", ".", "--days", "400", "--name", "mqtt.example"]);
     assert!(told.contains("broker.pem is renewed") && told.contains("mqtt.example"), "{told}");
     let renewed = certificate();
     assert_ne!(renewed, first);

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use smc_core::name::SiteName;
-use smc_core::roster::Span;
 use smc_core::time::Timestamp;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{ConfigError, load_site};
@@ -21,11 +20,13 @@ use crate::command::Outcome;
 const EXAMPLES: &str = "\
 Examples:
   murmur site renew hq                      renews what ends within 30 days
-  murmur site renew hq --within 400d        renews now
+  murmur site renew hq --days 400           renews the broker's now
   murmur site renew hq --name mqtt.example  has the broker's certificate be for that name, too
 
 A broker that runs takes the new certificate within seconds, for whoever connects from then on. Its nodes need
 nothing: the authority is the same.";
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// `murmur site renew DIR`
 #[derive(Debug, Args)]
@@ -34,9 +35,9 @@ pub(crate) struct Renew {
     /// The site's files, as `murmur site init --tls` made them, with the authority's key
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Renew what ends within this time
-    #[arg(long, value_name = "SPAN", default_value = "30d")]
-    within: Span,
+    /// Renew what ends within so many days
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    days: u16,
     /// A host name or an address that the broker's certificate is to be for besides; may be repeated
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
@@ -72,7 +73,7 @@ pub(crate) enum RenewError {
 impl Renew {
     pub(crate) fn run(self) -> Result<Outcome, RenewError> {
         let roster = load_site(&self.folder.join("site.toml"))?;
-        let until = Clock::system().now() + self.within.get();
+        let until = Clock::system().now() + DAY * u32::from(self.days);
         let authority = self.authority(roster.site())?;
         let told = [self.renew_authority(&authority, until)?, self.renew_broker(&authority, until)?];
         io::stdout().write_all(told.concat().as_bytes()).map_err(RenewError::Output)?;
