@@ -143,6 +143,7 @@ impl Foreign {
         command.env("RABBITMQ_CONF_ENV_FILE", "/dev/null");
         command.env("RABBITMQ_MNESIA_BASE", self.file("data"));
         command.env("RABBITMQ_LOG_BASE", self.file("log")).env("HOME", self.file(""));
+        command.env("ERL_CRASH_DUMP", self.file("crash.dump"));
         // Then the shell becomes the server, and a signal to the process reaches it.
         command.env("RUNNING_UNDER_SYSTEMD", "1");
         command
