@@ -42,7 +42,7 @@ pub(super) struct Broker {
     /// The site's folder, with broker.toml and keys/
     #[arg(value_name = "DIR")]
     site: PathBuf,
-    /// Where the files go; DIR/<kind> if not given
+    /// Where the files go; a folder in DIR, called like the kind of broker, if not given
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
     /// Where the broker will listen; as in broker.toml if not given

@@ -37,7 +37,8 @@ const BROKER_WAS_AWAY: [&str; 3] =
 #[test]
 #[ignore = "installs a Debian and Home Assistant, 700 MB, and takes minutes: ./check --full"]
 fn home_assistant_shows_all_of_a_site_and_recovers_by_itself() {
-    let mut site = Site::quick("8s", &["--agents", "5", "--quantities", "co2,occupancy,temperature"]);
+    let quantities = "co2,occupancy,temperature";
+    let mut site = Site::quick("8s", &["--agents", "5", "--quantities", quantities, "--tls"]);
     site.edit("site.toml", |text| format!("{text}{FLAG}"));
     site.start_all();
     let observer = site.subscribe("observer-1", &[RESULTS]);

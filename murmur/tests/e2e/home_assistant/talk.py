@@ -1,7 +1,7 @@
 """Talks to a Home Assistant by its REST and websocket APIs, as a browser would.
 
 Argument: its address. Reads one request per line and answers each by a line, all of it JSON: {"get": PATH}, {"post": PATH,
-"data": ...}, {"ws": {"type": ...}}. Before the first, it waits until Home Assistant is there and, if it is new, sets up its owner.
+"data": ...}, {"upload": TEXT} of a file, {"ws": {"type": ...}}. Before the first, it waits until Home Assistant is there and, if it is new, sets up its owner.
 """
 
 import asyncio
@@ -59,6 +59,11 @@ async def answer(session, token, request):
     if "ws" in request:
         return await by_websocket(session, token, request["ws"])
     headers = {"Authorization": f"Bearer {token}"}
+    if "upload" in request:
+        form = aiohttp.FormData()
+        form.add_field("file", request["upload"].encode(), filename="ca.pem")
+        async with session.post(f"{ADDRESS}/api/file_upload", data=form, headers=headers) as told:
+            return await told.json()
     method, path = ("GET", request["get"]) if "get" in request else ("POST", request["post"])
     url = ADDRESS + path
     async with session.request(method, url, json=request.get("data"), headers=headers) as told:

@@ -61,15 +61,20 @@ impl HomeAssistant {
         self.talk = Talk::start(&self.root, self.port);
     }
 
-    /// Adds its MQTT integration as a person does, for the site's broker.
+    /// Adds its MQTT integration as a person does, for the site's broker, which speaks TLS: with the file of its authority.
     pub(super) fn add_broker(&mut self, site: &Site) {
         let login = site.login("home-assistant", "");
+        let authority = std::fs::read_to_string(site.path("ca.pem")).unwrap();
+        let authority = self.talk.ask(&json!({ "upload": authority }))["file_id"].take();
+        let encryption = json!({
+            "set_client_cert": false, "set_ca_cert": "custom", "certificate": authority, "transport": "tcp",
+        });
         let flow = "/api/config/config_entries/flow";
         let form = self.post(flow, json!({ "handler": "mqtt" }));
         let step = format!("{flow}/{}", form["flow_id"].as_str().unwrap_or_else(|| panic!("{form}")));
         let asked = json!({
             "broker": "127.0.0.1", "port": login.broker.port(), "protocol": "5", "username": login.user,
-            "password": login.password, "other_settings": encryption(),
+            "password": login.password, "other_settings": encryption,
         });
         let done = self.post(&step, asked);
         assert_eq!(done["type"], "create_entry", "{done}");
@@ -116,12 +121,6 @@ impl HomeAssistant {
     fn post(&mut self, path: &str, data: Value) -> Value {
         self.talk.ask(&json!({ "post": path, "data": data }))
     }
-}
-
-/// How it reaches a broker that speaks in the clear. For TLS: `set_ca_cert` is `custom`, and `certificate` what an upload of the
-/// site's certificate to `/api/file_upload` returned.
-fn encryption() -> Value {
-    json!({ "set_client_cert": false, "set_ca_cert": "off", "transport": "tcp" })
 }
 
 fn run(root: &Path, log: &Path) -> Process {
