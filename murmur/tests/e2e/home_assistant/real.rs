@@ -195,8 +195,8 @@ fn what_is_asked_no_longer_goes(home: &mut HomeAssistant, site: &mut Site) {
 fn the_form_can_be_changed(home: &mut HomeAssistant, site: &mut Site) {
     let before = ours(home);
     let things = site.roster().queries().count() + site.peers().len() + site.agents().len();
-    let login = site.login("home-assistant", "home-assistant-2");
-    let looker = Subscriber::start(&login, &["homeassistant/+/murmur_hq/+/config"], site.path("looker.log"));
+    let announced = ["homeassistant/+/murmur_hq/+/config"];
+    let looker = site.subscribe_as("home-assistant", "home-assistant-2", &announced);
     for peer in site.peers() {
         site.process(&peer).terminate();
         site.edit(&format!("{peer}.toml"), |text| {

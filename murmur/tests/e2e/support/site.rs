@@ -281,7 +281,12 @@ impl Site {
 
     /// Looks on as `observer`, under the client id `client`.
     pub(crate) fn subscribe(&self, client: &str, filters: &[&str]) -> Subscriber {
-        Subscriber::start_trusting(self.ca(), &self.login("observer", client), filters, self.log(client))
+        self.subscribe_as("observer", client, filters)
+    }
+
+    /// Looks on with the login of `user`.
+    pub(crate) fn subscribe_as(&self, user: &str, client: &str, filters: &[&str]) -> Subscriber {
+        Subscriber::start_trusting(self.ca(), &self.login(user, client), filters, self.log(client))
     }
 
     /// Fails if any process panicked; there is no input that may make one.
