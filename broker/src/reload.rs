@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use smc_core::name::SiteName;
-use smc_mqtt::tls::seen;
+use smc_mqtt::watch::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::limits::Limits;
@@ -24,8 +24,8 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
-    /// The file as it was when the broker began.
-    read: Seen,
+    /// The file, as it was when the broker began.
+    file: Watch,
     fixed: Fixed,
 }
 
@@ -40,28 +40,26 @@ struct Fixed {
     websocket: Option<WebsocketListener>,
 }
 
-type Seen = Option<(u64, SystemTime)>;
-
 impl Source {
     /// The file that `config` came from, if it came from one.
     pub(crate) fn of(config: &BrokerConfig) -> Option<Self> {
         let path = config.file.clone()?;
-        Some(Self { read: seen(&path), path, fixed: Fixed::of(config) })
+        Some(Self { file: Watch::new(vec![path.clone()]), path, fixed: Fixed::of(config) })
     }
 
     /// Has the accounts be what the file says whenever it changes, and when the process is asked by SIGHUP. Never returns.
     pub(crate) async fn follow(&self, shared: &Shared) {
         let mut asked = signal(SignalKind::hangup()).ok();
-        let (mut read, mut last) = (self.read, self.read);
+        let mut file = self.file.clone();
         loop {
-            let by_hand = tokio::select! {
-                () = hangup(&mut asked) => true,
-                () = tokio::time::sleep(LOOK) => false,
+            let news = tokio::select! {
+                () = hangup(&mut asked) => {
+                    file.skip();
+                    true
+                }
+                () = tokio::time::sleep(LOOK) => file.poll(),
             };
-            let now = seen(&self.path);
-            // What is the same twice is not half written.
-            if by_hand || is_news(read, std::mem::replace(&mut last, now), now) {
-                read = now;
+            if news {
                 self.reread(shared).await;
             }
         }
@@ -118,10 +116,6 @@ fn apply(shared: &Shared, config: BrokerConfig) -> Result<usize, String> {
         shared.registry.dismiss(name);
     }
     Ok(dismissed.len())
-}
-
-fn is_news(read: Seen, last: Seen, now: Seen) -> bool {
-    now != read && last == now
 }
 
 /// When the process is asked to read again.

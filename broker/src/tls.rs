@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -11,7 +11,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
 use smc_mqtt::clock::Clock;
-use smc_mqtt::tls::{Dates, Facts, PemError, PemFiles, certificates, provider, seen};
+use smc_mqtt::tls::{Dates, Facts, PemError, PemFiles, certificates, provider};
+use smc_mqtt::watch::Watch;
 use tokio_rustls::TlsAcceptor;
 
 /// How often the files are looked at.
@@ -74,9 +75,9 @@ pub(crate) struct TlsDoor {
     settings: TlsListener,
     current: RwLock<Arc<ServerConfig>>,
     dates: Dates,
+    /// The files, as they were when they were read first.
+    files: Watch,
 }
-
-type Seen = Vec<Option<(u64, SystemTime)>>;
 
 impl TlsDoor {
     /// Reads the files.
@@ -85,8 +86,10 @@ impl TlsDoor {
     /// If they can't be used.
     pub(crate) fn open(settings: TlsListener) -> Result<Self, TlsError> {
         let dates = Dates::default();
+        let TlsListener { certificate, key, client_ca, .. } = &settings;
+        let files = Watch::new([certificate, key].into_iter().chain(client_ca).cloned().collect());
         let config = load(&settings, &dates)?;
-        Ok(Self { settings, current: RwLock::new(config), dates })
+        Ok(Self { settings, current: RwLock::new(config), dates, files })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -95,25 +98,20 @@ impl TlsDoor {
 
     /// What a client showed, if it showed anything.
     pub(crate) fn shown(&self, connection: &rustls::ServerConnection) -> Option<Shown> {
-        let certificate = connection.peer_certificates()?.first()?;
-        Some(Shown { facts: Facts::read(certificate)?, logs_in: self.settings.certificate_logs_in })
+        let facts = Facts::of_first(connection.peer_certificates()?)?;
+        Some(Shown { facts, logs_in: self.settings.certificate_logs_in })
     }
 
     /// Follows the files, and warns of what ends soon. Never returns.
     pub(crate) async fn follow(&self) {
         let clock = Clock::system();
-        let (mut read, mut last) = (self.seen(), self.seen());
+        let mut files = self.files.clone();
         loop {
             self.dates.look(clock.now());
             tokio::time::sleep(LOOK).await;
-            let now = self.seen();
-            let settled = std::mem::replace(&mut last, now.clone()) == now;
-            // What is the same twice is not half written.
-            if now == read || !settled {
-                continue;
+            if files.poll() {
+                self.reread();
             }
-            read = now;
-            self.reread();
         }
     }
 
@@ -127,17 +125,12 @@ impl TlsDoor {
             Err(error) => tracing::error!(%error, "the certificate stays as it was"),
         }
     }
-
-    fn seen(&self) -> Seen {
-        let TlsListener { certificate, key, client_ca, .. } = &self.settings;
-        [certificate, key].into_iter().chain(client_ca).map(|path| seen(path)).collect()
-    }
 }
 
 fn load(settings: &TlsListener, dates: &Dates) -> Result<Arc<ServerConfig>, TlsError> {
     let unfit = |error: rustls::Error| TlsError::Unfit(error.to_string());
     let own = PemFiles { certificate: &settings.certificate, key: &settings.key }.read()?;
-    let facts = own.cert.first().and_then(|certificate| Facts::read(certificate));
+    let facts = Facts::of_first(&own.cert);
     let builder = ServerConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(unfit)?;
     let (builder, clients) = match (settings.client_certificates, &settings.client_ca) {
@@ -160,7 +153,7 @@ fn of_clients(
     wanted: ClientCertificates,
 ) -> Result<(Arc<dyn ClientCertVerifier>, Option<Facts>), TlsError> {
     let authorities = certificates(path)?;
-    let facts = authorities.first().and_then(|certificate| Facts::read(certificate));
+    let facts = Facts::of_first(&authorities);
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities);
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());

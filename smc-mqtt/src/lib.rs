@@ -24,3 +24,4 @@ pub mod status;
 pub mod tally;
 pub mod tls;
 pub mod topic;
+pub mod watch;

@@ -21,7 +21,7 @@ pub use self::certificate::Facts;
 pub(crate) use self::client::{Connector, Stream, fault};
 pub use self::dates::{Dates, Expiring, NOTICE};
 pub use self::fault::TlsFault;
-pub use self::pem::{MAX_CERTIFICATES, PemError, PemFiles, are_certificates, certificates, key, seen};
+pub use self::pem::{MAX_CERTIFICATES, PemError, PemFiles, are_certificates, certificates, key};
 
 /// How a client knows that a broker is the one, and how it proves itself who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

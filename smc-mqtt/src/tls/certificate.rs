@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use rustls::pki_types::CertificateDer;
 use smc_core::time::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -38,6 +39,11 @@ impl Facts {
             not_before: timestamp(validity.not_before),
             not_after: timestamp(validity.not_after),
         })
+    }
+
+    /// Reads the first of a chain: the one that the others vouch for.
+    pub fn of_first(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        chain.first().and_then(|certificate| Self::read(certificate))
     }
 
     /// Whether `account` is one of its names, letter by letter.

@@ -5,22 +5,22 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use rustls::ClientConfig;
 use rustls::client::WebPkiServerVerifier;
-use rustls::pki_types::ServerName;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::pem::{authorities, certificates, seen};
+use super::pem::{authorities, certificates};
 use super::verify::{Anything, HostOrSite};
 use super::{Dates, Facts, Identity, PemError, PemFiles, Tls, TlsFault, Trust, broker_name, provider};
 use crate::connection::Fault;
 use crate::settings::BrokerAddress;
+use crate::watch::{Stamp, stamp};
 
 /// Up to how many authorities in a file it is noted when they end: more are a list of public ones, which others look after.
 const OWN_AUTHORITIES: usize = 4;
@@ -42,7 +42,7 @@ pub(crate) struct Connector {
 /// What was read of the files.
 #[derive(Debug, Clone)]
 struct Loaded {
-    seen: Vec<Option<(u64, SystemTime)>>,
+    seen: Vec<Stamp>,
     config: Arc<ClientConfig>,
     authorities: Vec<Facts>,
     own: Option<Facts>,
@@ -90,7 +90,7 @@ impl Connector {
     /// Notes until when the certificates hold that make up this connection.
     fn note(&self, stream: &TlsStream<TcpStream>) {
         let (_, session) = stream.get_ref();
-        let broker = session.peer_certificates().and_then(<[_]>::first).and_then(|leaf| Facts::read(leaf));
+        let broker = session.peer_certificates().and_then(Facts::of_first);
         let (authorities, own) = self
             .loaded
             .as_ref()
@@ -103,7 +103,7 @@ impl Connector {
     /// What a handshake takes: as it was read before, unless a file has changed.
     async fn config(&mut self, broker: &BrokerAddress) -> Result<Arc<ClientConfig>, TlsFault> {
         let tls = broker.tls().ok_or(TlsFault::NoAuthority)?.clone();
-        let seen: Vec<_> = tls.files().map(seen).collect();
+        let seen: Vec<_> = tls.files().map(stamp).collect();
         if let Some(loaded) = self.loaded.as_ref().filter(|loaded| loaded.seen == seen) {
             return Ok(loaded.config.clone());
         }
@@ -123,7 +123,7 @@ pub(crate) fn fault(error: &io::Error, broker: &BrokerAddress) -> Fault {
 }
 
 /// Reads all that a handshake takes.
-fn load(tls: &Tls, seen: Vec<Option<(u64, SystemTime)>>) -> Result<Loaded, TlsFault> {
+fn load(tls: &Tls, seen: Vec<Stamp>) -> Result<Loaded, TlsFault> {
     let failed = |error: rustls::Error| TlsFault::Handshake(error.to_string());
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(failed)?.dangerous();
@@ -132,33 +132,31 @@ fn load(tls: &Tls, seen: Vec<Option<(u64, SystemTime)>>) -> Result<Loaded, TlsFa
             (builder.with_custom_certificate_verifier(Arc::new(Anything(provider()))), vec![])
         }
         Trust::Authority(path) => {
-            let verifier =
-                WebPkiServerVerifier::builder_with_provider(authorities(path)?, provider()).build();
+            let found = certificates(path)?;
+            let told = own_authorities(&found);
+            let roots = authorities(path, found)?;
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
             let by_authority = verifier.map_err(|_| PemError::Certificate { path: path.clone() })?;
             let site = tls.site.as_ref().and_then(|site| broker_name(site).try_into().ok());
             let verifier = Arc::new(HostOrSite { by_authority, site });
-            (builder.with_custom_certificate_verifier(verifier), own_authorities(path)?)
+            (builder.with_custom_certificate_verifier(verifier), told)
         }
     };
     let (config, own) = match &tls.identity {
         None => (builder.with_no_client_auth(), None),
         Some(Identity { certificate, key }) => {
             let certified = PemFiles { certificate, key }.read()?;
-            let own = facts(&certified);
+            let own = Facts::of_first(&certified.cert);
             (builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))), own)
         }
     };
     Ok(Loaded { seen, config: Arc::new(config), authorities, own })
 }
 
-fn own_authorities(path: &std::path::Path) -> Result<Vec<Facts>, PemError> {
-    let all = certificates(path)?;
-    let few = if all.len() <= OWN_AUTHORITIES { &all[..] } else { &[] };
-    Ok(few.iter().filter_map(|certificate| Facts::read(certificate)).collect())
-}
-
-fn facts(certified: &CertifiedKey) -> Option<Facts> {
-    certified.cert.first().and_then(|certificate| Facts::read(certificate))
+/// What is noted of the authorities that a file has.
+fn own_authorities(all: &[CertificateDer<'_>]) -> Vec<Facts> {
+    let few = if all.len() <= OWN_AUTHORITIES { all } else { &[] };
+    few.iter().filter_map(|certificate| Facts::read(certificate)).collect()
 }
 
 fn server_name(broker: &BrokerAddress) -> Result<ServerName<'static>, TlsFault> {

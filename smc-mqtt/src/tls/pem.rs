@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -118,15 +117,14 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
 pub fn are_certificates(text: &str) -> bool {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(text.as_bytes()).take(MAX_CERTIFICATES).collect();
-    found.is_ok_and(|found| roots(Path::new(""), found).is_ok())
+    found.is_ok_and(|found| authorities(Path::new(""), found).is_ok())
 }
 
-/// The authorities in a file, at least one.
-pub(super) fn authorities(path: &Path) -> Result<Arc<RootCertStore>, PemError> {
-    roots(path, certificates(path)?)
-}
-
-fn roots(path: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<Arc<RootCertStore>, PemError> {
+/// The authorities among the certificates of the file at `path`, at least one.
+pub(super) fn authorities(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<Arc<RootCertStore>, PemError> {
     let mut roots = RootCertStore::empty();
     // Lists of public authorities have some that are not understood; a file with none that is can't be meant.
     let (known, _) = roots.add_parsable_certificates(certificates);
@@ -151,10 +149,4 @@ fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE { Err(PemError::TooLarge { path: path.to_owned() }) } else { Ok(bytes) }
-}
-
-/// What tells one state of a file from another without reading it; nothing if it is not there.
-pub fn seen(path: &Path) -> Option<(u64, SystemTime)> {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.len(), file.modified().ok()?))
 }

@@ -117,7 +117,7 @@ impl Renew {
 
     fn facts(&self, file: &str) -> Result<Facts, RenewError> {
         let path = self.folder.join(file);
-        let facts = certificates(&path)?.first().and_then(|certificate| Facts::read(certificate));
+        let facts = Facts::of_first(&certificates(&path)?);
         Ok(facts.ok_or(PemError::Certificate { path })?)
     }
 
