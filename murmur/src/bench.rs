@@ -6,6 +6,7 @@ mod asking;
 mod audit;
 mod child;
 mod door;
+mod echo;
 mod figures;
 mod footprint;
 mod functions;

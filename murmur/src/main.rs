@@ -5,6 +5,7 @@ mod clear;
 mod cli;
 mod command;
 mod demo;
+mod garbage;
 mod paint;
 mod percentiles;
 mod soak;

@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use smc_core::name::NodeName;
 use smc_core::roster::Span;
-use smc_mqtt::connection::{Happening, Incoming, PublishRefused, Publisher, connect};
 use smc_mqtt::entropy;
 use smc_mqtt::process;
-use smc_mqtt::settings::{BrokerAddress, ConnectionSettings, Login, Secret};
+use smc_mqtt::settings::{ConnectionSettings, Login, Secret};
 use smc_mqtt::topic::{Topic, Topics};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use self::attack::{Attack, Target};
+use super::BenchError;
 use super::child::{Child, ChildError};
+use super::echo::Echo;
 use super::figures::Machine;
 use super::role::{Role, address};
 use super::setup::Setup;
-use super::{BenchError, LIMIT};
 use crate::percentiles::{Percentiles, percentiles};
 use crate::stage::OBSERVER;
 
@@ -84,7 +84,7 @@ async fn measure(each: Duration) -> Result<DoorReport, BenchError> {
         attacks.push(Attacked { attack: attack.name(), times, round_trip_ms, p99_ratio });
     }
     let broker_rss_mib = broker.rss_mib();
-    caller.publisher.close().await;
+    caller.echo.close().await;
     broker.stop().await?;
     let (machine, seconds_each) = (Machine::here(), each.as_secs_f64());
     Ok(DoorReport { machine, seconds_each, message_bytes: MESSAGE_BYTES, quiet_ms, attacks, broker_rss_mib })
@@ -133,27 +133,22 @@ fn login(node: &NodeName, password: Secret) -> Login {
 
 /// An honest agent, which sends itself messages.
 struct Caller {
-    publisher: Publisher,
-    incoming: Incoming,
+    echo: Echo,
     topic: String,
 }
 
 impl Caller {
     async fn connect(setup: &Setup) -> Result<Self, BenchError> {
         let mut cast = setup.cast()?;
-        let broker: BrokerAddress = address(setup)?;
         let missing = || BenchError::Setup("no such agent".to_owned());
         let agent = cast.roster.agents().first().ok_or_else(missing)?.node.name.clone();
         let password = cast.secrets.remove(&agent).ok_or_else(missing)?.password;
         let topics = Topics::new(cast.roster.site().clone());
         let topic = topics.spell(&Topic::Control { agent: agent.clone() });
         let login = Some(login(&agent, password));
-        let settings = ConnectionSettings { login, ..ConnectionSettings::new(broker, agent.to_string()) };
-        let (publisher, mut incoming) = connect(settings, vec![topic.clone()]);
-        let connected =
-            async { while !matches!(incoming.next().await, Some(Happening::Connected) | None) {} };
-        timeout(LIMIT, connected).await.map_err(|_| BenchError::Start { have: 0, need: 1 })?;
-        Ok(Self { publisher, incoming, topic })
+        let settings =
+            ConnectionSettings { login, ..ConnectionSettings::new(address(setup)?, agent.to_string()) };
+        Ok(Self { echo: Echo::connect(settings, topic.clone()).await?, topic })
     }
 
     /// Messages there and back for so long: how many milliseconds each takes.
@@ -161,14 +156,7 @@ impl Caller {
         let (end, mut took) = (Instant::now() + span, Vec::new());
         while Instant::now() < end {
             let sent = Instant::now();
-            let message = vec![b'x'; MESSAGE_BYTES];
-            let refused = |error: PublishRefused| BenchError::Setup(error.to_string());
-            self.publisher.publish(self.topic.clone(), message, false).map_err(refused)?;
-            let back = async {
-                while !matches!(self.incoming.next().await, Some(Happening::Message { .. }) | None) {}
-            };
-            timeout(LIMIT, back).await.map_err(|_| BenchError::Stalled(LIMIT))?;
-            took.push(sent.elapsed().as_secs_f64() * 1e3);
+            took.push(self.echo.call(self.topic.clone(), vec![b'x'; MESSAGE_BYTES]).await?);
             sleep_until((sent + PAUSE).into()).await;
         }
         Ok(took)

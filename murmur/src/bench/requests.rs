@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use smc_core::roster::Span;
-use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::process;
 use smc_mqtt::topic::{Topic, Topics};
-use tokio::time::timeout;
 
+use super::BenchError;
 use super::asking::{PER_CLIENT, Site, allowed, query, request};
+use super::echo::Echo;
 use super::figures::Machine;
 use super::role::address;
-use super::{BenchError, LIMIT};
 use crate::percentiles::{Percentiles, percentiles};
 
 /// The whole report; `--json` prints it.
@@ -76,32 +75,16 @@ async fn plain(site: &Site, messages: usize) -> Result<(usize, Vec<f64>), BenchE
     let access = site.access(0)?;
     let topics = Topics::new(access.roster().site().clone());
     let settings = access.connection(address(&site.setup)?, format!("{}-plain", access.node()));
-    let (publisher, mut incoming) = connect(settings, vec![topics.request_outbox(access.node())]);
-    let connected = async { while !matches!(incoming.next().await, Some(Happening::Connected) | None) {} };
-    timeout(LIMIT, connected).await.map_err(|_| BenchError::Start { have: 0, need: 1 })?;
+    let mut echo = Echo::connect(settings, topics.request_outbox(access.node())).await?;
     let (mut bytes, mut took) = (0, Vec::new());
     for number in 0..messages {
         let (_, json) = access.sign(request(&access, number)?)?;
         let topic = Topic::Request { client: access.node().clone(), query: query(number)? };
         bytes = json.len();
-        let sent = Instant::now();
-        there_and_back(&publisher, &mut incoming, topics.spell(&topic), json).await?;
-        took.push(millis(sent));
+        took.push(echo.call(topics.spell(&topic), json).await?);
     }
-    publisher.close().await;
+    echo.close().await;
     Ok((bytes, took))
-}
-
-async fn there_and_back(
-    publisher: &Publisher,
-    incoming: &mut Incoming,
-    topic: String,
-    json: Vec<u8>,
-) -> Result<(), BenchError> {
-    let stalled = BenchError::Stalled(LIMIT);
-    publisher.publish_wait(topic, json, false).await.map_err(|error| BenchError::Setup(error.to_string()))?;
-    let back = async { while !matches!(incoming.next().await, Some(Happening::Message { .. }) | None) {} };
-    timeout(LIMIT, back).await.map_err(|_| stalled)
 }
 
 fn millis(since: Instant) -> f64 {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use smc_core::name::NodeName;
 use smc_mqtt::config::KeyFile;
 use smc_mqtt::connection::connect;
@@ -14,16 +14,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::garbage::{garbage, garbled_greeting};
+
 /// How large the messages of a flood are.
 const FLOOD_BYTES: usize = 1024;
 /// How many of them wait at most.
 const FLOOD_QUEUE: usize = 64;
-/// How large garbage is at most.
-const GARBAGE_BYTES: usize = 2048;
 /// How long a client that sends garbage waits in between.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The first byte of an MQTT connection, which half of the garbage begins with.
-const CONNECT: u8 = 0x10;
 
 /// Who does it, and to whom.
 pub(super) struct Hostile {
@@ -49,10 +47,7 @@ impl Hostile {
     pub(super) async fn babble(self, span: Duration) {
         let (end, mut rng) = (Instant::now() + span, ChaCha20Rng::seed_from_u64(self.seed));
         while Instant::now() < end {
-            let mut bytes = garbage(&mut rng);
-            if let Some(first) = bytes.first_mut().filter(|_| rng.next_u32().is_multiple_of(2)) {
-                *first = CONNECT;
-            }
+            let bytes = garbled_greeting(&mut rng);
             // A broker that is away hears it as little as one that hangs up.
             if let Ok(Ok(mut stream)) = timeout_at(end, TcpStream::connect(self.broker)).await {
                 let _ = timeout_at(end, stream.write_all(&bytes)).await;
@@ -91,10 +86,4 @@ impl Hostile {
             }
         }
     }
-}
-
-fn garbage(rng: &mut ChaCha20Rng) -> Vec<u8> {
-    let mut bytes = vec![0; rng.next_u32() as usize % GARBAGE_BYTES + 1];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }

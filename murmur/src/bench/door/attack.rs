@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bench::BenchError;
+use crate::garbage::garbled_greeting;
 
 /// Connections that never come to a CONNECT.
 const HALF_OPEN: usize = 500;
@@ -169,15 +170,8 @@ impl Attacker {
 
     async fn babble(mut self) {
         loop {
-            let mut bytes = vec![0; self.rng.next_u32() as usize % 2_048 + 1];
-            self.rng.fill_bytes(&mut bytes);
-            if self.rng.next_u32().is_multiple_of(2)
-                && let Some(first) = bytes.first_mut()
-            {
-                *first = 0x10;
-            }
             let mut stream = self.open().await;
-            let _ = stream.write_all(&bytes).await;
+            let _ = stream.write_all(&garbled_greeting(&mut self.rng)).await;
             self.count();
             let _ = timeout(ANSWER, stream.read(&mut [0; 64])).await;
         }
