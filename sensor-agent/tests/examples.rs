@@ -21,7 +21,7 @@ use nix::unistd::ttyname;
 use sensor_agent::screen::StreamRules;
 use sensor_agent::source::{Happened, SourceConfig};
 use smc_mqtt::clock::Clock;
-use smc_mqtt::connection::{ConnectionSettings, Happening, Publisher, connect};
+use smc_mqtt::connection::ConnectionSettings;
 use support::server::{Server, answer};
 use support::tree::Tree;
 use support::{PATIENCE, context, start, told};
@@ -137,18 +137,10 @@ fn every_example_has_a_fixture_and_is_tried_here() {
 const DEVICES: [&str; 5] = ["esphome", "openmqttgateway", "shelly", "tasmota", "zigbee2mqtt"];
 const DRIVERS: [&str; 4] = ["hwmon", "iio", "one-wire", "thermal"];
 
-async fn device(broker: &Mosquitto) -> Publisher {
-    let settings = ConnectionSettings::new(broker.address().parse().unwrap(), "device");
-    let (publisher, mut incoming) = connect(settings, vec![]);
-    while incoming.next().await.expect("open") != Happening::Connected {}
-    tokio::spawn(async move { while incoming.next().await.is_some() {} });
-    publisher
-}
-
 #[tokio::test]
 async fn what_devices_publish_is_read_as_their_examples_say() {
     let broker = Mosquitto::open();
-    let publisher = device(&broker).await;
+    let publisher = broker.device().await;
     for name in DEVICES {
         let mut source = example(name);
         let probe: toml::Table = "topic = 'probe'".parse().unwrap();

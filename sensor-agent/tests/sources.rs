@@ -13,7 +13,7 @@ use mosquitto::{Mosquitto, PATIENCE};
 use sensor_agent::source::simulated::{Room, RoomSettings};
 use sensor_agent::source::{GapReason, Happened};
 use smc_mqtt::clock::Clock;
-use smc_mqtt::connection::{ConnectionSettings, Happening, Publisher, connect};
+use smc_mqtt::connection::{ConnectionSettings, Publisher};
 use support::{TEN, context, ends, next, quantity, replay, start, told};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -163,14 +163,6 @@ async fn what_can_be_known_at_once_is_an_error_at_once() {
     assert!(error.to_string().contains("radon"), "{error}");
 }
 
-async fn device(broker: &Mosquitto) -> Publisher {
-    let settings = ConnectionSettings::new(broker.address().parse().unwrap(), "device");
-    let (publisher, mut incoming) = connect(settings, vec![]);
-    while incoming.next().await.expect("open") != Happening::Connected {}
-    tokio::spawn(async move { while incoming.next().await.is_some() {} });
-    publisher
-}
-
 /// Publishes until the source tells of it, which shows that it is subscribed.
 async fn subscribed(publisher: &Publisher, receiver: &mut mpsc::Receiver<Happened>) {
     let deadline = Instant::now() + PATIENCE;
@@ -205,7 +197,7 @@ async fn readings_of_other_devices_are_taken_from_the_broker() {
         topics.motion = {{ topic = 'esp/binary_sensor/pir/state' }}",
         broker.address()
     );
-    let publisher = device(&broker).await;
+    let publisher = broker.device().await;
     publisher.publish("esp/binary_sensor/pir/state", "ON", true).unwrap();
     let streams = ["probe", "co2", "temperature", "motion"];
     let (running, mut receiver) = start(&config, context(Clock::system(), &streams)).unwrap();
@@ -245,7 +237,7 @@ async fn without_a_broker_of_its_own_the_agents_is_read() {
     context.connection = Some(settings);
     let (running, mut receiver) =
         start("kind = 'mqtt'\nretained = true\ntopics.probe = { topic = 'probe' }", context).unwrap();
-    device(&broker).await.publish("probe", "21.5", true).unwrap();
+    broker.device().await.publish("probe", "21.5", true).unwrap();
     assert_eq!(told(&mut receiver).await.2, Ok(21.5));
     drop(receiver);
     ends(running).await;

@@ -73,8 +73,8 @@ pub(crate) fn site() -> Site {
     site
 }
 
-#[test]
-fn a_clock_that_jumps_is_told_of_by_all_and_costs_nobody_else_a_window() {
+/// That site at work, with a clock of `peer-3` that a test may set; its results and statuses from then on.
+pub(crate) fn with_a_clock() -> (Site, FakeClock, Subscriber, Subscriber) {
     let mut site = site();
     for node in site.agents().into_iter().chain(["peer-1".to_owned(), "peer-2".to_owned()]) {
         site.start(&node);
@@ -83,6 +83,12 @@ fn a_clock_that_jumps_is_told_of_by_all_and_costs_nobody_else_a_window() {
     let observer = site.subscribe("observer-1", &[RESULTS]);
     let statuses = site.subscribe("observer-2", &["murmur/hq/status/+"]);
     await_outcome(&observer, "co2-sum", "a value of all", |signed| signed.result.verified);
+    (site, clock, observer, statuses)
+}
+
+#[test]
+fn a_clock_that_jumps_is_told_of_by_all_and_costs_nobody_else_a_window() {
+    let (site, clock, observer, statuses) = with_a_clock();
 
     clock.set("+9s");
     let ahead =

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use smc_mqtt::connection::{ConnectionSettings, Happening, Publisher, connect};
 use tempfile::TempDir;
 
 /// How long anything in these tests may take.
@@ -83,6 +84,15 @@ impl Mosquitto {
     /// Where it listens, as `host:port`.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A client called `device`, connected.
+    pub(crate) async fn device(&self) -> Publisher {
+        let settings = ConnectionSettings::new(self.address().parse().unwrap(), "device");
+        let (publisher, mut incoming) = connect(settings, vec![]);
+        while incoming.next().await.expect("open") != Happening::Connected {}
+        tokio::spawn(async move { while incoming.next().await.is_some() {} });
+        publisher
     }
 
     /// Its process id.

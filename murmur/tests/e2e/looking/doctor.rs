@@ -3,7 +3,7 @@
 use serde_json::Value;
 use smc_core::result::Status;
 
-use crate::clocks::{self, FakeClock, faketime, told};
+use crate::clocks::{self, faketime, told};
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
 use crate::support::programs::Program;
 use crate::support::site::{BROKER, Site};
@@ -128,14 +128,7 @@ fn breaks_on_this_machine(site: &mut Site) {
 
 #[test]
 fn a_clock_that_is_off_is_named_be_it_a_peers_or_the_own() {
-    let mut site = clocks::site();
-    for node in site.agents().into_iter().chain(["peer-1".to_owned(), "peer-2".to_owned()]) {
-        site.start(&node);
-    }
-    let clock = FakeClock::start(&mut site, "peer-3");
-    let observer = site.subscribe("observer-1", &[RESULTS]);
-    let statuses = site.subscribe("observer-2", &["murmur/hq/status/+"]);
-    await_outcome(&observer, "co2-sum", "a value of all", |signed| signed.result.verified);
+    let (site, clock, _observer, statuses) = clocks::with_a_clock();
 
     let wrong = [("LD_PRELOAD", &*faketime()), ("FAKETIME", "+30s"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     let here = diagnose_with(&site, &[], &wrong);
