@@ -22,6 +22,7 @@ mod owner;
 mod process;
 mod proxy;
 mod relay;
+mod rootless;
 mod urgent;
 
 use std::collections::BTreeSet;
@@ -54,6 +55,7 @@ pub use self::process::Process;
 use self::proxy::{Proxies, Proxy};
 use self::relay::Relay;
 pub use self::relay::RelayCount;
+pub use self::rootless::become_root_within;
 use crate::meter::Events;
 
 /// The name of each host's interface, in its own namespace.

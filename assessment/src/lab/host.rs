@@ -47,6 +47,8 @@ pub struct Wire {
     pub received_bytes: u64,
     /// Packets, as above.
     pub received_packets: Option<u64>,
+    /// Packets that were not sent, since its interface's queue was full: what joins the hosts did not keep up.
+    pub dropped_packets: Option<u64>,
 }
 
 impl Host {
@@ -179,6 +181,7 @@ fn wire(dev: &str, interface: &str) -> Option<Wire> {
         received_packets: Some(*numbers.get(1)?),
         sent_bytes: *numbers.get(8)?,
         sent_packets: Some(*numbers.get(9)?),
+        dropped_packets: Some(*numbers.get(11)?),
     })
 }
 
@@ -189,10 +192,11 @@ mod tests {
     #[test]
     fn counters_are_found_by_the_interfaces_whole_name() {
         let dev = "Inter-|   Receive | Transmit\n face |bytes\n    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n\
-                   lab0:  700 7 0 0 0 0 0 0  900 9 0 0 0 0 0 0\n";
+                   lab0:  700 7 0 0 0 0 0 0  900 9 0 3 0 0 0 0\n";
         let read = wire(dev, "lab0").unwrap();
         assert_eq!((read.received_bytes, read.received_packets), (700, Some(7)));
         assert_eq!((read.sent_bytes, read.sent_packets), (900, Some(9)));
+        assert_eq!(read.dropped_packets, Some(3));
         assert_eq!(wire(dev, "lab"), None);
     }
 }

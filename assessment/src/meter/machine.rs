@@ -22,6 +22,8 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// The kernel's version.
     pub kernel: String,
+    /// What TCP does about loss: much depends on it.
+    pub congestion_control: String,
     /// The distribution.
     pub distribution: String,
     /// Programs, and what they say of their version.
@@ -44,6 +46,8 @@ impl Machine {
                 .map(|text| text.trim().to_owned()),
             memory_bytes: memory_kib.unwrap_or(0).saturating_mul(1024),
             kernel: read("/proc/sys/kernel/osrelease").map_or_else(unknown, |text| text.trim().to_owned()),
+            congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control")
+                .map_or_else(unknown, |text| text.trim().to_owned()),
             distribution: read("/etc/os-release")
                 .and_then(|text| value(&text, "PRETTY_NAME="))
                 .map_or_else(unknown, |name| name.trim_matches('"').to_owned()),

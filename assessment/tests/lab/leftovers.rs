@@ -91,18 +91,24 @@ async fn a_killed_lab_leaves_no_process_and_no_namespace_and_the_next_one_sweeps
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lab_that_is_closed_ends_its_processes_and_leaves_nothing() {
-    let temporary = tempfile::tempdir().unwrap();
-    let mut lab = Lab::open(options(temporary.path())).await.unwrap();
-    let host = lab.host("one").await.unwrap();
-    let mut process = host.spawn(shell(STUBBORN), &Limits::NONE).await.unwrap();
-    fs::write(lab.folder().join("state"), "of a node").unwrap();
-    let name = lab.folder().file_name().unwrap().to_str().unwrap().to_owned();
-    lab.close().await.unwrap();
-    assert!(!process.wait().await.unwrap().success());
-    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
-    drop(process);
-    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+async fn a_lab_that_is_closed_or_dropped_ends_its_processes_and_leaves_nothing() {
+    for is_closed in [true, false] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut lab = Lab::open(options(temporary.path())).await.unwrap();
+        let host = lab.host("one").await.unwrap();
+        let mut process = host.spawn(shell(STUBBORN), &Limits::NONE).await.unwrap();
+        fs::write(lab.folder().join("state"), "of a node").unwrap();
+        let name = lab.folder().file_name().unwrap().to_str().unwrap().to_owned();
+        if is_closed {
+            lab.close().await.unwrap()
+        } else {
+            drop(lab)
+        }
+        assert!(!process.wait().await.unwrap().success());
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+        drop(process);
+        assert_eq!(groups(&name), Vec::<PathBuf>::new());
+    }
 }
 
 /// All processes that are there, by their folders.

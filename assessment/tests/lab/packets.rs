@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use assessment::lab::{Host, Impairment, Lab};
+use assessment::lab::{Host, Impairment, Lab, LabOptions, Link};
 
 use crate::support::real;
 
@@ -20,14 +20,31 @@ struct Pair {
 
 impl Pair {
     async fn with(impairment: Impairment) -> Option<Self> {
-        let mut lab = real().await?;
+        Some(Self::of(real().await?, impairment).await)
+    }
+
+    async fn of(mut lab: Lab, impairment: Impairment) -> Self {
         let hosts = [lab.host("near").await.unwrap(), lab.host("far").await.unwrap()];
         let bind = |host: &Host| host.inside(|| UdpSocket::bind((host.address(), 0))).unwrap().unwrap();
         let (near, far) = (bind(&hosts[0]), bind(&hosts[1]));
         near.connect(far.local_addr().unwrap()).unwrap();
         far.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         lab.impair(impairment).unwrap();
-        Some(Self { lab, near, far, hosts })
+        Self { lab, near, far, hosts }
+    }
+
+    /// How long packets take, one after the other, the fastest first.
+    fn took(&self) -> Vec<Duration> {
+        let mut took: Vec<_> = (0..15)
+            .map(|_| {
+                let sent = Instant::now();
+                self.near.send(&[1]).unwrap();
+                self.far.recv(&mut [0; 1]).unwrap();
+                sent.elapsed()
+            })
+            .collect();
+        took.sort();
+        took
     }
 
     /// The numbers of the packets that arrive of a burst, as they arrive.
@@ -47,15 +64,7 @@ impl Pair {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_packet_takes_the_asked_latency() {
     let Some(pair) = Pair::with(Impairment { latency_ms: 20.0, ..Impairment::NONE }).await else { return };
-    let mut took: Vec<_> = (0..15_u8)
-        .map(|_| {
-            let sent = Instant::now();
-            pair.near.send(&[1]).unwrap();
-            pair.far.recv(&mut [0; 1]).unwrap();
-            sent.elapsed()
-        })
-        .collect();
-    took.sort();
+    let took = pair.took();
     assert!(took[0] >= Duration::from_millis(20), "{took:?}");
     // Half of them, since this machine may have other things to do.
     assert!(took[7] < Duration::from_millis(24), "{took:?}");
@@ -118,4 +127,22 @@ async fn the_wire_counts_whole_packets() {
     assert_eq!(sent.sent_bytes, u64::from(BURST) * 30);
     assert_eq!((received.received_packets, received.received_bytes), (sent.sent_packets, sent.sent_bytes));
     assert_eq!((received.sent_packets, sent.received_packets), (Some(0), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_kernel_emulates_a_network_itself_packets_meet_with_the_same() {
+    let lab = match Lab::open(LabOptions { link: Link::Netem, ..LabOptions::default() }).await {
+        Ok(lab) => lab,
+        Err(error) => return eprintln!("not tested here: {error}"),
+    };
+    let pair = Pair::of(lab, Impairment { latency_ms: 20.0, jitter_ms: 10.0, ..Impairment::NONE }).await;
+    assert!(pair.took()[0] >= Duration::from_millis(10));
+    assert_eq!(pair.burst(), (0..BURST).collect::<Vec<_>>());
+    // Those before, and nothing that was asked for on the network.
+    assert_eq!(pair.hosts[0].wire().unwrap().sent_packets, Some(15 + u64::from(BURST)));
+    assert_eq!(pair.hosts[1].wire().unwrap().sent_packets, Some(0));
+    pair.lab.impair(Impairment { loss_percent: 50.0, ..Impairment::NONE }).unwrap();
+    let arrived = pair.burst().len();
+    // 75 of 150, and four standard deviations to both sides.
+    assert!((50..=100).contains(&arrived), "{arrived} of {BURST}");
 }
