@@ -8,6 +8,7 @@
 mod ask;
 mod audit;
 mod bad_input;
+mod browser;
 mod clocks;
 mod demo;
 mod discovery;
