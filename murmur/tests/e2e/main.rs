@@ -33,3 +33,4 @@ mod switches;
 mod tls;
 mod traffic;
 mod vectors;
+mod workers;
