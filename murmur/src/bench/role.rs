@@ -153,6 +153,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },
         policy: asking::policy(setup),
         page: None,
+        workers: smc_peer::Workers::default(),
     };
     let observer = setup.query.as_ref().map(|_| timeline::tell());
     ready("peer");

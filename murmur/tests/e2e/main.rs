@@ -34,3 +34,4 @@ mod switches;
 mod tls;
 mod traffic;
 mod vectors;
+mod workers;
