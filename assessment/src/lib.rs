@@ -5,6 +5,8 @@
 
 mod observation;
 mod parameters;
+mod stage;
 
 pub use self::observation::{Measure, Observation, Phase, Role, Subject};
 pub use self::parameters::{BrokerKind, Parameters};
+pub use self::stage::{PlayError, Run, Stage};
