@@ -5,6 +5,8 @@
 
 mod observation;
 mod parameters;
+pub mod rehearsal;
+pub mod scenario;
 mod stage;
 
 pub use self::observation::{Measure, Observation, Phase, Role, Subject};

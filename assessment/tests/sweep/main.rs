@@ -1,0 +1,3 @@
+//! A sweep from its scenario to its report.
+
+mod scenario;
