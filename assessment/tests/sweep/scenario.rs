@@ -138,7 +138,7 @@ fn a_points_name_stays_with_its_parameters() {
     let point = |latency_ms| Point::new(Parameters { latency_ms, ..Parameters::default() });
     assert_ne!(point(5.0).id, point(5.5).id);
     // Journals on disks have it.
-    assert_eq!(point(1.0).id.to_string(), "82ad27bb36ca");
+    assert_eq!(point(1.0).id.to_string(), "03bad6b7c2ef");
     assert_eq!(
         point(5.0).differs(&["latency_ms".to_owned(), "tls".to_owned()]),
         "latency_ms = 5, tls = false"

@@ -10,7 +10,9 @@ fn counted(n: u32) -> Vec<f64> {
 #[test]
 fn intervals_are_those_of_the_sign_tests_tables() {
     // The ranks that tables of the two-sided sign test give for 95 %: n, first rank, coverage in percent.
-    for (n, rank, percent) in [(6, 1, 96.875), (10, 2, 97.852), (20, 6, 95.861), (50, 18, 96.716), (100, 40, 96.480)] {
+    for (n, rank, percent) in
+        [(6, 1, 96.875), (10, 2, 97.852), (20, 6, 95.861), (50, 18, 96.716), (100, 40, 96.480)]
+    {
         let Median { low, high, confidence_percent, samples, median } = Median::of(&counted(n)).unwrap();
         assert_eq!((low, high), (f64::from(rank), f64::from(n + 1 - rank)), "{n}");
         assert!((confidence_percent - percent).abs() < 0.001, "{n}: {confidence_percent}");
