@@ -6,14 +6,18 @@
 pub mod baseline;
 pub mod ground;
 pub mod journal;
+pub mod model;
 mod observation;
 mod parameters;
 pub mod rehearsal;
+pub mod report;
 pub mod scenario;
 mod stage;
 pub mod statistics;
+pub mod summary;
 pub mod sweep;
 
 pub use self::observation::{Measure, Observation, Phase, Role, Subject};
 pub use self::parameters::{BrokerKind, Parameters};
 pub use self::stage::{PlayError, Run, Stage};
+pub use self::statistics::Median;

@@ -168,6 +168,6 @@ fn tell(entry: &Entry, measurement: &Measurement) -> String {
 }
 
 fn cost(audience: &str, measured: &Measured) -> String {
-    let Measured { rounds, products, bytes_per_peer } = measured;
+    let Measured { rounds, products, bytes_per_peer, .. } = measured;
     format!("{audience:<22}  {rounds:>6}  {products:>9}  {bytes_per_peer:>15}\n")
 }
