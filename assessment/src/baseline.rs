@@ -1,5 +1,9 @@
 //! What this system is held against.
 
+mod mpyc;
+mod venv;
+
+pub use self::mpyc::WithMpyc;
 use crate::observation::Subject;
 use crate::parameters::Parameters;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ground::Calibrated;
+use crate::lab::Calibration;
 use crate::observation::Observation;
 use crate::parameters::Parameters;
 use crate::scenario::PointId;
@@ -89,7 +89,7 @@ pub enum Outcome {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Calibrated(Calibrated),
+    Calibrated(Calibration),
     Header(Header),
     Run(Entry),
 }
@@ -100,7 +100,7 @@ pub struct Recorded {
     /// The first line.
     pub header: Header,
     /// The links as they were measured, of each impairment the last.
-    pub calibrations: Vec<Calibrated>,
+    pub calibrations: Vec<Calibration>,
     /// The runs, in the order in which they ended.
     pub entries: Vec<Entry>,
     /// Whether a last line was not written to its end.
@@ -207,7 +207,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn calibrated(&mut self, calibrated: Calibrated) -> Result<(), JournalError> {
+    pub fn calibrated(&mut self, calibrated: Calibration) -> Result<(), JournalError> {
         self.append(&Line::Calibrated(calibrated))
     }
 
@@ -300,7 +300,7 @@ fn read(folder: &Path) -> Result<(Recorded, u64), JournalError> {
     for (at, line) in lines {
         match serde_json::from_slice(line).map_err(|error| garbled(at + 1, error))? {
             Line::Calibrated(calibrated) => {
-                recorded.calibrations.retain(|earlier| earlier.links != calibrated.links);
+                recorded.calibrations.retain(|earlier| earlier.asked != calibrated.asked);
                 recorded.calibrations.push(calibrated);
             }
             Line::Header(_) => {

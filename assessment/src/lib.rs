@@ -6,6 +6,8 @@
 pub mod baseline;
 pub mod ground;
 pub mod journal;
+pub mod lab;
+pub mod meter;
 pub mod model;
 mod observation;
 mod parameters;

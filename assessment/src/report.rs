@@ -15,8 +15,8 @@ use serde::Serialize;
 
 pub use self::drawn::{Dot, Drawn, Series};
 use self::table::Table;
-use crate::ground::Calibrated;
 use crate::journal::{Header, Outcome, Recorded};
+use crate::lab::Calibration;
 use crate::model::{self, Elsewhere, Model, Sample};
 use crate::scenario::{KEYS, Point, Scenario, value_of};
 use crate::summary::{Failed, Kind, Summary};
@@ -37,7 +37,7 @@ pub struct Report {
     /// How much there is of it.
     pub extent: Extent,
     /// Links as they were asked for and as they were.
-    pub calibrations: Vec<Calibrated>,
+    pub calibrations: Vec<Calibration>,
     /// The figures with their data and sentences.
     pub figures: Vec<Drawn>,
     /// All medians of all points.

@@ -10,8 +10,9 @@ use smc_core::time::Timestamp;
 
 pub use self::order::{Unit, units};
 pub use self::progress::Progress;
-use crate::ground::{Calibrated, Ground, Links};
+use crate::ground::Ground;
 use crate::journal::{Entry, Header, Journal, JournalError, Outcome, Recorded};
+use crate::lab::{Impairment, Verdict};
 use crate::scenario::{Point, PointId, Scenario};
 use crate::stage::{PlayError, Run, Stage};
 
@@ -131,31 +132,21 @@ async fn calibrate<G: Ground>(
     points: &[Point],
     journal: &mut Journal,
 ) -> Result<(), SweepError> {
-    let mut seen: Vec<Links> = Vec::new();
+    let mut seen: Vec<Impairment> = Vec::new();
     for point in points {
-        let links = Links::from(&point.parameters);
+        let links = Impairment::from(&point.parameters);
         if seen.contains(&links) {
             continue;
         }
         seen.push(links);
-        let calibrated = ground.calibrate(&point.parameters).await.map_err(SweepError::Links)?;
-        let off = off(&calibrated);
-        journal.calibrated(calibrated)?;
-        if let Some(off) = off {
-            return Err(SweepError::Calibration(off));
+        let calibration = ground.calibrate(&links).await.map_err(SweepError::Links)?;
+        let verdict = calibration.verdict.clone();
+        journal.calibrated(calibration)?;
+        if let Verdict::Off(reasons) = verdict {
+            return Err(SweepError::Calibration(reasons.join("; ")));
         }
     }
     Ok(())
-}
-
-/// What does not fit, in words.
-fn off(calibrated: &Calibrated) -> Option<String> {
-    let told = |row: &crate::ground::Measured| {
-        let asked = row.asked.map_or_else(|| "nothing".to_owned(), |asked| asked.to_string());
-        format!("{}: asked {asked}, measured {:.3}", row.what, row.measured)
-    };
-    let off: Vec<String> = calibrated.rows.iter().filter(|row| !row.fits).map(told).collect();
-    (!off.is_empty()).then(|| off.join("; "))
 }
 
 /// Longer than this, beside its windows, no site takes to come up and go down.

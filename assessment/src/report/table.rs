@@ -2,6 +2,7 @@
 
 use super::drawn::{Drawn, shown};
 use super::{Report, words};
+use crate::lab::{Calibration, Median, Verdict};
 use crate::model::Predicted;
 use crate::observation::{Measure, Phase, Role, Subject};
 use crate::scenario::{Point, Scenario, value_of};
@@ -156,41 +157,51 @@ pub(super) fn of_figure(drawn: &Drawn) -> Table {
 
 /// Asked and measured links, side by side.
 pub(super) fn calibration(report: &Report) -> Table {
-    let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), words::number);
     let mut rows = Vec::new();
-    for calibrated in &report.calibrations {
-        let links = &calibrated.links;
-        let asked = format!(
-            "{} ms +- {}, {}, {} % lost, {} % overtaking",
-            words::number(links.latency_ms),
-            words::number(links.jitter_ms),
-            links
-                .rate_mbit_s
-                .map_or_else(|| "no limit".to_owned(), |rate| format!("{} Mbit/s", words::number(rate))),
-            words::number(links.loss_percent),
-            words::number(links.reorder_percent),
+    for Calibration { asked, measured, verdict, .. } in &report.calibrations {
+        let fits = if *verdict == Verdict::Holds { "fits" } else { "is off" };
+        let Median { median, low, high } = measured.latency_ms;
+        let latency =
+            format!("{} ({} to {})", words::number(median), words::number(low), words::number(high));
+        let lost = format!(
+            "{} ({} of {})",
+            words::number(measured.loss_percent),
+            measured.lost_packets,
+            measured.sent_packets
         );
-        for row in &calibrated.rows {
-            let interval = row.low.zip(row.high);
-            let interval = interval.map_or_else(
-                || "-".to_owned(),
-                |(low, high)| format!("{} to {}", words::number(low), words::number(high)),
-            );
-            rows.push(vec![
-                asked.clone(),
-                row.what.clone(),
-                text(row.asked),
-                text(Some(row.measured)),
-                interval,
-                if row.fits { "fits" } else { "is off" }.to_owned(),
-            ]);
-        }
+        let rate = measured.rate_mbit_s.map_or_else(|| "-".to_owned(), words::number);
+        rows.push(vec![
+            words::number(asked.latency_ms),
+            latency,
+            words::number(asked.jitter_ms),
+            words::number(measured.jitter_ms),
+            words::number(asked.loss_percent),
+            lost,
+            asked.rate_mbit_s.map_or_else(|| "no limit".to_owned(), words::number),
+            rate,
+            words::number(measured.tcp_mbit_s),
+            words::number(asked.reorder_percent),
+            fits.to_owned(),
+        ]);
     }
+    let columns = [
+        "latency, ms: asked",
+        "measured (95 % interval)",
+        "jitter, ms: asked",
+        "measured",
+        "loss, %: asked",
+        "measured (packets)",
+        "rate, Mbit/s: asked",
+        "measured",
+        "one TCP stream, Mbit/s",
+        "overtaking, %: asked",
+        "",
+    ];
     Table {
         title: "Calibration of the links".to_owned(),
         about: "Measured between two hosts before the sweep, with the links impaired as the points ask for."
             .to_owned(),
-        columns: ["links", "property", "asked", "measured", "95 % interval", ""].map(str::to_owned).to_vec(),
+        columns: columns.map(str::to_owned).to_vec(),
         rows,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use assessment::ground::{Calibrated, Ground, Links, Measured};
+use assessment::ground::Ground;
+use assessment::lab::{Calibration, Impairment, LinkKind, Measured, Median, Verdict};
 use assessment::{Measure, Observation, Parameters, Phase, PlayError, Role, Run, Stage, Subject};
 
 /// Links that are what was asked for, but for a latency that adds to it.
@@ -25,18 +26,21 @@ impl Ground for Closed {
         Ok(())
     }
 
-    async fn calibrate(&mut self, point: &Parameters) -> Result<Calibrated, PlayError> {
+    async fn calibrate(&mut self, links: &Impairment) -> Result<Calibration, PlayError> {
         self.calibrations += 1;
-        let measured = point.latency_ms + self.added_ms;
-        let row = Measured {
-            what: "latency_ms".to_owned(),
-            asked: Some(point.latency_ms),
-            measured,
-            low: Some(measured - 0.1),
-            high: Some(measured + 0.1),
-            fits: self.added_ms < 0.3,
+        let median = links.latency_ms + self.added_ms;
+        let measured = Measured {
+            latency_ms: Median { median, low: median - 0.1, high: median + 0.1 },
+            jitter_ms: 0.0,
+            sent_packets: 100,
+            lost_packets: 0,
+            loss_percent: 0.0,
+            rate_mbit_s: None,
+            tcp_mbit_s: 1_000.0,
         };
-        Ok(Calibrated { links: Links::from(point), rows: vec![row] })
+        let off = format!("latency_ms: asked {}, measured {median:.3}", links.latency_ms);
+        let verdict = if self.added_ms < 0.3 { Verdict::Holds } else { Verdict::Off(vec![off]) };
+        Ok(Calibration { asked: *links, kind: LinkKind::Relay, measured, verdict })
     }
 }
 

@@ -1,9 +1,10 @@
 //! A sweep from its scenario to its report.
 
-#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test says no by panicking")]
 
 mod closed;
 mod model;
+mod mpyc;
 mod report;
 mod scenario;
 mod statistics;
