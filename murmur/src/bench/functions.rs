@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use super::child::{Child, ChildError};
 use super::figures::Machine;
-use super::phase::Lookout;
+use super::lookout::Lookout;
 use super::role::{Role, reading};
+use super::said::{Said, Window};
 use super::setup::{MEASURED, Setup, fresh_seed};
-use super::timeline::Window;
 use super::{BenchError, LIMIT};
 use crate::percentiles::{Percentiles, percentiles};
 
@@ -77,6 +77,7 @@ async fn measure(mut setup: Setup, agents: Vec<usize>, names: Vec<String>) -> Re
         setup.seed = fresh_seed(&mut entropy::rng()?);
         setup.state_dir = Some(folder.path().to_owned());
         setup.broker = None;
+        setup.observed = true;
         let mut broker = Child::start(Role::Broker, &setup).await?;
         setup.broker = Some(broker.ready().await?.parse().map_err(|_| ChildError::Garbled)?);
         let mut lookout = Lookout::new(&setup)?;
@@ -119,13 +120,13 @@ async fn measure_one(setup: &Setup, name: &str) -> Result<Row, BenchError> {
     Ok(Row {
         function: name.to_owned(),
         agents: setup.agents,
-        result_ms: of(|window| window.compute_us),
+        result_ms: of(|window| Window::between(window.agreed, window.done)),
         in_process_ms_per_peer: rehearsed.took.as_secs_f64() * 1e3 / f64::from(setup.peers),
         rounds: rehearsed.cost.rounds,
         products: rehearsed.cost.products,
-        bytes_per_peer: windows.iter().map(|window| window.sent).max().unwrap_or(0),
-        validity_ms: of(|window| window.check_us),
-        vote_ms: of(|window| window.vote_us),
+        bytes_per_peer: windows.iter().map(Window::sent).max().unwrap_or(0),
+        validity_ms: of(|window| Window::between(window.planned, window.voted)),
+        vote_ms: of(|window| Window::between(window.voted, window.agreed)),
     })
 }
 
@@ -134,13 +135,14 @@ async fn watch(peer: &mut Child, setup: &Setup) -> Result<Vec<Window>, BenchErro
     let mut windows = Vec::new();
     let mut warm = 0;
     while (windows.len() as u64) < setup.windows {
-        let window: Window = serde_json::from_str(&peer.line().await?).map_err(|_| ChildError::Garbled)?;
+        let said = serde_json::from_str(&peer.line().await?).map_err(|_| ChildError::Garbled)?;
+        let Said::Window(window) = said else { continue };
         if window.value.is_none() {
             eprintln!("  no value: {}", window.reason.unwrap_or_default());
         } else if warm < WARM_UP {
             warm += 1;
         } else {
-            windows.push(window);
+            windows.push(*window);
         }
     }
     Ok(windows)
@@ -180,7 +182,8 @@ fn rehearse(setup: &Setup, name: &str) -> Result<Rehearsed, BenchError> {
     let asked = query(name)?;
     let (_, query) = cast.roster.queries().next().ok_or_else(|| refused(&asked.name))?;
     let quantity = &cast.roster.quantity(query.quantity).quantity;
-    let readings: Vec<u64> = (0..setup.agents).map(|agent| reading(agent, 1) as u64).collect();
+    let readings: Vec<u64> =
+        (0..setup.agents).map(|agent| u64::from(reading(agent, 1) & setup.greatest())).collect();
     let agents: Vec<_> = cast.roster.agents().iter().map(|agent| agent.node.name.clone()).collect();
     let rehearsal = Rehearsal {
         sharing: cast.roster.sharing(),
