@@ -3,6 +3,8 @@
 //! A *scenario* spans a grid of [`Parameters`]; each of its points is played several times, in a random order, by processes of
 //! their own on a network that this crate emulates; what was measured is kept as [`Observation`]s, raw.
 
+pub mod lab;
+pub mod meter;
 mod observation;
 mod parameters;
 

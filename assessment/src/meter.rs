@@ -1,0 +1,8 @@
+//! What processes use, as the kernel counts it, and what machine it was.
+
+mod events;
+mod stack;
+mod usage;
+
+pub(crate) use self::events::Events;
+pub use self::usage::Usage;
