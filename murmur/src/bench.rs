@@ -17,7 +17,7 @@ mod phase;
 mod plain;
 mod requests;
 mod role;
-mod said;
+pub(crate) mod said;
 mod sessions;
 mod setup;
 mod timeline;
@@ -41,13 +41,13 @@ pub(crate) use self::door::door;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
 pub(crate) use self::footprint::{Options as FootprintOptions, footprint};
-pub(crate) use self::functions::{USUAL, functions};
+pub(crate) use self::functions::{USUAL, functions, query as function_query};
 pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
 pub(crate) use self::requests::requests;
 pub(crate) use self::role::{Role, play};
 pub(crate) use self::sessions::sessions;
-pub(crate) use self::setup::Setup;
+pub(crate) use self::setup::{Plain, Setup, TlsPaths};
 use crate::stage::StageError;
 
 /// Why a measurement failed.
