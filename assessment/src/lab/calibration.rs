@@ -18,7 +18,7 @@ const LATENCY_PART: f64 = 0.1;
 const LATENCY_MS: f64 = 0.3;
 
 /// The same for the jitter, which is known less exactly.
-const JITTER_PART: f64 = 0.15;
+const JITTER_PART: f64 = 0.2;
 const JITTER_MS: f64 = 0.3;
 
 /// How far the rate may be off, in parts of it.
@@ -183,12 +183,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Enough to see some twenty losses, in at most three seconds; so far apart that a slow line is free again for the next.
+    /// Enough to see some twenty losses, for as long as a delay takes to wander up and down some dozens of times, in at most
+    /// three seconds; and so far apart that a slow line is free again for the next.
     pub(super) fn of(asked: &Impairment) -> Self {
         let line_ms = asked.rate_mbit_s.map_or(0.0, |rate| probe::line_ms(rate) * 3.0);
         let apart_ms = line_ms.max(0.75);
-        let wanted = if asked.loss_percent > 0.0 { 1000.0 / asked.loss_percent } else { 0.0 };
-        let packets = wanted.clamp(300.0, 4000.0).min(3000.0 / apart_ms).max(20.0);
+        let losses = if asked.loss_percent > 0.0 { 1000.0 / asked.loss_percent } else { 0.0 };
+        let wandering = 200.0 * asked.jitter_ms / apart_ms;
+        let packets = losses.max(wandering).clamp(300.0, 4000.0).min(3000.0 / apart_ms).max(20.0);
         Self { packets: packets as u64, apart: Duration::from_secs_f64(apart_ms / 1000.0) }
     }
 }

@@ -8,8 +8,8 @@
 use rand_core::Rng;
 
 /// How long one way takes at least and at most, in widths of the whole variation. From 1 on, none is overtaken.
-const WAY_MIN: f64 = 2.0;
-const WAY_MAX: f64 = 6.0;
+const WAY_MIN: f64 = 1.1;
+const WAY_MAX: f64 = 2.0;
 
 /// The variation of one direction between two hosts.
 #[derive(Debug, Clone, Copy, Default)]
