@@ -1,5 +1,7 @@
 //! What a sweep has to know of the network that its points are played on.
 
+mod laboratory;
+
 use serde::{Deserialize, Serialize};
 
 use crate::parameters::Parameters;

@@ -17,8 +17,8 @@ use smc_mqtt::clock::Clock;
 use self::company::{Company, Place};
 use self::plan::Plan;
 use self::readout::{Readout, Sample};
-use crate::bench::said::Said;
 use crate::bench::Role;
+use crate::bench::said::Said;
 
 /// Where brokers listen, on their own host.
 const PORT: u16 = 1883;

@@ -149,11 +149,7 @@ impl Company {
         }
     }
 
-    async fn hear(
-        &mut self,
-        enough: impl Fn(&[Actor]) -> bool,
-        limit: Duration,
-    ) -> Result<bool, PlayError> {
+    async fn hear(&mut self, enough: impl Fn(&[Actor]) -> bool, limit: Duration) -> Result<bool, PlayError> {
         let deadline = Instant::now() + limit;
         while !enough(&self.actors) {
             if self.next(deadline).await?.is_none() {
@@ -190,7 +186,8 @@ impl Company {
             self.actors[index].looked = None;
             self.write(index, b"look\n").await?;
         }
-        let all = |actors: &[Actor]| actors.iter().all(|actor| actor.role.is_none() || actor.looked.is_some());
+        let all =
+            |actors: &[Actor]| actors.iter().all(|actor| actor.role.is_none() || actor.looked.is_some());
         if !self.hear(all, PATIENCE).await? {
             let silent = self.actors.iter().find(|actor| actor.role.is_some() && actor.looked.is_none());
             let node = silent.map(|actor| actor.name.clone()).unwrap_or_default();

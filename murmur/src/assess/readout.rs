@@ -251,8 +251,7 @@ impl Readout<'_> {
 
     /// What a host sent per window, layer by layer.
     fn sent(&self, sheet: &mut Sheet, node: Node<'_>, carried: Option<Traffic>) {
-        let (Some(before), Some(after)) =
-            (self.before.wires.get(node.name), self.after.wires.get(node.name))
+        let (Some(before), Some(after)) = (self.before.wires.get(node.name), self.after.wires.get(node.name))
         else {
             return;
         };
@@ -301,14 +300,7 @@ impl Sheet {
     }
 
     /// What a phase took that lies between two marks.
-    fn phase(
-        &mut self,
-        node: Node<'_>,
-        phase: Phase,
-        window: u32,
-        from: Option<Mark>,
-        to: Option<Mark>,
-    ) {
+    fn phase(&mut self, node: Node<'_>, phase: Phase, window: u32, from: Option<Mark>, to: Option<Mark>) {
         if from.is_some() && to.is_some() {
             self.wall(node, phase, window, Window::between(from, to));
             self.cpu(node, phase, window, cpu_us(from, to));

@@ -259,9 +259,7 @@ pub(crate) fn mosquitto(
 ) -> Result<PathBuf, BrokerFailure> {
     fs::create_dir_all(folder).map_err(|error| written(folder, error))?;
     let tls = match tls {
-        Some((cert, key)) => {
-            Some(Tls { cert: existing(cert)?, key: existing(key)?, client_ca: None })
-        }
+        Some((cert, key)) => Some(Tls { cert: existing(cert)?, key: existing(key)?, client_ca: None }),
         None => None,
     };
     let limits = Limits::default();
