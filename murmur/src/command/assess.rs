@@ -1,0 +1,264 @@
+//! `murmur assess`
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use assessment::journal::{Header, JournalError, Recorded};
+use assessment::lab::{Lab, LabError, LabOptions, Link};
+use assessment::rehearsal::{self, RehearsalFailure};
+use assessment::report::{FILES, Report, ReportError};
+use assessment::scenario::{Scenario, ScenarioError};
+use assessment::sweep::{Progress, Sweep, SweepError, Swept};
+use clap::{Args, Subcommand, ValueEnum};
+use rand_core::Rng;
+use serde_json::json;
+use smc_mqtt::clock::Clock;
+use smc_mqtt::entropy::{self, NoEntropy};
+use smc_mqtt::process;
+
+use super::{Failure, Outcome, block_on};
+use crate::assess::Sites;
+
+const EXAMPLES: &str = "\
+Examples:
+  murmur assess configs/scenarios/quick.toml --out quick
+  murmur assess configs/scenarios/peers.toml --out peers --repetitions 5
+  murmur assess check configs/scenarios/peers.toml
+  murmur assess report peers
+
+Every node is a process of its own on a host of its own; a relay between them delays, loses and slows down packets as the
+scenario asks. That takes root, or user namespaces; without them delay and rate alone are emulated, which the report says.
+Ctrl-C stops; the same command goes on. What is in the scenario's words: docs/assessment.md.
+
+Exit codes: 0 all runs are measured, 1 some failed or nothing could be measured, 2 wrong usage, 4 it was stopped before the end.";
+
+/// The scenario of a sweep, beside its samples.
+const SCENARIO: &str = "scenario.toml";
+
+/// `murmur assess ...`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Assess {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    sweep: Option<Options>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say what a scenario would play and how long that takes, and play nothing
+    Check {
+        /// The scenario
+        scenario: PathBuf,
+        #[command(flatten)]
+        shorter: Shorter,
+    },
+    /// Write the reports of a sweep once more
+    Report {
+        /// The folder that was its --out
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// What to play: a scenario in TOML
+    scenario: PathBuf,
+    /// The folder for samples and reports; a sweep that is there already goes on
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    shorter: Shorter,
+    /// What joins the hosts
+    #[arg(long, value_name = "KIND", default_value = "auto")]
+    link: Joined,
+    /// What the order of runs and all keys are drawn from; another one for each new sweep if left out
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print what it came to as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What of a scenario is to be otherwise.
+#[derive(Debug, Args)]
+struct Shorter {
+    /// How often each point is played
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repetitions: Option<u32>,
+    /// How many windows of each run are measured
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    windows: Option<u32>,
+}
+
+/// What is to join the hosts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Joined {
+    /// The relay where namespaces can be made, otherwise proxies
+    Auto,
+    /// Proxies on the loopback, which delay and slow down alone
+    Proxy,
+    /// The relay, or nothing
+    Relay,
+}
+
+/// Why nothing could be assessed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AssessFailure {
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    #[error("{path}: {error}")]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("the cost of a product can't be measured: {0}")]
+    Product(#[from] RehearsalFailure),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+}
+
+impl Assess {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        match (self.action, self.sweep) {
+            (Some(Action::Check { scenario, shorter }), _) => {
+                check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?));
+                Ok(Outcome::Done)
+            }
+            (Some(Action::Report { folder }), _) => {
+                let written = report(&folder)?;
+                println!("{}", told(&folder, &written));
+                Ok(Outcome::Done)
+            }
+            (None, Some(options)) => Ok(block_on(options.sweep())??),
+            // The parser asks for one of them.
+            (None, None) => Ok(Outcome::Refused),
+        }
+    }
+}
+
+impl Shorter {
+    fn of(&self, mut scenario: Scenario) -> Scenario {
+        scenario.repetitions = self.repetitions.unwrap_or(scenario.repetitions);
+        scenario.windows = self.windows.unwrap_or(scenario.windows);
+        scenario
+    }
+}
+
+impl From<Joined> for Link {
+    fn from(joined: Joined) -> Self {
+        match joined {
+            Joined::Auto => Self::Auto,
+            Joined::Proxy => Self::Proxy,
+            Joined::Relay => Self::Relay,
+        }
+    }
+}
+
+impl Options {
+    async fn sweep(self) -> Result<Outcome, AssessFailure> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let scenario = self.shorter.of(Scenario::load(&self.scenario)?);
+        let (scenario, left_out) = scenario.on_machine(cores as u32);
+        left_out.iter().for_each(|note| eprintln!("{note}"));
+        let kept = |error| AssessFailure::Folder { path: self.out.clone(), error };
+        fs::create_dir_all(&self.out).map_err(kept)?;
+        fs::copy(&self.scenario, self.out.join(SCENARIO)).map_err(kept)?;
+
+        let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
+        let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
+        let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed);
+        header.machine = machine();
+        header.product_ns = rehearsal::product_ns()?;
+        let sweep = Sweep { scenario, folder: self.out.clone(), header, only: None };
+        let (mut stage, clock) = (Sites::default(), Clock::system());
+        let mut progress = Progress::here();
+        let stop = process::asked_to_end();
+        let swept = sweep.run(&mut lab, &mut stage, || clock.now(), &mut progress, stop).await;
+        drop(stage);
+        lab.close().await?;
+        let swept = swept?;
+        let written = report(&self.out);
+        self.tell(&swept, &written);
+        Ok(match swept {
+            Swept { left: 1.., .. } => Outcome::Unanswered,
+            Swept { failed: 1.., .. } => Outcome::Refused,
+            Swept { .. } => written.map(|_| Outcome::Done)?,
+        })
+    }
+
+    fn tell(&self, swept: &Swept, written: &Result<Report, AssessFailure>) {
+        let Swept { measured, failed, left } = swept;
+        if self.json {
+            let report = written.as_ref().ok();
+            println!("{}", json!({ "measured": measured, "failed": failed, "left": left, "report": report }));
+            return;
+        }
+        match written {
+            Ok(report) => println!("{}", told(&self.out, report)),
+            Err(error) => eprintln!("{error}"),
+        }
+        println!("{measured} runs are measured, {failed} failed, {left} are left to do");
+        if *left > 0 {
+            println!("the same command goes on with them");
+        }
+    }
+}
+
+/// Writes the reports from the journal.
+fn report(folder: &Path) -> Result<Report, AssessFailure> {
+    let recorded = Recorded::read(folder)?;
+    let scenario = Scenario::load(&folder.join(SCENARIO))?;
+    let report = Report::of(&scenario, &recorded, &[])?;
+    report.write(folder, &recorded)?;
+    Ok(report)
+}
+
+/// Each figure's sentence, and where all of it is.
+fn told(folder: &Path, report: &Report) -> String {
+    let mut text = String::new();
+    for figure in &report.figures {
+        figure.sentences.iter().for_each(|sentence| {
+            let _ = writeln!(text, "{sentence}");
+        });
+    }
+    let files = FILES.map(|file| folder.join(file).display().to_string());
+    let _ = write!(text, "{}", files.join("\n"));
+    text
+}
+
+/// What it runs on: name and value.
+fn machine() -> Vec<(String, String)> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cpu = read("/proc/cpuinfo");
+    let named = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let processor = named.unwrap_or("unknown").trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pairs = [
+        ("processor", processor.to_owned()),
+        ("cores", cores.to_string()),
+        ("kernel", read("/proc/sys/kernel/osrelease")),
+        ("murmur", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// What would be played.
+fn check(scenario: &Scenario) {
+    let runs = scenario.points.len() * scenario.repetitions as usize * scenario.subjects().count();
+    println!("{}\n{}", scenario.title, scenario.question);
+    for point in &scenario.points {
+        println!("  {}", point.differs(&scenario.varied));
+    }
+    let each = scenario.period * (scenario.warm_up + scenario.windows + 4);
+    let minutes = (each.as_secs_f64() * runs as f64 / 60.0).ceil();
+    println!("{} points, {runs} runs, at least {minutes} minutes", scenario.points.len());
+}
