@@ -9,6 +9,7 @@ mod ask;
 mod assess;
 mod audit;
 mod bad_input;
+mod browser;
 mod clocks;
 mod demo;
 mod discovery;
