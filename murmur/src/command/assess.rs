@@ -43,8 +43,14 @@ const SCENARIO: &str = "scenario.toml";
 pub(crate) struct Assess {
     #[command(subcommand)]
     action: Option<Action>,
+    /// What to play: a scenario in TOML
+    #[arg(required = true)]
+    scenario: Option<PathBuf>,
+    /// The folder for samples and reports; a sweep that is there already goes on
+    #[arg(long, value_name = "DIR", required = true)]
+    out: Option<PathBuf>,
     #[command(flatten)]
-    sweep: Option<Options>,
+    options: Options,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,11 +71,6 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Options {
-    /// What to play: a scenario in TOML
-    scenario: PathBuf,
-    /// The folder for samples and reports; a sweep that is there already goes on
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
     #[command(flatten)]
     shorter: Shorter,
     /// What joins the hosts
@@ -128,7 +129,7 @@ pub(crate) enum AssessFailure {
 
 impl Assess {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        match (self.action, self.sweep) {
+        match (self.action, self.scenario.zip(self.out)) {
             (Some(Action::Check { scenario, shorter }), _) => {
                 check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?));
                 Ok(Outcome::Done)
@@ -138,7 +139,7 @@ impl Assess {
                 println!("{}", told(&folder, &written));
                 Ok(Outcome::Done)
             }
-            (None, Some(options)) => Ok(block_on(options.sweep())??),
+            (None, Some((scenario, out))) => Ok(block_on(self.options.sweep(&scenario, &out))??),
             // The parser asks for one of them.
             (None, None) => Ok(Outcome::Refused),
         }
@@ -164,21 +165,21 @@ impl From<Joined> for Link {
 }
 
 impl Options {
-    async fn sweep(self) -> Result<Outcome, AssessFailure> {
+    async fn sweep(self, file: &Path, out: &Path) -> Result<Outcome, AssessFailure> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let scenario = self.shorter.of(Scenario::load(&self.scenario)?);
+        let scenario = self.shorter.of(Scenario::load(file)?);
         let (scenario, left_out) = scenario.on_machine(cores as u32);
         left_out.iter().for_each(|note| eprintln!("{note}"));
-        let kept = |error| AssessFailure::Folder { path: self.out.clone(), error };
-        fs::create_dir_all(&self.out).map_err(kept)?;
-        fs::copy(&self.scenario, self.out.join(SCENARIO)).map_err(kept)?;
+        let kept = |error| AssessFailure::Folder { path: out.to_owned(), error };
+        fs::create_dir_all(out).map_err(kept)?;
+        fs::copy(file, out.join(SCENARIO)).map_err(kept)?;
 
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
         let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed);
         header.machine = machine();
         header.product_ns = rehearsal::product_ns()?;
-        let sweep = Sweep { scenario, folder: self.out.clone(), header, only: None };
+        let sweep = Sweep { scenario, folder: out.to_owned(), header, only: None };
         let (mut stage, clock) = (Sites::default(), Clock::system());
         let mut progress = Progress::here();
         let stop = process::asked_to_end();
@@ -186,8 +187,8 @@ impl Options {
         drop(stage);
         lab.close().await?;
         let swept = swept?;
-        let written = report(&self.out);
-        self.tell(&swept, &written);
+        let written = report(out);
+        self.tell(out, &swept, &written);
         Ok(match swept {
             Swept { left: 1.., .. } => Outcome::Unanswered,
             Swept { failed: 1.., .. } => Outcome::Refused,
@@ -195,7 +196,7 @@ impl Options {
         })
     }
 
-    fn tell(&self, swept: &Swept, written: &Result<Report, AssessFailure>) {
+    fn tell(&self, out: &Path, swept: &Swept, written: &Result<Report, AssessFailure>) {
         let Swept { measured, failed, left } = swept;
         if self.json {
             let report = written.as_ref().ok();
@@ -203,7 +204,7 @@ impl Options {
             return;
         }
         match written {
-            Ok(report) => println!("{}", told(&self.out, report)),
+            Ok(report) => println!("{}", told(out, report)),
             Err(error) => eprintln!("{error}"),
         }
         println!("{measured} runs are measured, {failed} failed, {left} are left to do");
