@@ -17,6 +17,8 @@ use crate::stage::Run;
 
 /// The file with the samples.
 pub const SAMPLES: &str = "samples.jsonl";
+/// The file with the scenario, as it was last asked for.
+pub const SCENARIO: &str = "scenario.toml";
 /// The file that whoever writes holds a lock on.
 const LOCK: &str = "lock";
 /// The form of the lines.
@@ -201,6 +203,18 @@ impl Journal {
                 Ok((journal, Recorded { header, calibrations: Vec::new(), entries: Vec::new(), torn: false }))
             }
         }
+    }
+
+    /// Keeps the scenario's file: whole or as it was.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn keep_scenario(&self, text: &str) -> Result<(), JournalError> {
+        let path = self.path.with_file_name(SCENARIO);
+        let unfinished = self.path.with_file_name("scenario.toml.part");
+        std::fs::write(&unfinished, text)
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .map_err(|error| JournalError::Write { path, error })
     }
 
     /// Keeps how the links were measured.

@@ -15,12 +15,13 @@ use serde::Serialize;
 
 pub use self::drawn::{Dot, Drawn, Series};
 use self::table::Table;
-use crate::journal::{Header, Outcome, Recorded};
+use crate::journal::{Entry, Header, Recorded};
 use crate::lab::Calibration;
 use crate::model::{self, Elsewhere, Model, Sample};
 use crate::scenario::{KEYS, Point, Scenario, value_of};
 use crate::summary::{Failed, Kind, Summary};
-use crate::{Median, Parameters};
+use crate::sweep::measured;
+use crate::{Median, Parameters, Run};
 
 /// What is written into the folder.
 pub const FILES: [&str; 4] = ["observations.csv", "report.json", "report.html", "report.md"];
@@ -61,7 +62,7 @@ pub struct Extent {
     pub points: usize,
     /// Runs that were measured.
     pub runs: usize,
-    /// How often each point is to be played.
+    /// How often each point was played, at most.
     pub repetitions: u32,
     /// Windows of each run.
     pub windows: u32,
@@ -84,10 +85,8 @@ pub struct PointMedians {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct KindMedian {
     /// Of what.
-    #[serde(flatten)]
     pub kind: Kind,
     /// What it is.
-    #[serde(flatten)]
     pub median: Median,
 }
 
@@ -97,7 +96,6 @@ pub struct Ratio {
     /// Where.
     pub parameters: Parameters,
     /// Of what; the subject is the baseline.
-    #[serde(flatten)]
     pub kind: Kind,
     /// How many times as much this system takes.
     pub times: f64,
@@ -147,7 +145,7 @@ impl Report {
             title: scenario.title.clone(),
             question: scenario.question.clone(),
             header: recorded.header.clone(),
-            extent: extent(scenario, &summary, recorded),
+            extent: extent(&summary, recorded),
             calibrations: recorded.calibrations.clone(),
             figures,
             points: points.collect(),
@@ -177,16 +175,19 @@ impl Report {
     }
 }
 
-fn extent(scenario: &Scenario, summary: &Summary, recorded: &Recorded) -> Extent {
-    let measured = |entry: &&crate::journal::Entry| matches!(entry.outcome, Outcome::Measured(_));
-    let in_grid = |entry: &&crate::journal::Entry| summary.points.iter().any(|point| point.id == entry.point);
+/// Of what was measured, which may be less than the scenario asks for: somebody may have asked for a shorter sweep.
+fn extent(summary: &Summary, recorded: &Recorded) -> Extent {
+    let in_grid = |entry: &&Entry| summary.points.iter().any(|point| point.id == entry.point);
+    let runs: Vec<&Run> =
+        measured(recorded).map(|(entry, _)| entry).filter(in_grid).map(|entry| &entry.run).collect();
+    let most = |of: fn(&Run) -> u32| runs.iter().map(|run| of(run)).max().unwrap_or(0);
     Extent {
         points: summary.points.len(),
-        runs: recorded.entries.iter().filter(measured).filter(in_grid).count(),
-        repetitions: scenario.repetitions,
-        windows: scenario.windows,
-        warm_up: scenario.warm_up,
-        period_ms: scenario.period.as_millis().try_into().unwrap_or(u64::MAX),
+        runs: runs.len(),
+        repetitions: most(|run| run.repetition + 1),
+        windows: most(|run| run.windows),
+        warm_up: most(|run| run.warm_up),
+        period_ms: runs.iter().map(|run| run.period.as_millis() as u64).max().unwrap_or(0),
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod point;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -164,6 +165,24 @@ impl Scenario {
     pub fn digest(&self) -> String {
         let Self { title, warm_up, windows, period, .. } = self;
         point::digest(&(title, warm_up, windows, period))
+    }
+
+    /// Its points with this value of this key alone.
+    ///
+    /// # Errors
+    /// If there are none, with what there is.
+    pub fn only(mut self, key: &str, value: &str) -> Result<Self, String> {
+        let there: BTreeSet<String> =
+            self.points.iter().map(|point| value_of(&point.parameters, key)).collect();
+        self.points.retain(|point| value_of(&point.parameters, key) == value);
+        match self.points.is_empty() {
+            false => Ok(self),
+            true if !KEYS.contains(&key) => Err(format!("`{key}` is none of {}", KEYS.join(", "))),
+            true => {
+                let there: Vec<String> = there.into_iter().collect();
+                Err(format!("no point has {key} = {value}; there is {}", there.join(", ")))
+            }
+        }
     }
 
     /// Its points as they can be played on a machine with so many cores, and what is to be said about the others.

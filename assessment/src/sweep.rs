@@ -13,7 +13,7 @@ pub use self::progress::Progress;
 use crate::ground::Ground;
 use crate::journal::{Entry, Header, Journal, JournalError, Outcome, Recorded};
 use crate::lab::{Impairment, Verdict};
-use crate::scenario::{Point, PointId, Scenario};
+use crate::scenario::{Point, Scenario};
 use crate::stage::{PlayError, Run, Stage};
 
 /// How often a run is tried: once more, at the end, if it failed.
@@ -49,12 +49,12 @@ pub enum SweepError {
 pub struct Sweep {
     /// The scenario, without points that this machine can't play.
     pub scenario: Scenario,
+    /// Its file, which is kept beside the journal: reports are made from both.
+    pub text: String,
     /// Where its journal is.
     pub folder: PathBuf,
     /// What its journal begins with.
     pub header: Header,
-    /// Only these points; all if none.
-    pub only: Option<Vec<PointId>>,
 }
 
 impl Sweep {
@@ -74,18 +74,17 @@ impl Sweep {
         (header.links, header.notes) = (ground.kind(), ground.notes());
         header.began = clock().to_string();
         let (mut journal, recorded) = Journal::open(&self.folder, header)?;
+        journal.keep_scenario(&self.text)?;
         if recorded.torn {
             progress.tell("the last sample was not written to its end; it is measured again");
         }
         let seed = recorded.header.seed;
-        let points: Vec<Point> =
-            self.scenario.points.iter().filter(|point| wanted(point, &self.only)).cloned().collect();
-        let units = units(&self.scenario, &points, seed);
+        let units = units(&self.scenario, seed);
         let mut state = State { units, entries: recorded.entries };
         let mut stop = std::pin::pin!(stop);
         progress.begin(state.units.len(), state.done());
         if state.next().is_some() {
-            let measured = calibrate(ground, &points, &mut journal);
+            let measured = calibrate(ground, &self.scenario.points, &mut journal);
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(state.swept()),
@@ -120,10 +119,6 @@ impl Sweep {
         progress.end();
         Ok(state.swept())
     }
-}
-
-fn wanted(point: &Point, only: &Option<Vec<PointId>>) -> bool {
-    only.as_ref().is_none_or(|only| only.contains(&point.id))
 }
 
 /// Measures the links of all points, each kind once.

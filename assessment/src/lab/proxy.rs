@@ -131,6 +131,7 @@ impl Proxy {
             sent_packets: None,
             received_bytes: self.counts.received.load(Ordering::Relaxed),
             received_packets: None,
+            dropped_packets: None,
         }
     }
 }

@@ -21,13 +21,14 @@ pub struct Unit {
     pub repetition: u32,
 }
 
-/// All runs at `points`: repetition by repetition, so that an interrupted sweep has as much of each point, and in each in an
+/// All runs of a scenario: repetition by repetition, so that an interrupted sweep has as much of each point, and in each in an
 /// order of its own, so that what changes on the machine while it runs does not look like an effect of what is varied.
-pub fn units(scenario: &Scenario, points: &[Point], seed: u64) -> Vec<Unit> {
+pub fn units(scenario: &Scenario, seed: u64) -> Vec<Unit> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut units = Vec::new();
     for repetition in 0..scenario.repetitions {
-        let mut block: Vec<Unit> = points
+        let mut block: Vec<Unit> = scenario
+            .points
             .iter()
             .flat_map(|point| {
                 let played = scenario.subjects().filter(|subject| baseline::can(*subject, &point.parameters));

@@ -22,7 +22,8 @@ pub(crate) fn scenario(rest: &str) -> Scenario {
 
 pub(crate) fn sweep(folder: &Path, scenario: &Scenario) -> Sweep {
     let header = Header::new(scenario.digest(), scenario.title.clone(), 7);
-    Sweep { scenario: scenario.clone(), folder: folder.to_owned(), header, only: None }
+    let (scenario, text) = (scenario.clone(), String::new());
+    Sweep { scenario, text, folder: folder.to_owned(), header }
 }
 
 /// What was told, as it would stand on a terminal or in a file.

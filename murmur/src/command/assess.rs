@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assessment::journal::{Header, JournalError, Recorded};
+use assessment::baseline::WithMpyc;
+use assessment::journal::{Header, JournalError, Recorded, SCENARIO};
 use assessment::lab::{Lab, LabError, LabOptions, Link};
+use assessment::machine;
 use assessment::rehearsal::{self, RehearsalFailure};
 use assessment::report::{FILES, Report, ReportError};
 use assessment::scenario::{Scenario, ScenarioError};
@@ -33,9 +35,6 @@ scenario asks. That takes root, or user namespaces; without them delay and rate 
 Ctrl-C stops; the same command goes on. What is in the scenario's words: docs/assessment.md.
 
 Exit codes: 0 all runs are measured, 1 some failed or nothing could be measured, 2 wrong usage, 4 it was stopped before the end.";
-
-/// The scenario of a sweep, beside its samples.
-const SCENARIO: &str = "scenario.toml";
 
 /// `murmur assess ...`
 #[derive(Debug, Args)]
@@ -93,13 +92,29 @@ struct Shorter {
     /// How many windows of each run are measured
     #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     windows: Option<u32>,
+    /// Each point once, with three windows: to see whether all of it can be played
+    #[arg(long, conflicts_with_all = ["repetitions", "windows"])]
+    quick: bool,
+    /// Only the points that have this value; several times: all of these values
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    only: Vec<(String, String)>,
 }
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write a key, = and a value: peers=3")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// What `--quick` is short for.
+const QUICK_WINDOWS: u32 = 3;
 
 /// What is to join the hosts.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Joined {
     /// The relay where namespaces can be made, otherwise proxies
     Auto,
+    /// The kernel's own emulation, where it has one, or nothing
+    Netem,
     /// Proxies on the loopback, which delay and slow down alone
     Proxy,
     /// The relay, or nothing
@@ -111,12 +126,12 @@ enum Joined {
 pub(crate) enum AssessFailure {
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    #[error("{path}: {error}")]
-    Folder { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
     Lab(#[from] LabError),
+    #[error("--only: {0}")]
+    Only(String),
     #[error("the cost of a product can't be measured: {0}")]
     Product(#[from] RehearsalFailure),
     #[error(transparent)]
@@ -131,7 +146,7 @@ impl Assess {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match (self.action, self.scenario.zip(self.out)) {
             (Some(Action::Check { scenario, shorter }), _) => {
-                check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?));
+                check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?)?);
                 Ok(Outcome::Done)
             }
             (Some(Action::Report { folder }), _) => {
@@ -147,10 +162,13 @@ impl Assess {
 }
 
 impl Shorter {
-    fn of(&self, mut scenario: Scenario) -> Scenario {
-        scenario.repetitions = self.repetitions.unwrap_or(scenario.repetitions);
-        scenario.windows = self.windows.unwrap_or(scenario.windows);
-        scenario
+    fn of(&self, mut scenario: Scenario) -> Result<Scenario, AssessFailure> {
+        let (quick, windows) = if self.quick { (Some(1), Some(QUICK_WINDOWS)) } else { (None, None) };
+        scenario.repetitions = self.repetitions.or(quick).unwrap_or(scenario.repetitions);
+        scenario.windows = self.windows.or(windows).unwrap_or(scenario.windows);
+        self.only.iter().try_fold(scenario, |scenario, (key, value)| {
+            scenario.only(key, value).map_err(AssessFailure::Only)
+        })
     }
 }
 
@@ -158,6 +176,7 @@ impl From<Joined> for Link {
     fn from(joined: Joined) -> Self {
         match joined {
             Joined::Auto => Self::Auto,
+            Joined::Netem => Self::Netem,
             Joined::Proxy => Self::Proxy,
             Joined::Relay => Self::Relay,
         }
@@ -166,21 +185,18 @@ impl From<Joined> for Link {
 
 impl Options {
     async fn sweep(self, file: &Path, out: &Path) -> Result<Outcome, AssessFailure> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let scenario = self.shorter.of(Scenario::load(file)?);
-        let (scenario, left_out) = scenario.on_machine(cores as u32);
+        let text =
+            fs::read_to_string(file).map_err(|error| ScenarioError::Read { path: file.to_owned(), error })?;
+        let scenario = self.shorter.of(Scenario::parse(file, &text)?)?;
+        let (scenario, left_out) = scenario.on_machine(machine::cores());
         left_out.iter().for_each(|note| eprintln!("{note}"));
-        let kept = |error| AssessFailure::Folder { path: out.to_owned(), error };
-        fs::create_dir_all(out).map_err(kept)?;
-        fs::copy(file, out.join(SCENARIO)).map_err(kept)?;
-
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
         let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed);
-        header.machine = machine();
+        header.machine = here();
         header.product_ns = rehearsal::product_ns()?;
-        let sweep = Sweep { scenario, folder: out.to_owned(), header, only: None };
-        let (mut stage, clock) = (Sites::default(), Clock::system());
+        let sweep = Sweep { scenario, text, folder: out.to_owned(), header };
+        let (mut stage, clock) = (WithMpyc::new(Sites::default(), out.join("mpyc")), Clock::system());
         let mut progress = Progress::here();
         let stop = process::asked_to_end();
         let swept = sweep.run(&mut lab, &mut stage, || clock.now(), &mut progress, stop).await;
@@ -236,20 +252,22 @@ fn told(folder: &Path, report: &Report) -> String {
     text
 }
 
-/// What it runs on: name and value.
-fn machine() -> Vec<(String, String)> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let cpu = read("/proc/cpuinfo");
-    let named = cpu.lines().find_map(|line| line.strip_prefix("model name"));
-    let processor = named.unwrap_or("unknown").trim_start_matches([' ', '\t', ':']);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let pairs = [
-        ("processor", processor.to_owned()),
-        ("cores", cores.to_string()),
-        ("kernel", read("/proc/sys/kernel/osrelease")),
-        ("murmur", env!("CARGO_PKG_VERSION").to_owned()),
-    ];
-    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+/// What it runs on, name and value: the machine, and which build of this program.
+fn here() -> Vec<(String, String)> {
+    let mut here = machine::here();
+    here.push(("murmur".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
+    here.extend(commit().map(|commit| ("commit".to_owned(), commit)));
+    here
+}
+
+/// The commit of the sources that this program was built in the folder of; none where it is installed.
+fn commit() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let sources = program.ancestors().find(|folder| folder.join(".git").exists())?;
+    let said =
+        Command::new("git").arg("-C").arg(sources).args(["describe", "--always", "--dirty"]).output().ok()?;
+    let commit = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    (!commit.is_empty()).then_some(commit)
 }
 
 /// What would be played.
