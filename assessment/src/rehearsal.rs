@@ -182,18 +182,23 @@ impl Prepared {
 const RUNS: usize = 5;
 
 /// What a product costs one peer on this machine, in nanoseconds: from 1000 readings that are compared with a threshold by
-/// three peers in one thread, without messages. Making the shares is counted with it, which is a few percent.
+/// three peers in one thread, without messages.
 ///
 /// # Errors
 /// If that comes to no output.
 pub fn product_ns() -> Result<f64, RehearsalFailure> {
     let Some(entry) = Entry::named("count_above") else { return Ok(0.0) };
     let size = Size { agents: 1_000, bits: 16, elements: 1, peers: 3, threshold: 1 };
-    let prepared = prepare(entry, size)?;
+    let Prepared { stage, function, quantity } = prepare(entry, size)?;
+    let readings = stage.readings(1);
+    let rehearsal = stage.rehearsal(&quantity, &readings, &[], Audience::Everybody);
+    let mut rng = ChaCha20Rng::seed_from_u64(SEED);
     let mut best = f64::INFINITY;
     for _ in 0..RUNS {
+        let shares = rehearsal.deal(&function, &mut rng).map_err(RehearsalError::from)?;
         let begin = Instant::now();
-        let products = prepared.cost()?.products * u64::from(size.peers);
+        let cost = rehearsal.run_on(&function, shares, &mut rng)?.cost;
+        let products = cost.products * u64::from(size.peers);
         best = best.min(begin.elapsed().as_nanos() as f64 / products.max(1) as f64);
     }
     Ok(best)
@@ -286,24 +291,38 @@ impl Stage {
         quantity: &Quantity,
         audience: Audience,
     ) -> Result<Measured, RehearsalFailure> {
-        let readings = |elements: u32| -> Vec<u64> {
-            let many = u64::from(self.size.agents * elements);
-            (0..many).map(|i| greatest(self.size.bits) * i / many).collect()
-        };
-        let rehearsal = Rehearsal {
-            sharing: self.sharing,
-            subject: Subject { quantity, with: Some(&self.second) },
-            agents: &self.agents,
-            readings: &readings(quantity.elements()),
-            with: &readings(1),
-            own: Some(0),
-            audience,
-        };
+        let (readings, with) = (self.readings(quantity.elements()), self.readings(1));
+        let rehearsal = self.rehearsal(quantity, &readings, &with, audience);
         let rehearsed = rehearsal.run(function, &mut ChaCha20Rng::seed_from_u64(SEED))?;
         let Cost { rounds, shares, products } = rehearsed.cost;
         let others = u64::from(self.size.peers) - 1;
         let opened = rehearsed.opened.iter().map(|round| round.len() as u64).collect();
         Ok(Measured { rounds, products, bytes_per_peer: shares * Fp::BYTES as u64 * others, opened })
+    }
+
+    /// Spread over the whole range.
+    fn readings(&self, elements: u32) -> Vec<u64> {
+        let many = u64::from(self.size.agents) * u64::from(elements);
+        (0..many).map(|i| greatest(self.size.bits) * i / many).collect()
+    }
+
+    fn rehearsal<'a>(
+        &'a self,
+        quantity: &'a Quantity,
+        readings: &'a [u64],
+        with: &'a [u64],
+        audience: Audience,
+    ) -> Rehearsal<'a> {
+        let subject = Subject { quantity, with: Some(&self.second) };
+        Rehearsal {
+            sharing: self.sharing,
+            subject,
+            agents: &self.agents,
+            readings,
+            with,
+            own: Some(0),
+            audience,
+        }
     }
 }
 

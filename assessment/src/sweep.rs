@@ -71,8 +71,8 @@ impl Sweep {
         stop: impl Future<Output = ()>,
     ) -> Result<Swept, SweepError> {
         let mut header = self.header;
-        (header.links, header.notes) = (ground.kind(), ground.notes());
-        header.began = clock().to_string();
+        (header.links, header.began) = (ground.kind(), clock().to_string());
+        header.notes.extend(ground.notes());
         let (mut journal, recorded) = Journal::open(&self.folder, header)?;
         journal.keep_scenario(&self.text)?;
         if recorded.torn {

@@ -144,3 +144,25 @@ fn a_points_name_stays_with_its_parameters() {
         "latency_ms = 5, tls = false"
     );
 }
+
+#[test]
+fn the_shipped_scenarios_can_be_played_and_have_figures() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios");
+    let mut varied = BTreeSet::new();
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let scenario = Scenario::load(&path).unwrap();
+        for figure in &scenario.figures {
+            assert!(scenario.varied.contains(&figure.x), "{}: {} is not varied", path.display(), figure.x);
+        }
+        assert!(!scenario.figures.is_empty() && scenario.points.len() > 1, "{}", path.display());
+        varied.extend(scenario.varied);
+        names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+    }
+    // One for each parameter, but for packets that overtake.
+    let all: BTreeSet<String> =
+        KEYS.into_iter().filter(|key| *key != "reorder_percent").map(str::to_owned).collect();
+    assert_eq!(varied, all);
+    assert!(names.contains(&"quick".to_owned()) && names.len() == 17, "{names:?}");
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use assessment::baseline::WithMpyc;
 use assessment::journal::{Header, JournalError, Recorded, SCENARIO};
@@ -193,7 +194,7 @@ impl Options {
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
         let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed);
-        header.machine = here();
+        (header.machine, header.notes) = (here(), left_out);
         header.product_ns = rehearsal::product_ns()?;
         let sweep = Sweep { scenario, text, folder: out.to_owned(), header };
         let (mut stage, clock) = (WithMpyc::new(Sites::default(), out.join("mpyc")), Clock::system());
@@ -270,6 +271,9 @@ fn commit() -> Option<String> {
     (!commit.is_empty()).then_some(commit)
 }
 
+/// What a run takes beside its windows, as measured with few agents: processes start, find each other, and end.
+const SETTING_UP: Duration = Duration::from_secs(6);
+
 /// What would be played.
 fn check(scenario: &Scenario) {
     let runs = scenario.points.len() * scenario.repetitions as usize * scenario.subjects().count();
@@ -277,7 +281,7 @@ fn check(scenario: &Scenario) {
     for point in &scenario.points {
         println!("  {}", point.differs(&scenario.varied));
     }
-    let each = scenario.period * (scenario.warm_up + scenario.windows + 4);
+    let each = SETTING_UP + scenario.period * (scenario.warm_up + scenario.windows);
     let minutes = (each.as_secs_f64() * runs as f64 / 60.0).ceil();
-    println!("{} points, {runs} runs, at least {minutes} minutes", scenario.points.len());
+    println!("{} points, {runs} runs, about {minutes} minutes", scenario.points.len());
 }
