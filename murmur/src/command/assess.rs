@@ -13,7 +13,7 @@ use assessment::machine;
 use assessment::rehearsal::{self, RehearsalFailure};
 use assessment::report::{FILES, Report, ReportError};
 use assessment::scenario::{Scenario, ScenarioError};
-use assessment::sweep::{Progress, Sweep, SweepError, Swept};
+use assessment::sweep::{Progress, Sweep, SweepError, Swept, units};
 use clap::{Args, Subcommand, ValueEnum};
 use rand_core::Rng;
 use serde_json::json;
@@ -276,7 +276,7 @@ const SETTING_UP: Duration = Duration::from_secs(6);
 
 /// What would be played.
 fn check(scenario: &Scenario) {
-    let runs = scenario.points.len() * scenario.repetitions as usize * scenario.subjects().count();
+    let runs = units(scenario, 0).len();
     println!("{}\n{}", scenario.title, scenario.question);
     for point in &scenario.points {
         println!("  {}", point.differs(&scenario.varied));
