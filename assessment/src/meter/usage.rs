@@ -1,6 +1,7 @@
 //! What one process has used.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
@@ -42,9 +43,7 @@ impl Usage {
 /// By the process's own clock, which counts nanoseconds, where `/proc/<pid>/stat` counts ticks of ten milliseconds.
 fn cpu_ns(pid: u32) -> Option<u64> {
     let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).ok()?;
-    let time = clock_gettime(clock).ok()?;
-    let ns = time.tv_sec().checked_mul(1_000_000_000)?.checked_add(time.tv_nsec())?;
-    ns.try_into().ok()
+    Some(Duration::from(clock_gettime(clock).ok()?).as_nanos() as u64)
 }
 
 fn rss_peak_bytes(pid: u32) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::prctl::set_timerslack;
@@ -106,7 +106,7 @@ impl Engine {
         }
         let timeout = self.air.next_ns().map(|due| {
             let wait = due.saturating_sub(self.now());
-            TimeSpec::new((wait / 1_000_000_000) as i64, (wait % 1_000_000_000) as i64)
+            TimeSpec::from_duration(Duration::from_nanos(wait))
         });
         // An interrupted wait is one that found nothing.
         if ppoll(&mut watched, timeout, None).unwrap_or(0) == 0 {
@@ -197,8 +197,7 @@ impl Engine {
         }
         self.cpu_read_ns = now;
         if let Ok(used) = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID) {
-            let ns = used.tv_sec().saturating_mul(1_000_000_000).saturating_add(used.tv_nsec());
-            self.tallies.cpu_ns.store(ns.unsigned_abs(), Ordering::Relaxed);
+            self.tallies.cpu_ns.store(Duration::from(used).as_nanos() as u64, Ordering::Relaxed);
         }
     }
 
