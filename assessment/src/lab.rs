@@ -16,11 +16,13 @@ mod host;
 mod impairment;
 mod limits;
 mod namespace;
+mod netem;
 mod netlink;
 mod owner;
 mod process;
 mod proxy;
 mod relay;
+mod rootless;
 mod urgent;
 
 use std::collections::BTreeSet;
@@ -47,11 +49,14 @@ use self::impairment::Shape;
 pub use self::impairment::{Impairment, LATENCY_MS_MAX};
 pub use self::limits::Limits;
 use self::namespace::Namespace;
+use self::netem::Netem;
 use self::owner::Owner;
 pub use self::process::Process;
 use self::proxy::{Proxies, Proxy};
 use self::relay::Relay;
 pub use self::relay::RelayCount;
+pub use self::rootless::become_root_within;
+use crate::meter::Events;
 
 /// The name of each host's interface, in its own namespace.
 const INTERFACE: &str = "lab0";
@@ -80,6 +85,8 @@ pub enum Link {
     /// The relay where namespaces can be made, otherwise proxies.
     #[default]
     Auto,
+    /// The kernel's own emulation, where it has one.
+    Netem,
     /// Proxies on the loopback, which delay and slow down alone.
     Proxy,
     /// The relay that this crate brings.
@@ -90,6 +97,8 @@ pub enum Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
+    /// The kernel's own emulation.
+    Netem,
     /// Proxies.
     Proxy,
     /// The relay.
@@ -109,6 +118,7 @@ pub struct Lab {
 
 #[derive(Debug)]
 enum Switch {
+    Netem(Netem),
     Proxies(Arc<Proxies>),
     Relay(Relay),
 }
@@ -135,6 +145,7 @@ impl Lab {
         let owner = Owner::current(LABS.fetch_add(1, Ordering::Relaxed)).ok_or(LabError::Proc)?;
         let mut notes = Vec::new();
         let switch = match options.link {
+            Link::Netem => Switch::Netem(Netem::open()?),
             Link::Relay => Switch::relay(options.seed, &mut notes)?,
             Link::Proxy => Switch::proxies(&mut notes),
             Link::Auto => match Switch::relay(options.seed, &mut notes) {
@@ -145,6 +156,13 @@ impl Lab {
                 }
             },
         };
+        notes.extend(Events::note().map(str::to_owned));
+        if !Path::new("/sys/devices/system/cpu/cpu0/cpufreq").exists() {
+            notes.push(
+                "no frequency is set, since this machine lets none be set: cpu_percent stands for it"
+                    .to_owned(),
+            );
+        }
         let runtime = Handle::current();
         let guard = match Guard::start(&runtime) {
             Ok(guard) => Some(guard),
@@ -169,6 +187,7 @@ impl Lab {
     /// What joins the hosts.
     pub fn kind(&self) -> LinkKind {
         match self.switch {
+            Switch::Netem(_) => LinkKind::Netem,
             Switch::Proxies(_) => LinkKind::Proxy,
             Switch::Relay(_) => LinkKind::Relay,
         }
@@ -187,7 +206,7 @@ impl Lab {
     /// What the relay has done so far, and what it cost; none without one.
     pub fn relay(&self) -> Option<RelayCount> {
         match &self.switch {
-            Switch::Proxies(_) => None,
+            Switch::Netem(_) | Switch::Proxies(_) => None,
             Switch::Relay(relay) => Some(relay.count()),
         }
     }
@@ -218,6 +237,7 @@ impl Lab {
     pub fn impair(&self, impairment: Impairment) -> Result<(), LabError> {
         let shape = Shape::try_from(&impairment)?;
         match &self.switch {
+            Switch::Netem(netem) => netem.impair(&impairment)?,
             Switch::Proxies(proxies) => proxies.shape(shape),
             Switch::Relay(relay) => relay.shape(shape)?,
         }
@@ -291,6 +311,10 @@ impl Switch {
     /// Joins the host of this number.
     fn join(&self, number: u8, runtime: &Handle) -> Result<(Ipv4Addr, Way), LabError> {
         match self {
+            Self::Netem(netem) => {
+                let (namespace, counters) = netem.join(number)?;
+                Ok((relay::address(number), Way::Interface { namespace, counters: Mutex::new(counters) }))
+            }
             Self::Proxies(proxies) => {
                 let address = proxy::address(number);
                 let proxy = Proxy::new(address, Arc::clone(proxies), runtime.clone());
@@ -300,8 +324,8 @@ impl Switch {
                 let address = relay::address(number);
                 let (namespace, (device, counters)) = Namespace::make(|| device(address))?;
                 relay.attach(device)?;
-                let counters = Mutex::new(counters);
-                Ok((address, Way::Interface { namespace, counters, interface: INTERFACE.to_owned() }))
+                let (namespace, counters) = (Arc::new(namespace), Mutex::new(counters));
+                Ok((address, Way::Interface { namespace, counters }))
             }
         }
     }
@@ -309,7 +333,7 @@ impl Switch {
 
 fn measure((near, far): &(Host, Host), asked: &Impairment, kind: LinkKind) -> Result<Measured, LabError> {
     calibration::quiet(near, far)?;
-    let echoes = calibration::echoes(near, far, asked)?;
+    let echoes = calibration::echoes(near, far, asked, kind)?;
     let tcp = calibration::rate_mbit_s(near, far, asked, Sender::Tcp)?;
     calibration::quiet(near, far)?;
     let rate = match asked.rate_mbit_s {

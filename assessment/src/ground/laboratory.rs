@@ -8,6 +8,7 @@ use crate::stage::PlayError;
 impl Ground for Lab {
     fn kind(&self) -> String {
         match Lab::kind(self) {
+            LinkKind::Netem => "the kernel's own emulation between network namespaces".to_owned(),
             LinkKind::Proxy => "proxies on the loopback".to_owned(),
             LinkKind::Relay => "a relay between network namespaces".to_owned(),
         }

@@ -185,9 +185,11 @@ pub(super) struct Pace {
 impl Pace {
     /// Enough to see some twenty losses, for as long as a delay takes to wander up and down some dozens of times, in at most
     /// three seconds; and so far apart that a slow line is free again for the next.
-    pub(super) fn of(asked: &Impairment) -> Self {
+    pub(super) fn of(asked: &Impairment, kind: LinkKind) -> Self {
         let line_ms = asked.rate_mbit_s.map_or(0.0, |rate| probe::line_ms(rate) * 3.0);
-        let apart_ms = line_ms.max(0.75);
+        // By netem, those that are nearer to each other than the delay varies wait for the slowest.
+        let order_ms = if kind == LinkKind::Netem { 2.2 * asked.jitter_ms } else { 0.0 };
+        let apart_ms = line_ms.max(order_ms).max(0.75);
         let losses = if asked.loss_percent > 0.0 { 1000.0 / asked.loss_percent } else { 0.0 };
         let wandering = 200.0 * asked.jitter_ms / apart_ms;
         let packets = losses.max(wandering).clamp(300.0, 4000.0).min(3000.0 / apart_ms).max(20.0);

@@ -55,6 +55,16 @@ pub enum LabError {
         "a network namespace: {0}; it needs CAP_SYS_ADMIN and CAP_NET_ADMIN: run as root, or choose the proxy"
     )]
     Namespace(#[source] io::Error),
+    /// The kernel's own emulation can't be had.
+    #[error(
+        "netem, {program}: {said}; install iproute2, `modprobe sch_netem veth bridge`, or choose the relay"
+    )]
+    Netem {
+        /// What was run.
+        program: String,
+        /// What it said.
+        said: String,
+    },
     /// A namespace is there, and can't be set up.
     #[error("setting up a network namespace, {what}: {source}")]
     Network {

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use tokio::process::Child;
 
 use super::cgroup::Group;
 use super::namespace::{Namespace, on_a_thread};
 use super::proxy::Proxy;
-use super::{LabError, Limits, Process, Shared};
+use super::{INTERFACE, LabError, Limits, Process, Shared};
 use crate::meter::Events;
 
 /// A machine of a lab.
@@ -30,7 +31,7 @@ pub struct Host {
 #[derive(Debug)]
 pub(super) enum Way {
     /// By an interface in a namespace of its own, whose counters are in this file.
-    Interface { namespace: Namespace, counters: Mutex<File>, interface: String },
+    Interface { namespace: Arc<Namespace>, counters: Mutex<File> },
     /// By proxies on the loopback of the machine.
     Proxy(Proxy),
 }
@@ -46,6 +47,8 @@ pub struct Wire {
     pub received_bytes: u64,
     /// Packets, as above.
     pub received_packets: Option<u64>,
+    /// Packets that were not sent, since its interface's queue was full: what joins the hosts did not keep up.
+    pub dropped_packets: Option<u64>,
 }
 
 impl Host {
@@ -95,9 +98,9 @@ impl Host {
     /// If the kernel does not say.
     pub fn wire(&self) -> Result<Wire, LabError> {
         match &self.way {
-            Way::Interface { counters, interface, .. } => {
+            Way::Interface { counters, .. } => {
                 let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
-                read_counters(&mut counters, interface)
+                read_counters(&mut counters, INTERFACE)
                     .map_err(|source| LabError::Network { what: "reading its counters", source })
             }
             Way::Proxy(proxy) => Ok(proxy.wire()),
@@ -123,13 +126,21 @@ impl Host {
         }
         let number = shared.processes.fetch_add(1, Ordering::Relaxed);
         let group = Group::make(&shared.cgroups, number, limits, &cores.to_string())?;
-        self.inside(|| shared.start(command, group, &cores.to_set()))?
+        let (pid, child, events) = self.inside(|| shared.start(command, &group, &cores.to_set()))??;
+        // Not on that thread, which is in the group itself until it ends.
+        group.take(pid)?;
+        Ok(Process::new(pid, child, group, events))
     }
 }
 
 impl Shared {
     /// Starts a process from this thread, which is on the host, and does nothing else after.
-    fn start(&self, command: Command, group: Group, cores: &CpuSet) -> Result<Process, LabError> {
+    fn start(
+        &self,
+        command: Command,
+        group: &Group,
+        cores: &CpuSet,
+    ) -> Result<(u32, Child, Events), LabError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |source: io::Error| LabError::Spawn { program: program.clone(), source };
         let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +149,7 @@ impl Shared {
         }
         sched_setaffinity(Pid::from_raw(0), cores).map_err(|error| failed(error.into()))?;
         group.enter()?;
-        let events = Events::default();
+        let events = Events::of_next_process();
         let _runtime = self.runtime.enter();
         let mut command = tokio::process::Command::from(command);
         let child = command
@@ -148,8 +159,7 @@ impl Shared {
             .spawn()
             .map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(io::Error::other("it ended at once")))?;
-        group.take(pid)?;
-        Ok(Process::new(pid, child, group, events))
+        Ok((pid, child, events))
     }
 }
 
@@ -171,6 +181,7 @@ fn wire(dev: &str, interface: &str) -> Option<Wire> {
         received_packets: Some(*numbers.get(1)?),
         sent_bytes: *numbers.get(8)?,
         sent_packets: Some(*numbers.get(9)?),
+        dropped_packets: Some(*numbers.get(11)?),
     })
 }
 
@@ -181,10 +192,11 @@ mod tests {
     #[test]
     fn counters_are_found_by_the_interfaces_whole_name() {
         let dev = "Inter-|   Receive | Transmit\n face |bytes\n    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n\
-                   lab0:  700 7 0 0 0 0 0 0  900 9 0 0 0 0 0 0\n";
+                   lab0:  700 7 0 0 0 0 0 0  900 9 0 3 0 0 0 0\n";
         let read = wire(dev, "lab0").unwrap();
         assert_eq!((read.received_bytes, read.received_packets), (700, Some(7)));
         assert_eq!((read.sent_bytes, read.sent_packets), (900, Some(9)));
+        assert_eq!(read.dropped_packets, Some(3));
         assert_eq!(wire(dev, "lab"), None);
     }
 }

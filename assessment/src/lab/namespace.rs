@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -31,6 +31,11 @@ impl Namespace {
             let net = File::open("/proc/thread-self/ns/net").map_err(LabError::Namespace)?;
             Ok((Self { net: net.into() }, job()?))
         })?
+    }
+
+    /// What other programs can find it by, while this one runs.
+    pub(super) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.net.as_raw_fd())
     }
 
     /// Calls `job` on a thread inside.

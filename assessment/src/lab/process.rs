@@ -43,7 +43,7 @@ impl Process {
 
     /// What it has used so far. Of a process that has ended, CPU time is complete, and memory as it was read last.
     pub fn usage(&mut self) -> Usage {
-        self.last = Usage::read(self.pid, self.group.cpu_ns(), &self.events, &self.last);
+        self.last = Usage::read(self.pid, self.group.cpu_ns(), &mut self.events, &self.last);
         self.last
     }
 

@@ -27,6 +27,9 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Chunks that may be on their way in one direction of a connection; the next one is not read before one has arrived.
 const CHUNKS_MAX: usize = 256;
 
+/// How long chunks are read before their line is free for them.
+const AHEAD: Duration = Duration::from_millis(50);
+
 /// Connections of one host.
 const CONNECTIONS_MAX: usize = 20_000;
 
@@ -131,6 +134,7 @@ impl Proxy {
             sent_packets: None,
             received_bytes: self.counts.received.load(Ordering::Relaxed),
             received_packets: None,
+            dropped_packets: None,
         }
     }
 }
@@ -205,8 +209,8 @@ async fn read(
         if sender.send((arrives, bytes.to_vec())).await.is_err() {
             return Ok(());
         }
-        // The next chunk is not sent before this one has left.
-        sleep_until(left.into()).await;
+        // The next chunk is not read long before it can leave; but before, so that the line is never free for want of it.
+        sleep_until(left.checked_sub(AHEAD).unwrap_or(left).into()).await;
     }
 }
 

@@ -88,13 +88,13 @@ Rss:                  24 kB
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let (reached, ready) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            reached.send(deep(200)).unwrap();
+            reached.send(deep(60)).unwrap();
             wait.recv().unwrap_err();
         });
         ready.recv().unwrap();
         // The other thread may not wait yet.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while deepest_bytes(std::process::id()).unwrap() < 200 * 4096 {
+        while deepest_bytes(std::process::id()).unwrap() < 60 * 4096 {
             assert!(std::time::Instant::now() < deadline, "{:?}", deepest_bytes(std::process::id()));
         }
         drop(go);

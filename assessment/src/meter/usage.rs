@@ -26,7 +26,7 @@ pub struct Usage {
 
 impl Usage {
     /// That of the process `pid`, of whose group the CPU time is given. What the kernel no longer says is as it was.
-    pub(crate) fn read(pid: u32, group_cpu_ns: Option<u64>, events: &Events, last: &Self) -> Self {
+    pub(crate) fn read(pid: u32, group_cpu_ns: Option<u64>, events: &mut Events, last: &Self) -> Self {
         let cpu_ns = group_cpu_ns.or_else(|| cpu_ns(pid));
         let deepest = stack::deepest_bytes(pid).into_iter().chain(last.stack_peak_bytes).max();
         Self {

@@ -100,6 +100,8 @@ struct Shorter {
 enum Joined {
     /// The relay where namespaces can be made, otherwise proxies
     Auto,
+    /// The kernel's own emulation (netem), or nothing
+    Netem,
     /// Proxies on the loopback, which delay and slow down alone
     Proxy,
     /// The relay, or nothing
@@ -158,6 +160,7 @@ impl From<Joined> for Link {
     fn from(joined: Joined) -> Self {
         match joined {
             Joined::Auto => Self::Auto,
+            Joined::Netem => Self::Netem,
             Joined::Proxy => Self::Proxy,
             Joined::Relay => Self::Relay,
         }

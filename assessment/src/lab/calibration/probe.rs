@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::urgent::become_urgent;
-use super::super::{Host, Impairment, LabError};
+use super::super::{Host, Impairment, LabError, LinkKind};
 use super::Pace;
 
 /// What a probe is: when it was sent, in nanoseconds, and what makes it as long as a small message.
@@ -39,7 +39,12 @@ pub(super) fn line_ms(rate_mbit_s: f64) -> f64 {
 }
 
 /// Sends probes from one host to another and back: by UDP, or, through proxies, by TCP. Takes up to some seconds.
-pub(in crate::lab) fn echoes(near: &Host, far: &Host, asked: &Impairment) -> Result<Echoes, LabError> {
+pub(in crate::lab) fn echoes(
+    near: &Host,
+    far: &Host,
+    asked: &Impairment,
+    kind: LinkKind,
+) -> Result<Echoes, LabError> {
     let failed = |source| LabError::Network { what: "probes between two hosts", source };
     let mut echoes = if near.is_proxied() {
         let listener = far.inside(|| TcpListener::bind((far.address(), 0)))?.map_err(failed)?;
@@ -49,15 +54,15 @@ pub(in crate::lab) fn echoes(near: &Host, far: &Host, asked: &Impairment) -> Res
         let far = far.inside(|| UdpSocket::bind((far.address(), 0)))?.map_err(failed)?;
         let near = near.inside(|| UdpSocket::bind((near.address(), 0)))?.map_err(failed)?;
         near.connect(far.local_addr().map_err(failed)?).map_err(failed)?;
-        by_udp(&near, &far, asked).map_err(failed)?
+        by_udp(&near, &far, asked, Pace::of(asked, kind)).map_err(failed)?
     };
     let line_ms = asked.rate_mbit_s.map_or(0.0, line_ms);
     echoes.round_trips_ms.iter_mut().for_each(|round_trip| *round_trip -= 2.0 * line_ms);
     Ok(echoes)
 }
 
-fn by_udp(near: &UdpSocket, far: &UdpSocket, asked: &Impairment) -> io::Result<Echoes> {
-    let (pace, over, began) = (Pace::of(asked), AtomicBool::new(false), Instant::now());
+fn by_udp(near: &UdpSocket, far: &UdpSocket, asked: &Impairment, pace: Pace) -> io::Result<Echoes> {
+    let (over, began) = (AtomicBool::new(false), Instant::now());
     near.set_read_timeout(Some(LOOK))?;
     far.set_read_timeout(Some(LOOK))?;
     thread::scope(|scope| {

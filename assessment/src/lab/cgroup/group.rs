@@ -104,8 +104,11 @@ impl Drop for Group {
 pub(super) fn end(group: &Path) {
     for _ in 0..REMOVALS_MAX {
         let members = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-        // 0 is a process that cannot be seen from here, and to `kill` it is something else.
-        for pid in members.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 1) {
+        // 0 is a process that can't be seen from here, and to `kill` it is something else. This one is a member while a thread
+        // of it starts another.
+        let own = Pid::this().as_raw();
+        let pids = members.lines().filter_map(|line| line.parse().ok());
+        for pid in pids.filter(|pid| *pid > 1 && *pid != own) {
             // It may be gone already.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
