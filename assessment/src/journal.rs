@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::lab::Calibration;
+use crate::meter::Machine;
 use crate::observation::Observation;
 use crate::parameters::Parameters;
 use crate::scenario::PointId;
@@ -35,8 +36,8 @@ pub struct Header {
     pub title: String,
     /// The order of runs, and all other randomness of the sweep, is drawn from this.
     pub seed: u64,
-    /// What it ran on: processor, kernel, versions, commit; name and value.
-    pub machine: Vec<(String, String)>,
+    /// What it ran on: processor, kernel, versions, commit.
+    pub machine: Machine,
     /// What emulated the network.
     pub links: String,
     /// What was not emulated, and why.
@@ -48,11 +49,29 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of a sweep with this seed, of a scenario with this digest and title; what is left is filled in by who knows.
-    pub fn new(scenario: String, title: String, seed: u64) -> Self {
-        let (links, began) = (String::new(), String::new());
-        let (machine, notes) = (Vec::new(), Vec::new());
+    /// The header of a sweep with this seed on this machine, of a scenario with this digest and title; what is left is filled
+    /// in by who knows.
+    pub fn new(scenario: String, title: String, seed: u64, machine: Machine) -> Self {
+        let (links, began, notes) = (String::new(), String::new(), Vec::new());
         Self { version: VERSION, scenario, title, seed, machine, links, notes, began, product_ns: 0.0 }
+    }
+
+    /// The machine and its programs, name and value.
+    pub fn told(&self) -> Vec<(String, String)> {
+        let told = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let machine = &self.machine;
+        let mut all = vec![
+            told("processor", &machine.processor),
+            told("architecture", &machine.architecture),
+            told("cores", &machine.cores.to_string()),
+            told("memory", &format!("{:.1} GiB", machine.memory_bytes as f64 / 1_073_741_824.0)),
+            told("kernel", &machine.kernel),
+            told("TCP's congestion control", &machine.congestion_control),
+            told("distribution", &machine.distribution),
+        ];
+        all.extend(machine.governor.iter().map(|governor| told("frequency set by", governor)));
+        all.extend(machine.programs.iter().map(|(name, version)| told(name, version)));
+        all
     }
 }
 
@@ -273,12 +292,13 @@ impl Recorded {
 
 impl Header {
     fn same(&self, now: &Self, folder: &Path) -> Result<(), JournalError> {
-        let text = |machine: &[(String, String)]| {
-            machine.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+        let text = |header: &Self| {
+            let told = header.told().into_iter().map(|(name, value)| format!("{name} {value}"));
+            told.collect::<Vec<_>>().join(", ")
         };
         let pairs = [
             ("scenario (title, windows, warm_up or period)", self.scenario.clone(), now.scenario.clone()),
-            ("machine or version", text(&self.machine), text(&now.machine)),
+            ("machine or version", text(self), text(now)),
             ("kind of links", self.links.clone(), now.links.clone()),
         ];
         match pairs.into_iter().find(|(_, theirs, ours)| theirs != ours) {

@@ -7,7 +7,6 @@ pub mod baseline;
 pub mod ground;
 pub mod journal;
 pub mod lab;
-pub mod machine;
 pub mod meter;
 pub mod model;
 mod observation;

@@ -106,7 +106,7 @@ fn elsewhere(report: &Report) -> Markup {
         @else { ul { @for failed in super::failures(report) { li { (failed) } } } }
         h2 { "Where it was measured" }
         table { tbody {
-            @for (name, value) in &report.header.machine { tr { th { (name) } td { (value) } } }
+            @for (name, value) in report.header.told() { tr { th { (name) } td { (value) } } }
             tr { th { "links" } td { (report.header.links) } }
             tr { th { "begun" } td { (report.header.began) } }
             tr { th { "seed of the order" } td { (report.header.seed) } }

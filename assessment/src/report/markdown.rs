@@ -38,7 +38,7 @@ pub(super) fn text(report: &Report) -> String {
     );
     list(&mut text, "What failed", &super::failures(report), "No run failed twice.");
     let mut machine: Vec<String> =
-        report.header.machine.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        report.header.told().iter().map(|(name, value)| format!("{name}: {value}")).collect();
     machine.extend([
         format!("links: {}", report.header.links),
         format!("begun: {}", report.header.began),

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use assessment::journal::{Header, JournalError, Outcome, Recorded, SAMPLES};
+use assessment::meter::Machine;
 use assessment::scenario::Scenario;
 use assessment::sweep::{Progress, Sweep, SweepError, Swept};
 use assessment::{PlayError, Subject};
@@ -21,7 +22,7 @@ pub(crate) fn scenario(rest: &str) -> Scenario {
 }
 
 pub(crate) fn sweep(folder: &Path, scenario: &Scenario) -> Sweep {
-    let header = Header::new(scenario.digest(), scenario.title.clone(), 7);
+    let header = Header::new(scenario.digest(), scenario.title.clone(), 7, Machine::here());
     let (scenario, text) = (scenario.clone(), String::new());
     Sweep { scenario, text, folder: folder.to_owned(), header }
 }
@@ -206,9 +207,9 @@ async fn another_scenario_or_machine_or_a_second_sweep_is_refused() {
     let told = run(sweep(folder.path(), &longer), &mut Formula::default()).await.unwrap_err().to_string();
     assert!(told.contains("another scenario") && told.contains("--out"), "{told}");
     let mut elsewhere = sweep(folder.path(), &ours);
-    elsewhere.header.machine = vec![("cores".to_owned(), "64".to_owned())];
+    elsewhere.header.machine.cores = 640;
     let told = run(elsewhere, &mut Formula::default()).await.unwrap_err().to_string();
-    assert!(told.contains("another machine") && told.contains("cores 64"), "{told}");
+    assert!(told.contains("another machine") && told.contains("cores 640"), "{told}");
     let lock = std::fs::File::create(folder.path().join("lock")).unwrap();
     lock.lock().unwrap();
     let busy = run(sweep(folder.path(), &ours), &mut Formula::default()).await.unwrap_err();
@@ -225,7 +226,8 @@ fn a_line_that_is_none_of_ours_is_refused_with_its_number() {
     };
     assert!(told("hello\n").contains("samples.jsonl, line 1: "));
     assert!(told("").contains("nothing was measured there"));
-    let header = serde_json::to_string(&Header::new(String::new(), String::new(), 1)).unwrap();
+    let header =
+        serde_json::to_string(&Header::new(String::new(), String::new(), 1, Machine::here())).unwrap();
     assert!(
         told(&format!("{{\"header\":{header}}}\n{{\"header\":{header}}}\n"))
             .contains("line 2: there is a second header")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use assessment::machine;
+use assessment::meter;
 use serde::Serialize;
 
 use super::setup::Told;
@@ -71,7 +71,8 @@ impl Ratios {
 
 impl Machine {
     pub(crate) fn here() -> Self {
-        Self { processor: machine::processor(), cores: machine::cores() }
+        let meter::Machine { processor, cores, .. } = meter::Machine::here();
+        Self { processor, cores }
     }
 }
 

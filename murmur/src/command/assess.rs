@@ -9,7 +9,7 @@ use std::time::Duration;
 use assessment::baseline::WithMpyc;
 use assessment::journal::{Header, JournalError, Recorded, SCENARIO};
 use assessment::lab::{Lab, LabError, LabOptions, Link};
-use assessment::machine;
+use assessment::meter::Machine;
 use assessment::rehearsal::{self, RehearsalFailure};
 use assessment::report::{FILES, Report, ReportError};
 use assessment::scenario::{Scenario, ScenarioError};
@@ -189,12 +189,12 @@ impl Options {
         let text =
             fs::read_to_string(file).map_err(|error| ScenarioError::Read { path: file.to_owned(), error })?;
         let scenario = self.shorter.of(Scenario::parse(file, &text)?)?;
-        let (scenario, left_out) = scenario.on_machine(machine::cores());
+        let (scenario, left_out) = scenario.on_machine(Machine::here().cores);
         left_out.iter().for_each(|note| eprintln!("{note}"));
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
-        let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed);
-        (header.machine, header.notes) = (here(), left_out);
+        let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed, here());
+        header.notes = left_out;
         header.product_ns = rehearsal::product_ns()?;
         let sweep = Sweep { scenario, text, folder: out.to_owned(), header };
         let (mut stage, clock) = (WithMpyc::new(Sites::default(), out.join("mpyc")), Clock::system());
@@ -253,22 +253,19 @@ fn told(folder: &Path, report: &Report) -> String {
     text
 }
 
-/// What it runs on, name and value: the machine, and which build of this program.
-fn here() -> Vec<(String, String)> {
-    let mut here = machine::here();
-    here.push(("murmur".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
-    here.extend(commit().map(|commit| ("commit".to_owned(), commit)));
+/// What it runs on, and which programs take part.
+fn here() -> Machine {
+    let mut here = Machine::here();
+    here.programs.insert("murmur".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    here.note("python", Command::new("python3").arg("--version"));
+    // Debian keeps servers where not everybody looks.
+    for mosquitto in ["/usr/sbin/mosquitto", "mosquitto"] {
+        here.note("mosquitto", Command::new(mosquitto).arg("-h"));
+    }
+    if let Ok(program) = std::env::current_exe() {
+        here.note_commit(&program);
+    }
     here
-}
-
-/// The commit of the sources that this program was built in the folder of; none where it is installed.
-fn commit() -> Option<String> {
-    let program = std::env::current_exe().ok()?;
-    let sources = program.ancestors().find(|folder| folder.join(".git").exists())?;
-    let said =
-        Command::new("git").arg("-C").arg(sources).args(["describe", "--always", "--dirty"]).output().ok()?;
-    let commit = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-    (!commit.is_empty()).then_some(commit)
 }
 
 /// What a run takes beside its windows, as measured with few agents: processes start, find each other, and end.

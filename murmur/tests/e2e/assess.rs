@@ -100,13 +100,12 @@ fn times(report: &Value, subject: &str) -> Vec<f64> {
     let time = |point: &Value| {
         let medians = point["medians"].as_array().unwrap().iter();
         let mut of_windows = medians.filter(|median| {
-            let kind = &median["kind"];
-            kind["subject"] == subject
-                && kind["role"] == "site"
-                && kind["phase"] == "whole"
-                && kind["measure"] == "wall_ms"
+            median["subject"] == subject
+                && median["role"] == "site"
+                && median["phase"] == "whole"
+                && median["measure"] == "wall_ms"
         });
-        of_windows.next().unwrap()["median"]["median"].as_f64().unwrap()
+        of_windows.next().unwrap()["median"].as_f64().unwrap()
     };
     points.iter().map(time).collect()
 }
