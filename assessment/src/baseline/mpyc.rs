@@ -4,6 +4,7 @@
 //! the output at all parties.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -61,10 +62,9 @@ impl<S: Stage<Lab>> Stage<Lab> for WithMpyc<S> {
         };
         let python = python.map_err(PlayError::Impossible)?;
         for party in 0..point.peers {
-            let name = host_name(party);
-            if !self.hosts.contains_key(&name) {
-                let host = lab.host(&name).await.map_err(|error| setup(&name, &error))?;
-                self.hosts.insert(name, host);
+            if let Entry::Vacant(free) = self.hosts.entry(host_name(party)) {
+                let host = lab.host(free.key()).await.map_err(|error| setup(free.key(), &error))?;
+                free.insert(host);
             }
         }
         let hosts = (0..point.peers).filter_map(|party| self.hosts.get(&host_name(party))).collect();
