@@ -6,6 +6,7 @@ mod plan;
 mod readout;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,9 +45,9 @@ impl Stage<Lab> for Sites {
     ) -> Result<Vec<Observation>, PlayError> {
         let plan = Plan::new(lab, point, run)?;
         for name in plan.hosts() {
-            if !self.hosts.contains_key(&name) {
-                let host = lab.host(&name).await.map_err(|error| setup(&name, &error))?;
-                self.hosts.insert(name, host);
+            if let Entry::Vacant(free) = self.hosts.entry(name) {
+                let host = lab.host(free.key()).await.map_err(|error| setup(free.key(), &error))?;
+                free.insert(host);
             }
         }
         let mut site = Site { plan, hosts: &self.hosts, company: Company::new(), clock: Clock::system() };
