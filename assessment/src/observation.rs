@@ -13,7 +13,8 @@ pub struct Observation {
     pub node: String,
     /// What it was doing.
     pub phase: Phase,
-    /// In which of the measured windows, from 0; none: over all of them.
+    /// In which of the measured windows, from 0; none: over all of them, and what adds up (CPU time, bytes, packets) is divided
+    /// by their number.
     pub window: Option<u32>,
     /// What the number says.
     pub measure: Measure,
