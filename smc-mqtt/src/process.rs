@@ -4,7 +4,9 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -72,6 +74,11 @@ pub async fn asked_to_end() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// CPU time that this thread has taken, user and system; zero where the system does not tell.
+pub fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 #[cfg(test)]

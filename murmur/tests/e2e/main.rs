@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ask;
+mod assess;
 mod audit;
 mod bad_input;
+mod browser;
 mod clocks;
 mod demo;
 mod discovery;
@@ -33,3 +35,4 @@ mod switches;
 mod tls;
 mod traffic;
 mod vectors;
+mod workers;

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe};
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, Unsubscribe};
 use tokio::sync::mpsc;
+
+use crate::traffic;
 
 /// How many publishes may be unacknowledged. With a round trip of 10 ms, 100,000 a second still fit.
 const WINDOW: usize = 1000;
@@ -73,6 +75,7 @@ impl Outbox {
         self.last_id = publish.pkid;
         // Fails only beyond 256 MB, which `Publisher` refuses.
         if publish.write(&mut self.bytes).is_ok() {
+            traffic::note_publish(publish.payload.len());
             self.unacknowledged.push_back(publish);
         }
     }
@@ -101,6 +104,11 @@ impl Outbox {
     /// Asks for messages.
     pub(super) fn subscribe(&mut self, subscribe: Subscribe) {
         self.encode(Packet::Subscribe(subscribe));
+    }
+
+    /// Asks for no more of some.
+    pub(super) fn unsubscribe(&mut self, unsubscribe: Unsubscribe) {
+        self.encode(Packet::Unsubscribe(unsubscribe));
     }
 
     /// Takes leave.

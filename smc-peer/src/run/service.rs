@@ -3,9 +3,12 @@
 mod account;
 mod again;
 mod introductions;
+mod onlooker;
 mod others;
 mod sending;
+mod workers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
 use smc_mqtt::homie::HomieTopics;
 use smc_mqtt::outbox::Outbox;
-use smc_mqtt::status::{self, LastWindow, Presence, Report};
+use smc_mqtt::status::{self, LastWindow, Presence, Report, Worker};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
 use tokio::sync::mpsc;
@@ -40,12 +43,13 @@ use zeroize::Zeroizing;
 use self::account::Account;
 pub(super) use self::account::Known;
 use self::again::Again;
+use self::onlooker::Onlooker;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
 use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
-use super::{Observed, PeerError, PeerOptions, homie, log};
+use super::{Observed, PeerError, PeerOptions, Sent, homie, log};
 use crate::discovery::HomeAssistant;
 use crate::discovery::announcer::Announcer;
 use crate::keys::EpochKeys;
@@ -82,9 +86,9 @@ pub(super) struct Service {
     pub(super) abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    /// Bytes of messages to other peers so far.
-    sent: u64,
-    observer: Option<mpsc::Sender<Observed>>,
+    /// To other peers.
+    sent: Sent,
+    onlooker: Option<Onlooker>,
     pub(super) quotas: Quotas,
     pub(super) desk: Desk,
     pub(super) policy: Policy,
@@ -103,6 +107,8 @@ pub(super) struct Service {
     pub(super) status_is_old: bool,
     last_window: Option<(Timestamp, u32)>,
     pub(super) moving: Moving,
+    /// How its connections stand, if there are several.
+    pub(super) workers: Vec<Worker>,
 }
 
 impl Service {
@@ -115,10 +121,11 @@ impl Service {
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let moving = Moving::new(&options, clock.now())?;
-        let PeerOptions { roster, secrets, home_assistant, homie, head_every, policy, .. } = options;
+        let PeerOptions { roster, secrets, home_assistant, homie, head_every, policy, workers, .. } = options;
         let homie = homie::topics(&roster, homie);
         let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
+        let workers = workers::roll(&name, workers);
         let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
         let mut root = Zeroizing::new([0; 32]);
@@ -153,8 +160,8 @@ impl Service {
             abstains: false,
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
-            sent: 0,
-            observer,
+            sent: Sent::default(),
+            onlooker: observer.map(Onlooker::new),
             quotas,
             desk,
             policy,
@@ -171,6 +178,7 @@ impl Service {
             status_is_old: false,
             last_window: None,
             moving,
+            workers,
         };
         service.record_policy(now);
         Ok(service)
@@ -191,7 +199,7 @@ impl Service {
             self.account.audit.due(),
             self.policy.due(),
             self.list_retry(),
-            self.again.due,
+            self.again.due(),
             self.announcer.due(),
         ]);
         let due = due.into_iter().flatten();
@@ -200,11 +208,7 @@ impl Service {
 
     /// Introduces itself.
     pub(super) fn handle_connected(&mut self) {
-        let card = self.keys.card(&self.roster, &self.name, &self.signing);
-        self.publish(
-            &Topic::Card { node: self.name.clone() },
-            serde_json::to_vec(&card).unwrap_or_default().into(),
-        );
+        self.publish_card();
         self.look_for_others();
         self.publish_status();
         self.repeat_head();
@@ -212,16 +216,27 @@ impl Service {
         self.tell_homie();
     }
 
-    /// Takes in what came on a topic.
+    /// Everybody who hears it says again what this peer may have missed.
+    fn publish_card(&mut self) {
+        let card = self.keys.card(&self.roster, &self.name, &self.signing);
+        let json = serde_json::to_vec(&card).unwrap_or_default();
+        self.publish(&Topic::Card { node: self.name.clone() }, json.into());
+    }
+
+    /// Takes in what came on a topic, by the connection at `place`.
     pub(super) async fn handle_publish(
         &mut self,
+        place: usize,
         topic: &str,
         payload: &Bytes,
         retain: bool,
     ) -> Result<(), PeerError> {
         match self.topics.parse(topic) {
             Err(_) if topic == HOME_ASSISTANT_STATUS => self.handle_birth(payload, retain),
-            Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
+            Ok(Topic::Share { to, from }) if to == self.name => {
+                self.count_share(place);
+                self.handle_share(&from, payload);
+            }
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
@@ -290,7 +305,11 @@ impl Service {
             // The payload is a slice of the connection's read buffer, which it would keep alive: copy it.
             Ok(Taken::New) => {
                 let envelope = Bytes::copy_from_slice(payload);
-                self.disk.keep(self.clock.now(), StoredInput { key, envelope });
+                let now = self.clock.now();
+                if let Some(onlooker) = &mut self.onlooker {
+                    onlooker.note_input(self.roster.bundle(bundle).period, window, now);
+                }
+                self.disk.keep(now, StoredInput { key, envelope });
             }
             Ok(Taken::Duplicate) => {}
             Err(refusal) => self.refuse(reason(refusal), from.as_str()),
@@ -390,18 +409,6 @@ impl Service {
         Ok(())
     }
 
-    fn observe(&mut self, event: &Event) {
-        let Some(observer) = &self.observer else { return };
-        // Shares are nobody's but the client's.
-        if let Event::Output { .. } = event {
-            return;
-        }
-        let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
-        if observer.try_send(observed).is_err() {
-            self.refused.count("observer_too_slow");
-        }
-    }
-
     async fn keep_house(&mut self, now: Timestamp) -> Result<(), PeerError> {
         if self.keys.is_due(&self.roster, now) {
             let turned = self.turn_keys(now).await?;
@@ -442,6 +449,7 @@ impl Service {
             own_clock: self.reporter.own_clock(),
             set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
             certificates: &certificates,
+            workers: &self.workers,
             refused: (!self.refused.is_empty()).then_some(&self.refused),
             left_out: &left_out,
             blamed: self.reporter.blamed(),
