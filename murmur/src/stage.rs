@@ -159,6 +159,7 @@ impl Stage {
                 homie: false,
                 policy: PolicyOptions::default(),
                 page: None,
+                workers: smc_peer::Workers::default(),
             };
             let (clock, observer, ended) = (clock.clone(), observer.clone(), self.until(Act::Leaving));
             self.nodes.spawn(async move { Ok(smc_peer::run(options, clock, Some(observer), ended).await?) });

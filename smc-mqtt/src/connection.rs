@@ -18,6 +18,7 @@
 
 mod backoff;
 mod driver;
+mod exchange;
 mod fault;
 mod fuzz;
 mod inbox;
@@ -28,6 +29,7 @@ mod teller;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
@@ -42,8 +44,12 @@ pub use fault::{Fault, Refusal};
 pub(crate) use fuzz::fuzz;
 
 use crate::tls::{Dates, Expiring};
-use driver::Driver;
+use driver::{Driver, Fed};
+use exchange::{Exchange, Exchanges};
 use looks::{Looks, Wildcards};
+
+/// How many exchanges of filters may wait.
+const EXCHANGES: usize = 4;
 
 /// Starts connecting, in a task of its own, and keeps at it until both halves are dropped or
 /// [`Publisher::close`] is called. Must be called within a tokio runtime.
@@ -54,6 +60,7 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
     let room = settings.queue.max(1);
     let (publishes, queue) = mpsc::channel(room);
     let (looks, names) = mpsc::channel(room);
+    let (exchanges, exchanged) = mpsc::channel(EXCHANGES);
     let (tell, told) = mpsc::channel(room);
     let (phase, tally) = (watch::Sender::new(Phase::Open), Tally::default());
     let shared = Shared {
@@ -64,8 +71,9 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
         wildcards: Wildcards::default(),
     };
     let (shared, max_packet) = (Arc::new(shared), settings.max_packet);
-    let publisher = Publisher { publishes, looks, shared: shared.clone(), max_packet };
-    let driver = Driver::new(settings, subscriptions, shared, (queue, Looks::new(names)), tell);
+    let publisher = Publisher { publishes, looks, exchanges, shared: shared.clone(), max_packet };
+    let fed = Fed { queue, looks: Looks::new(names), exchanges: Exchanges::new(exchanged) };
+    let driver = Driver::new(settings, subscriptions, shared, fed, tell);
     tokio::spawn(driver.run());
     (publisher, Incoming { told })
 }
@@ -75,6 +83,7 @@ pub fn connect(settings: ConnectionSettings, subscriptions: Vec<String>) -> (Pub
 pub struct Publisher {
     publishes: mpsc::Sender<Publish>,
     looks: mpsc::Sender<String>,
+    exchanges: mpsc::Sender<Exchange>,
     shared: Arc<Shared>,
     max_packet: usize,
 }
@@ -137,6 +146,15 @@ impl Publisher {
     /// what is retained by name alone it is subscribed, too, now and on every later connection. What comes may come twice.
     pub fn look(&self, topic: String) {
         if !self.finds_retained() && self.looks.try_send(topic).is_err() {
+            self.shared.tally.refused.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Has the filter `to` take the place of `from` for as long as the present connection lasts: `to` is subscribed, and `from`
+    /// given up once the broker has taken `to`, so that nothing is missed between them; what matches both may come twice.
+    /// If the broker does not take it, [`Happening::Refused`] tells, and `from` stays.
+    pub fn exchange(&self, from: String, to: String) {
+        if self.exchanges.try_send(Exchange { from, to }).is_err() {
             self.shared.tally.refused.fetch_add(1, Relaxed);
         }
     }
@@ -226,6 +244,11 @@ impl Incoming {
     pub async fn next(&mut self) -> Option<Happening> {
         self.told.recv().await.map(|told| told.happening)
     }
+
+    /// The same for who waits for several connections at once.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Happening>> {
+        self.told.poll_recv(context).map(|told| told.map(|told| told.happening))
+    }
 }
 
 /// What happens on a connection.
@@ -273,7 +296,7 @@ pub struct Counters {
     pub oversized: u64,
     /// Messages handed to [`Incoming`].
     pub received: u64,
-    /// Publishes, and topics to look at, that were not taken.
+    /// Publishes, topics to look at, and exchanges of filters that were not taken.
     pub refused: u64,
 }
 

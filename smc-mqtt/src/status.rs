@@ -1,6 +1,7 @@
 //! A node's presence: retained, and turned to `offline` by its last will.
 
 mod heard;
+mod worker;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use smc_core::name::NodeName;
 use smc_core::time::{Timestamp, WindowIndex};
 
 pub use self::heard::{Accused, Heard};
+pub use self::worker::{Worker, WorkerState};
 use crate::settings::Will;
 use crate::tally::Tally;
 use crate::tls::Expiring;
@@ -59,6 +61,9 @@ pub struct Report<'a> {
     /// The certificates that end soon, or have ended, of its connection to the broker.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub certificates: &'a [Expiring],
+    /// The connections by which its shares come, if there are several.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub workers: &'a [Worker],
     /// What it refused or dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<&'a Tally>,

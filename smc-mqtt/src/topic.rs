@@ -1,6 +1,7 @@
 //! Every topic of the system, as a type and as text. `topics.md` is the normative description.
 
 mod entity;
+mod group;
 
 use std::fmt;
 use std::str::{FromStr, Split};
@@ -8,6 +9,7 @@ use std::str::{FromStr, Split};
 use smc_core::name::{NodeName, QueryName, SiteName};
 
 pub use self::entity::{Component, Diagnostic, Entity};
+pub use self::group::{Group, worker_id};
 use crate::homie::HomieTopics;
 
 /// What all topics of ours begin with.

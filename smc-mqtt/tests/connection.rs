@@ -406,3 +406,61 @@ fn mosquitto_subs_view_agrees() {
     assert!(watcher.wait().unwrap().success());
     assert!(seen.trim().ends_with(" seen"), "{seen:?}");
 }
+
+#[tokio::test]
+async fn a_group_divides_messages_once_one_filter_took_the_place_of_the_other_and_misses_none() {
+    let broker = Mosquitto::open();
+    let device = broker.device().await;
+    let (first, mut hears) = connect(settings(&broker, "a"), vec!["kept".into(), "t/+".into()]);
+    connected(&mut hears).await;
+    let group = "$share/unknown/t/+".to_owned();
+    let (_second, mut hears_too) = connect(settings(&broker, "b"), vec![group.clone()]);
+    connected(&mut hears_too).await;
+    // While the one takes the place of the other: some come twice, none is missed.
+    const COUNT: usize = 400;
+    first.exchange("t/+".into(), group);
+    for number in 0..COUNT {
+        device.publish_wait(format!("t/{number}"), "", false).await.unwrap();
+    }
+    let mut heard = std::collections::BTreeMap::<String, usize>::new();
+    let mut by = [0, 0];
+    while heard.len() < COUNT {
+        let (place, (topic, ..)) = tokio::select! {
+            message = message(&mut hears) => (0, message),
+            message = message(&mut hears_too) => (1, message),
+        };
+        by[place] += 1;
+        *heard.entry(topic).or_default() += 1;
+    }
+    assert!(by.iter().all(|count| *count > COUNT / 10), "{by:?}");
+    device.publish_wait("kept", "", false).await.unwrap();
+    while message(&mut hears).await.0 != "kept" {}
+    // By now all of them are divided: each comes once.
+    for number in 0..COUNT {
+        device.publish_wait(format!("t/{COUNT}-{number}"), "", false).await.unwrap();
+    }
+    device.publish_wait("kept", "last", false).await.unwrap();
+    let mut first_took = 0;
+    while message(&mut hears).await.0 != "kept" {
+        first_took += 1;
+    }
+    assert_eq!(first_took, COUNT / 2, "the other half went to the other one");
+}
+
+#[tokio::test]
+async fn the_next_connection_begins_with_the_first_filter_again() {
+    let mut broker = Mosquitto::open();
+    let (publisher, mut incoming) = connect(settings(&broker, "a"), vec!["t".into()]);
+    connected(&mut incoming).await;
+    publisher.exchange("t".into(), "u".into());
+    let device = broker.device().await;
+    // Until the exchange is done: what comes on the new topic shows it.
+    device.publish("u", "", false).unwrap();
+    while timeout(Duration::from_millis(50), incoming.next()).await.is_err() {
+        device.publish("u", "", false).unwrap();
+    }
+    broker.start();
+    connected(&mut incoming).await;
+    publisher.publish("t", "again", false).unwrap();
+    while message(&mut incoming).await.1 != b"again" {}
+}

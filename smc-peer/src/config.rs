@@ -14,10 +14,10 @@ use smc_policy::{Budgets, PolicySettings};
 use crate::discovery::HomeAssistant;
 use crate::page::PageOptions;
 use crate::policy::PolicyOptions;
-use crate::run::{Consent, PeerOptions};
+use crate::run::{Consent, PeerOptions, Workers};
 
 /// What the environment may override.
-const OVERRIDABLE: [&str; 13] = [
+const OVERRIDABLE: [&str; 14] = [
     "audit",
     "broker",
     "ca",
@@ -31,6 +31,7 @@ const OVERRIDABLE: [&str; 13] = [
     "run_dir",
     "site",
     "state_dir",
+    "workers",
 ];
 
 /// `smc-peer --config peer.toml`.
@@ -81,6 +82,9 @@ pub struct PeerConfig {
     /// What clients may ask for, whatever the policy says.
     #[serde(default)]
     pub budget: Budgets,
+    /// How many connections its shares come by, at a broker that divides them.
+    #[serde(default)]
+    pub workers: Workers,
 }
 
 /// `[audit]`
@@ -150,6 +154,7 @@ impl PeerConfig {
             home_assistant: config.home_assistant,
             homie: config.homie,
             page: config.page,
+            workers: config.workers,
             policy: PolicyOptions { settings, budgets: config.budget },
         })
     }

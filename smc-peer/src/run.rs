@@ -12,6 +12,7 @@ mod report;
 mod service;
 mod start;
 mod wait;
+mod workers;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use smc_core::roster::Roster;
 use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
-use smc_mqtt::connection::{Happening, Incoming, connect};
+use smc_mqtt::connection::Happening;
 use smc_mqtt::discovery::{DiscoveryError, locate_unless};
 use smc_mqtt::entropy::NoEntropy;
 use smc_mqtt::members::{Members, MembersError};
@@ -40,6 +41,8 @@ use tracing::{info, warn};
 use self::front::Front;
 use self::service::Service;
 use self::start::identify;
+use self::workers::{Crew, FIRST};
+pub use self::workers::{Workers, WorkersError};
 use crate::audit::{AuditError, Gone};
 use crate::discovery::HomeAssistant;
 use crate::page::{PageError, PageOptions};
@@ -76,6 +79,8 @@ pub struct PeerOptions {
     pub policy: PolicyOptions,
     /// The page for the operator, if there is to be one.
     pub page: Option<PageOptions>,
+    /// How many connections its shares come by.
+    pub workers: Workers,
 }
 
 /// Which changes of the member list a peer signs by itself. Who the peers are is always for its operator to say.
@@ -294,11 +299,12 @@ pub async fn run(
     let mut front = Front::open(&options, clock.now()).await?;
     let remembered = wait::remember(&options, &settings, &topics, &clock, shutdown.as_mut()).await?;
     let Some(memory) = remembered else { return Ok(()) };
+    let mut crew = Crew::connect(settings, inboxes, (&topics, &node), options.workers)?;
+    let publisher = crew.publisher();
     let mut service = Service::new(me, options, memory, topics, clock.clone(), observer)?;
-    let (publisher, mut incoming) = connect(settings, inboxes);
     service.attach(publisher.clone());
     service.put_up(front.views.take());
-    let outcome = serve(&mut service, &mut incoming, &mut front, &clock, shutdown).await;
+    let outcome = serve(&mut service, &mut crew, &mut front, &clock, shutdown).await;
     // Whatever the reason: the others must not wait for this peer in every window.
     service.leave().await;
     let unsent = publisher.close().await;
@@ -310,7 +316,7 @@ pub async fn run(
 
 async fn serve(
     service: &mut Service,
-    incoming: &mut Incoming,
+    crew: &mut Crew,
     front: &mut Front,
     clock: &Clock,
     mut shutdown: Pin<&mut impl Future<Output = ()>>,
@@ -319,8 +325,8 @@ async fn serve(
         let due = service.due();
         tokio::select! {
             () = shutdown.as_mut() => return Ok(()),
-            happening = incoming.next() => match happening {
-                Some(happening) => handle(service, happening).await?,
+            happening = crew.next() => match happening {
+                Some((place, happening)) => handle(service, crew, place, happening).await?,
                 None => return Ok(()),
             },
             order = front.order() => service.handle_page(order).await?,
@@ -329,26 +335,37 @@ async fn serve(
                 // First: what is decided from then on is decided by the new list.
                 service.move_on().await?;
                 service.handle_timeout().await?;
+                crew.look(service);
             }
         }
     }
 }
 
-async fn handle(service: &mut Service, happening: Happening) -> Result<(), PeerError> {
-    match happening {
-        Happening::Connected => {
+async fn handle(
+    service: &mut Service,
+    crew: &mut Crew,
+    place: usize,
+    happening: Happening,
+) -> Result<(), PeerError> {
+    match &happening {
+        Happening::Connected if place == FIRST => {
             service.handle_connected();
             service.handle_shown();
         }
-        Happening::Disconnected { reason } => {
+        Happening::Disconnected { reason } if place == FIRST => {
             service.moving.shown = false;
             warn!(node = %service.name(), %reason, "disconnected; trying again");
         }
         Happening::Message { topic, payload, retain } => {
-            service.handle_publish(&topic, &payload, retain).await?;
+            return service.handle_publish(place, topic, payload, *retain).await;
         }
-        Happening::Refused { reason } => warn!(node = %service.name(), %reason, "refused by the broker"),
+        Happening::Refused { reason } if place == FIRST => {
+            warn!(node = %service.name(), %reason, "refused by the broker");
+        }
+        // Of the others only whether they take their part matters.
+        Happening::Connected | Happening::Disconnected { .. } | Happening::Refused { .. } => {}
     }
+    crew.follow(service, place, &happening);
     Ok(())
 }
 

@@ -107,7 +107,7 @@ impl<'a> Writing<'a> {
         let missing = || BenchError::Setup("no such peer".to_owned());
         let keys = &cast.secrets.get(me).ok_or_else(missing)?.keys;
         let key = SigningKey::from_bytes(&keys.signing.to_bytes());
-        let ledger = Ledger::open(folder, &cast.roster, me, key)?;
+        let ledger = Ledger::open(folder, None, &cast.roster, me, key)?;
         let (now, appends, heads) = (Clock::system().now(), Vec::new(), Vec::new());
         Ok(Self { cast, ledger, now, appends, heads, plain: None })
     }

@@ -174,6 +174,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         home_assistant: smc_peer::HomeAssistant { discovery: false, ..Default::default() },
         policy: asking::policy(setup),
         page: None,
+        workers: smc_peer::Workers::default(),
     };
     let observer = setup.observed.then(timeline::of_peer);
     ready("peer");

@@ -40,7 +40,8 @@ fn a_demonstration_shows_results_beside_the_truth_and_lets_anybody_look_on() {
     let mut second = String::new();
     output.read_line(&mut second).unwrap();
     let filter = second.split('\'').nth(1).unwrap_or_else(|| panic!("{second}"));
-    let anybody = Login { broker, user: String::new(), password: String::new(), client: "anybody".into() };
+    let anybody =
+        Login { broker, user: String::new(), password: String::new(), client: "anybody".into(), ca: None };
     let looking = Subscriber::start(&anybody, &[filter], folder.path().join("anybody.log"));
     looking.wait_for("a sealed share", |message| message.topic.contains("/share/").then_some(()));
     looking.wait_for("a result", |message| (message.json()["status"] == "ok").then_some(()));

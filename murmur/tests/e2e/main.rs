@@ -35,3 +35,4 @@ mod switches;
 mod tls;
 mod traffic;
 mod vectors;
+mod workers;

@@ -72,7 +72,8 @@ fn what_devices_publish_becomes_a_result() {
     );
     site.start_nodes();
     let observer = site.subscribe("observer-1", &[RESULTS]);
-    let device = Login { broker, user: DEVICE.into(), password: PASSWORD.into(), client: "device-1".into() };
+    let device =
+        Login { broker, user: DEVICE.into(), password: PASSWORD.into(), client: "device-1".into(), ca: None };
     let publish = |office: f64, tasmota: f64, plain: f64| {
         let tasmota = format!(
             r#"{{"Time":"2024-01-01T10:31:09","SCD40":{{"CarbonDioxide":1204,"Temperature":{tasmota}}}}}"#

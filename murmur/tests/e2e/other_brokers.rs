@@ -21,6 +21,10 @@ fn site(kind: Kind) -> Site {
     for peer in site.peers() {
         site.edit(&format!("{peer}.toml"), |text| format!("{text}\n[audit]\nhead_every = \"1s\"\n"));
     }
+    if kind == Kind::Mosquitto {
+        // It alone divides the shares of a peer among several connections.
+        site.edit("peer-2.toml", |text| format!("workers = 2\n{text}"));
+    }
     site
 }
 

@@ -27,8 +27,13 @@ struct Assistant {
 impl Assistant {
     fn start(site: &Site, broker: &Mosquitto) -> Self {
         let (user, password) = (String::new(), String::new());
-        let login =
-            Login { broker: broker.address().parse().unwrap(), user, password, client: "assistant".into() };
+        let login = Login {
+            broker: broker.address().parse().unwrap(),
+            user,
+            password,
+            client: "assistant".into(),
+            ca: None,
+        };
         let listener = Login { client: "assistant-ears".into(), ..login.clone() };
         let heard =
             Subscriber::start(&listener, &["homeassistant/#", "murmur/#"], site.path("assistant.log"));

@@ -57,7 +57,8 @@ fn vectors_are_agreed_on_whole_also_after_a_restart() {
     let broker = site.start_broker();
     site.start_nodes();
     let observer = site.subscribe("observer-1", &[RESULTS]);
-    let device = Login { broker, user: DEVICE.into(), password: PASSWORD.into(), client: "device-1".into() };
+    let device =
+        Login { broker, user: DEVICE.into(), password: PASSWORD.into(), client: "device-1".into(), ca: None };
     let three = |signed: &SignedResult| all_fresh(signed, 3) && signed.result.verified;
     let first = publish_until(&device, &observer, "three vectors", three);
 

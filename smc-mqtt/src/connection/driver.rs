@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroize;
 
 use super::backoff::Backoff;
+use super::exchange::Exchanges;
 use super::inbox::{Inbox, Received};
 use super::link::{CLOSING, Ends, converse};
 use super::looks::Looks;
@@ -37,12 +38,19 @@ pub(super) struct Driver {
     settings: ConnectionSettings,
     subscriptions: Vec<String>,
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<Publish>,
-    looks: Looks,
+    fed: Fed,
     outbox: Outbox,
     teller: Teller,
     backoff: Backoff,
     connector: Connector,
+}
+
+/// What the owner asks for.
+#[derive(Debug)]
+pub(super) struct Fed {
+    pub(super) queue: mpsc::Receiver<Publish>,
+    pub(super) looks: Looks,
+    pub(super) exchanges: Exchanges,
 }
 
 /// Why there is no connection.
@@ -63,13 +71,13 @@ impl Driver {
         settings: ConnectionSettings,
         subscriptions: Vec<String>,
         shared: Arc<Shared>,
-        (queue, looks): (mpsc::Receiver<Publish>, Looks),
+        fed: Fed,
         tell: mpsc::Sender<Told>,
     ) -> Self {
         let teller = Teller::new(tell, settings.max_packet);
         let backoff = Backoff::new(settings.pauses, &settings.client_id, Instant::now());
         let (connector, outbox) = (Connector::new(shared.dates.clone()), Outbox::default());
-        Self { settings, subscriptions, shared, queue, looks, outbox, teller, backoff, connector }
+        Self { settings, subscriptions, shared, fed, outbox, teller, backoff, connector }
     }
 
     /// Runs until both halves are dropped or the connection is closed.
@@ -111,18 +119,20 @@ impl Driver {
     async fn talk(&mut self, greeted: Result<(Stream, Inbox), Trouble>) -> Result<(), Trouble> {
         let (stream, inbox) = greeted?;
         self.shared.tally.connections.fetch_add(1, Relaxed);
-        self.looks.restart();
+        self.fed.looks.restart();
+        self.fed.exchanges.restart();
         let given_up = self.outbox.restart();
         self.shared.tally.given_up.fetch_add(given_up, Relaxed);
         self.shared.settled.notify_waiters();
         let ends = Ends {
             outbox: &mut self.outbox,
-            queue: &mut self.queue,
-            looks: &mut self.looks,
+            queue: &mut self.fed.queue,
+            looks: &mut self.fed.looks,
+            exchanges: &mut self.fed.exchanges,
             teller: &mut self.teller,
             backoff: &mut self.backoff,
             shared: &self.shared,
-            subscriptions: &self.subscriptions,
+            subscriptions: self.subscriptions.clone(),
             keep_alive: Duration::from_secs(keep_alive(&self.settings).into()),
         };
         match stream {
@@ -138,16 +148,16 @@ impl Driver {
     }
 
     fn is_abandoned(&self) -> bool {
-        self.queue.is_closed() && self.teller.is_gone()
+        self.fed.queue.is_closed() && self.teller.is_gone()
     }
 
     /// How many accepted publishes the broker has not acknowledged.
     fn waiting(&self) -> usize {
-        self.outbox.pending() + self.queue.len()
+        self.outbox.pending() + self.fed.queue.len()
     }
 
     fn end(&mut self) {
-        self.queue.close();
+        self.fed.queue.close();
         let unacknowledged = self.waiting();
         self.shared.phase.send_replace(Phase::Closed { unacknowledged });
     }

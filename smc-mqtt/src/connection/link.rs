@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backoff::Backoff;
+use super::exchange::{EXCHANGE_ID, Exchanges};
 use super::inbox::{Inbox, Received};
 use super::looks::Looks;
 use super::outbox::Outbox;
@@ -35,10 +36,12 @@ pub(super) struct Ends<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) queue: &'a mut mpsc::Receiver<Publish>,
     pub(super) looks: &'a mut Looks,
+    pub(super) exchanges: &'a mut Exchanges,
     pub(super) teller: &'a mut Teller,
     pub(super) backoff: &'a mut Backoff,
     pub(super) shared: &'a Shared,
-    pub(super) subscriptions: &'a [String],
+    /// As they are by now.
+    pub(super) subscriptions: Vec<String>,
     pub(super) keep_alive: Duration,
 }
 
@@ -90,7 +93,7 @@ where
             break;
         }
         let Link { ends, inbox, waiting, unfed, unheard, deadline, .. } = &mut link;
-        let Ends { outbox, queue, looks, teller, subscriptions, shared, .. } = ends;
+        let Ends { outbox, queue, looks, exchanges, teller, subscriptions, shared, .. } = ends;
         let (room, encoded) = (outbox.has_room(), !outbox.bytes.is_empty());
         tokio::select! {
             read = reader.read_buf(inbox.space()), if waiting.is_empty() => {
@@ -112,6 +115,7 @@ where
                 let asked = looks.ask(subscriptions, &shared.wildcards);
                 asked.into_iter().for_each(|packet| outbox.subscribe(packet));
             }
+            packet = exchanges.next(), if deadline.is_none() => outbox.subscribe(packet),
             () = room_for(teller, waiting), if !waiting.is_empty() => {}
             () = teller.gone(), if !*unheard => *unheard = true,
             () = &mut tick => {
@@ -266,12 +270,14 @@ impl<'a> Link<'a> {
                 }
             }
             Received::Packet(Packet::SubAck(ack)) if ack.pkid == SUBSCRIBE_ID => self.subscribed(&ack)?,
+            Received::Packet(Packet::SubAck(ack)) if ack.pkid == EXCHANGE_ID => self.exchanged(&ack)?,
+            Received::Packet(Packet::UnsubAck(_)) if self.ends.exchanges.left() => {}
             Received::Packet(Packet::SubAck(ack)) => {
                 let refused = self.ends.looks.answered(&ack).ok_or(Fault::Speech)?;
                 self.tell_refused(refused);
             }
             Received::Packet(Packet::PingResp) => self.pinged = false,
-            // We ask for QoS 1 at most and never unsubscribe: everything else is out of place.
+            // We ask for QoS 1 at most: everything else is out of place.
             Received::Packet(_) => return Err(Fault::Speech),
         }
         Ok(())
@@ -290,6 +296,15 @@ impl<'a> Link<'a> {
             .collect();
         self.tell_refused(refused);
         self.tell(Happening::Connected);
+        Ok(())
+    }
+
+    fn exchanged(&mut self, ack: &SubAck) -> Result<(), Fault> {
+        let Ends { exchanges, subscriptions, outbox, .. } = &mut self.ends;
+        match exchanges.answered(ack, subscriptions).ok_or(Fault::Speech)? {
+            Ok(unsubscribe) => outbox.unsubscribe(unsubscribe),
+            Err(refused) => self.tell_refused(vec![refused]),
+        }
         Ok(())
     }
 

@@ -23,8 +23,8 @@ const AT_ONCE: usize = 64;
 const WAIT: Duration = Duration::from_millis(400);
 /// How long a name waits for others that follow it.
 const GATHER: Duration = Duration::from_millis(30);
-/// The first id of a SUBSCRIBE of names; 1 is that of the filters.
-const FIRST_ID: u16 = 2;
+/// The first id of a SUBSCRIBE of names; 1 is that of the filters, 2 that of an exchange.
+const FIRST_ID: u16 = 3;
 
 /// Whether a broker hands out what is retained to subscriptions with wildcards; as long as nothing has shown it, it may not.
 #[derive(Debug, Default)]

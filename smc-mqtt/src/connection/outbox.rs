@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe};
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, Unsubscribe};
 use tokio::sync::mpsc;
 
 use crate::traffic;
@@ -104,6 +104,11 @@ impl Outbox {
     /// Asks for messages.
     pub(super) fn subscribe(&mut self, subscribe: Subscribe) {
         self.encode(Packet::Subscribe(subscribe));
+    }
+
+    /// Asks for no more of some.
+    pub(super) fn unsubscribe(&mut self, unsubscribe: Unsubscribe) {
+        self.encode(Packet::Unsubscribe(unsubscribe));
     }
 
     /// Takes leave.

@@ -8,7 +8,7 @@ use smc_core::name::NodeName;
 use smc_core::result::VERSION;
 use smc_core::time::{Timestamp, WindowIndex};
 
-use super::{Fare, Presence};
+use super::{Fare, Presence, Worker};
 
 /// What a node said of itself and of others. Nobody signs it: the broker, or who has the node's login, may have said it.
 /// Keys of later versions are passed over.
@@ -35,6 +35,9 @@ pub struct Heard {
     pub own_clock: Option<f64>,
     /// By how many seconds its machine's clock was set back.
     pub set_back: Option<f64>,
+    /// The connections by which its shares come, if there are several.
+    #[serde(default)]
+    pub workers: Vec<Worker>,
     /// What it refused or dropped since it started, by reason.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
@@ -68,7 +71,7 @@ impl Heard {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Blamed, Report, offline, online};
+    use super::super::{Blamed, Report, WorkerState, offline, online};
     use super::*;
     use crate::tally::Tally;
 
@@ -79,6 +82,7 @@ mod tests {
         refused.count("late");
         let window = Some(WindowIndex(7));
         let left_out = ["room-4".parse().unwrap()];
+        let worker = Worker { state: WorkerState::Shared, ..Worker::new("peer-1.worker-2".to_owned()) };
         let report = Report {
             program: Some("0.1.0"),
             last_window: None,
@@ -89,6 +93,7 @@ mod tests {
             clocks: BTreeMap::from([(&other, -1.5)]),
             own_clock: Some(2.0),
             set_back: Some(3.0),
+            workers: std::slice::from_ref(&worker),
             refused: Some(&refused),
             left_out: &left_out,
             blamed: vec![Blamed { node: &other, reason: "flood", count: 2, window }],
@@ -106,6 +111,7 @@ mod tests {
             clocks: BTreeMap::from([(other.clone(), -1.5)]),
             own_clock: Some(2.0),
             set_back: Some(3.0),
+            workers: vec![worker],
             refused: BTreeMap::from([("late".to_owned(), 1)]),
             left_out: left_out.to_vec(),
             blamed: vec![Accused { node: other, reason: "flood".to_owned(), count: 2, window }],

@@ -6,6 +6,7 @@ mod introductions;
 mod onlooker;
 mod others;
 mod sending;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
 use smc_mqtt::homie::HomieTopics;
 use smc_mqtt::outbox::Outbox;
-use smc_mqtt::status::{self, LastWindow, Presence, Report};
+use smc_mqtt::status::{self, LastWindow, Presence, Report, Worker};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{HOME_ASSISTANT_STATUS, Topic, Topics};
 use tokio::sync::mpsc;
@@ -106,6 +107,8 @@ pub(super) struct Service {
     pub(super) status_is_old: bool,
     last_window: Option<(Timestamp, u32)>,
     pub(super) moving: Moving,
+    /// How its connections stand, if there are several.
+    pub(super) workers: Vec<Worker>,
 }
 
 impl Service {
@@ -118,10 +121,11 @@ impl Service {
         observer: Option<mpsc::Sender<Observed>>,
     ) -> Result<Self, PeerError> {
         let moving = Moving::new(&options, clock.now())?;
-        let PeerOptions { roster, secrets, home_assistant, homie, head_every, policy, .. } = options;
+        let PeerOptions { roster, secrets, home_assistant, homie, head_every, policy, workers, .. } = options;
         let homie = homie::topics(&roster, homie);
         let Memory { store, ledger, opener, keys, recovered, decisions, last_order } = memory;
         let name = secrets.node;
+        let workers = workers::roll(&name, workers);
         let (mut rng, now) = (entropy::rng()?, clock.now());
         let peer_key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
         let mut root = Zeroizing::new([0; 32]);
@@ -174,6 +178,7 @@ impl Service {
             status_is_old: false,
             last_window: None,
             moving,
+            workers,
         };
         service.record_policy(now);
         Ok(service)
@@ -194,7 +199,7 @@ impl Service {
             self.account.audit.due(),
             self.policy.due(),
             self.list_retry(),
-            self.again.due,
+            self.again.due(),
             self.announcer.due(),
         ]);
         let due = due.into_iter().flatten();
@@ -203,11 +208,7 @@ impl Service {
 
     /// Introduces itself.
     pub(super) fn handle_connected(&mut self) {
-        let card = self.keys.card(&self.roster, &self.name, &self.signing);
-        self.publish(
-            &Topic::Card { node: self.name.clone() },
-            serde_json::to_vec(&card).unwrap_or_default().into(),
-        );
+        self.publish_card();
         self.look_for_others();
         self.publish_status();
         self.repeat_head();
@@ -215,16 +216,27 @@ impl Service {
         self.tell_homie();
     }
 
-    /// Takes in what came on a topic.
+    /// Everybody who hears it says again what this peer may have missed.
+    fn publish_card(&mut self) {
+        let card = self.keys.card(&self.roster, &self.name, &self.signing);
+        let json = serde_json::to_vec(&card).unwrap_or_default();
+        self.publish(&Topic::Card { node: self.name.clone() }, json.into());
+    }
+
+    /// Takes in what came on a topic, by the connection at `place`.
     pub(super) async fn handle_publish(
         &mut self,
+        place: usize,
         topic: &str,
         payload: &Bytes,
         retain: bool,
     ) -> Result<(), PeerError> {
         match self.topics.parse(topic) {
             Err(_) if topic == HOME_ASSISTANT_STATUS => self.handle_birth(payload, retain),
-            Ok(Topic::Share { to, from }) if to == self.name => self.handle_share(&from, payload),
+            Ok(Topic::Share { to, from }) if to == self.name => {
+                self.count_share(place);
+                self.handle_share(&from, payload);
+            }
             Ok(Topic::Peer { to, from }) if to == self.name => self.handle_peer(&from, payload),
             Ok(Topic::Audit { peer }) => self.handle_head(&peer, payload),
             Ok(Topic::Card { node }) => self.handle_card(&node, payload),
@@ -437,6 +449,7 @@ impl Service {
             own_clock: self.reporter.own_clock(),
             set_back: (set_back >= NOTICEABLE).then_some(set_back.as_secs_f64()),
             certificates: &certificates,
+            workers: &self.workers,
             refused: (!self.refused.is_empty()).then_some(&self.refused),
             left_out: &left_out,
             blamed: self.reporter.blamed(),

@@ -1,7 +1,7 @@
 //! Statuses, in words.
 
 use smc_core::name::NodeName;
-use smc_mqtt::status::{Fare, Heard, Presence};
+use smc_mqtt::status::{Fare, Heard, Presence, WorkerState};
 
 use super::explain::MALFORMED;
 use super::explained::Explained;
@@ -43,6 +43,18 @@ fn words(heard: &Heard) -> String {
     }
     if let Some(back) = heard.set_back {
         say(format!("its clock was set back by {back} s"));
+    }
+    for worker in &heard.workers {
+        let state = match worker.state {
+            WorkerState::Alone => "takes all shares",
+            WorkerState::Away => "is not connected",
+            WorkerState::Refused => "is not let in to take a part of the shares",
+            WorkerState::Shared => "takes a part of the shares",
+        };
+        say(format!(
+            "its connection {} {state}, had {} and broke {} times",
+            worker.client, worker.shares, worker.broke
+        ));
     }
     for (reason, count) in &heard.refused {
         say(format!("refused {count} as {reason}"));

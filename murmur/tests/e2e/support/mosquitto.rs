@@ -23,6 +23,8 @@ pub(crate) struct Login {
     pub(crate) password: String,
     /// Nodes are one client each, called as they are; whoever shares a login needs a name of their own.
     pub(crate) client: String,
+    /// The authority of the broker's certificate, if it speaks TLS.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl Login {
@@ -33,6 +35,8 @@ impl Login {
         if !self.user.is_empty() {
             command.args(["-u", &self.user, "-P", &self.password]);
         }
+        // Without it they would wait for ever for a broker that waits for their TLS.
+        command.args(self.ca.iter().flat_map(|ca| [Path::new("--cafile"), ca]));
         command
     }
 
@@ -121,18 +125,7 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// Subscribes `filters`.
     pub(crate) fn start(login: &Login, filters: &[&str], stderr: PathBuf) -> Self {
-        Self::start_trusting(None, login, filters, stderr)
-    }
-
-    /// The same at a broker with TLS, whose certificate is of the authority `ca`.
-    pub(crate) fn start_trusting(
-        ca: Option<PathBuf>,
-        login: &Login,
-        filters: &[&str],
-        stderr: PathBuf,
-    ) -> Self {
         let mut command = login.command("mosquitto_sub");
-        command.args(ca.iter().flat_map(|ca| [Path::new("--cafile"), ca]));
         command.args(["-q", "1", "-F", FORMAT]);
         for filter in filters {
             command.args(["-t", filter]);

@@ -261,7 +261,8 @@ impl Site {
                 password.trim().to_owned()
             }
         };
-        Login { broker: self.broker.unwrap(), user: user.to_owned(), password, client: client.to_owned() }
+        let (broker, user, client) = (self.broker.unwrap(), user.to_owned(), client.to_owned());
+        Login { broker, user, password, client, ca: self.ca() }
     }
 
     /// The password of a node.
@@ -286,7 +287,7 @@ impl Site {
 
     /// Looks on with the login of `user`.
     pub(crate) fn subscribe_as(&self, user: &str, client: &str, filters: &[&str]) -> Subscriber {
-        Subscriber::start_trusting(self.ca(), &self.login(user, client), filters, self.log(client))
+        Subscriber::start(&self.login(user, client), filters, self.log(client))
     }
 
     /// Fails if any process panicked; there is no input that may make one.

@@ -1,4 +1,5 @@
-//! What is said again, and asked for by name, for brokers that hand out retained messages by name alone (docs/decisions/0027).
+//! What is said again: what this peer decided, and asked for by name, for brokers that hand out retained messages by name alone
+//! (docs/decisions/0027); and its card, when one of several connections broke.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,16 @@ const GATHER: Duration = Duration::from_millis(300);
 #[derive(Debug, Default)]
 pub(super) struct Again {
     there: BTreeSet<PeerIndex>,
-    pub(super) due: Option<Timestamp>,
+    due: Option<Timestamp>,
+    /// When the card is.
+    card: Option<Timestamp>,
+}
+
+impl Again {
+    /// When something is said again.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        [self.due, self.card].into_iter().flatten().min()
+    }
 }
 
 impl Service {
@@ -61,10 +71,19 @@ impl Service {
         }
     }
 
+    /// What agents sent may be lost: they say it again when they hear this peer's card.
+    pub(super) fn expect_card(&mut self) {
+        let due = self.clock.now() + GATHER;
+        self.again.card.get_or_insert(due);
+    }
+
     /// Says it, if it is time.
     pub(super) fn say_again(&mut self, now: Timestamp) {
         if self.again.due.take_if(|due| *due <= now).is_some() {
             self.tell_decisions();
+        }
+        if self.again.card.take_if(|due| *due <= now).is_some() {
+            self.publish_card();
         }
     }
 

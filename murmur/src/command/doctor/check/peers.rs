@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use smc_core::name::NodeName;
-use smc_mqtt::status::{Fare, Heard, Presence};
+use smc_mqtt::status::{Fare, Heard, Presence, WorkerState};
 
 use crate::command::doctor::findings::{Findings, list};
 use crate::command::doctor::seen::Seen;
@@ -34,6 +34,7 @@ pub(in crate::command::doctor) fn check(seen: &Seen, findings: &mut Findings) {
         findings.problem(CHECK, says, "start the peers that are gone");
     }
     slow(seen, findings);
+    workers(seen, findings);
     accused(seen, findings);
     if findings.is_well(CHECK) {
         findings.ok(CHECK, format!("all {all} are there; none is called slow, and nobody is blamed"));
@@ -64,6 +65,30 @@ fn slow(seen: &Seen, findings: &mut Findings) {
             format!("{peer} is connected, and too late or silent for {}", list(by)),
             "look at the load of its machine, its network and its clock; a longer `step` in the site file gives it more time",
         );
+    }
+}
+
+/// Connections of a peer that take no part of its shares.
+fn workers(seen: &Seen, findings: &mut Findings) {
+    for (peer, heard) in seen.peers() {
+        let online = heard.filter(|heard| heard.state == Presence::Online);
+        let workers = online.map(|heard| heard.workers.as_slice()).unwrap_or_default();
+        let named = |state| {
+            workers.iter().filter(move |worker| worker.state == state).map(|worker| worker.client.as_str())
+        };
+        if workers.iter().any(|worker| worker.state == WorkerState::Refused) {
+            findings.note(
+                CHECK,
+                format!("the broker does not divide the shares of {peer} among {} connections: all come by one", workers.len()),
+                "set `workers` to 1 in its file, or take a broker with shared subscriptions (docs/brokers.md)",
+            );
+        } else if workers.iter().any(|worker| worker.state == WorkerState::Away) {
+            findings.note(
+                CHECK,
+                format!("{peer} is there, and these of its connections are not: {}", list(named(WorkerState::Away))),
+                "its log tells why; the broker may bound the connections of a login, or another program have this client id",
+            );
+        }
     }
 }
 
