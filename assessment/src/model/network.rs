@@ -17,11 +17,6 @@ const MESSAGE_ON_THE_WIRE: f64 = 500.0;
 /// A lost packet without others behind it is sent again after a round trip and this long, which is Linux's least.
 const SENT_AGAIN_MS: f64 = 200.0;
 
-/// All phases together.
-pub(super) fn whole_ms(work: &Work, p: &Parameters) -> f64 {
-    phases_ms(work, p).iter().map(|(_, ms)| ms).sum()
-}
-
 /// Each phase.
 pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
     let mut flight = FIRST_FLIGHT;
