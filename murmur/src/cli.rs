@@ -10,6 +10,7 @@ use crate::command::asking::mine::Mine;
 use crate::command::asking::queries::Queries;
 use crate::command::asking::results::Results;
 use crate::command::asking::watch::Watch;
+use crate::command::assess::Assess;
 use crate::command::audit::Audit;
 use crate::command::bench::Bench;
 use crate::command::demo::Demo;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Approve(Operate),
     /// Ask the peers for something, and hear what each decides
     Ask(Box<Ask>),
+    /// Measure what secure computation costs here, over a grid of parameters, and report it
+    Assess(Box<Assess>),
     /// Measure this system beside plain MQTT
     Bench(Bench),
     /// Take a request back
@@ -100,6 +103,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
             Self::Agent(agent) => agent.run(),
+            Self::Assess(assess) => assess.run(),
             Self::Audit(audit) => Ok(audit.run()?),
             Self::Approve(order) => order.run(Verb::Approve),
             Self::Ask(ask) => ask.run(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod asking;
+pub(crate) mod assess;
 mod at;
 pub(crate) mod audit;
 pub(crate) mod bench;
@@ -62,6 +63,9 @@ pub(crate) enum Failure {
     /// An agent was told nothing.
     #[error(transparent)]
     Agent(#[from] agent::AgentFailure),
+    /// Nothing was assessed.
+    #[error(transparent)]
+    Assess(#[from] assess::AssessFailure),
     /// Nothing could be said of a log.
     #[error(transparent)]
     Audit(#[from] audit::AuditFailure),

@@ -1,5 +1,6 @@
 //! The command line for people: makes sites and checks results.
 
+mod assess;
 mod bench;
 mod clear;
 mod cli;

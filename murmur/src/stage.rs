@@ -281,15 +281,25 @@ pub(crate) fn accounts(
     secrets: &BTreeMap<NodeName, KeyFile>,
     observer: &Secret,
 ) -> Result<Vec<Account>, StageError> {
+    Ok(logins(roster, secrets, observer)?.into_iter().map(|(account, _)| account).collect())
+}
+
+/// The same, with everybody's passwords.
+pub(crate) fn logins(
+    roster: &Roster,
+    secrets: &BTreeMap<NodeName, KeyFile>,
+    observer: &Secret,
+) -> Result<Vec<(Account, Secret)>, StageError> {
     let topics = Topics::new(roster.site().clone());
-    let mut accounts = Vec::with_capacity(secrets.len() + 1);
-    let account = |name: &str, role: Role, password: &[u8]| -> Result<Account, StageError> {
-        Ok(Account {
+    let mut logins = Vec::with_capacity(secrets.len() + 1);
+    let login = |name: &str, role: Role, password: &Secret| -> Result<(Account, Secret), StageError> {
+        let account = Account {
             name: name.to_owned(),
-            password: PasswordHash::of_random_key(&Password::new(password))?,
+            password: PasswordHash::of_random_key(&Password::new(password.reveal().as_bytes()))?,
             shared: role.is_shared(),
             rules: role.rules(&topics, name)?,
-        })
+        };
+        Ok((account, password.clone()))
     };
     for (name, secret) in secrets {
         let role = match name {
@@ -297,8 +307,8 @@ pub(crate) fn accounts(
             name if roster.client(name).is_some() => Role::Client,
             _ => Role::Agent,
         };
-        accounts.push(account(name.as_str(), role, secret.password.reveal().as_bytes())?);
+        logins.push(login(name.as_str(), role, &secret.password)?);
     }
-    accounts.push(account(OBSERVER, Role::Reader, observer.reveal().as_bytes())?);
-    Ok(accounts)
+    logins.push(login(OBSERVER, Role::Reader, observer)?);
+    Ok(logins)
 }

@@ -11,5 +11,5 @@ mod switches;
 pub mod trial;
 
 pub use config::AgentConfig;
-pub use run::{AgentError, AgentOptions, Feed, Witness, run};
+pub use run::{AgentError, AgentOptions, Effort, Feed, Witness, run};
 pub use switches::SwitchOptions;

@@ -91,6 +91,23 @@ pub struct Witness {
     pub window: WindowIndex,
     /// Per stream the reading, or why there was none.
     pub readings: Vec<Result<Steps, GapReason>>,
+    /// What it took to share them.
+    pub effort: Effort,
+}
+
+/// What sharing took: dealing the shares, sealing them, and handing them to the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Time.
+    pub wall: Duration,
+    /// CPU time of the agent's thread.
+    pub cpu: Duration,
+    /// Messages, one for each peer and part.
+    pub messages: u64,
+    /// Bytes of the shares in them.
+    pub plain_bytes: u64,
+    /// Bytes of them as published.
+    pub sealed_bytes: u64,
 }
 
 /// Why an agent can't run.

@@ -24,4 +24,5 @@ pub mod status;
 pub mod tally;
 pub mod tls;
 pub mod topic;
+pub mod traffic;
 pub mod watch;

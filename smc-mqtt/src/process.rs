@@ -4,9 +4,13 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Resolves when the process is asked to end.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -40,13 +44,23 @@ where
 
 /// Logs to standard error what `RUST_LOG` asks for, or else `default`; and `always`, whatever it asks for.
 pub fn start_log(default: &str, always: &str) {
-    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::builder().parse_lossy(format!("{wanted},{always}"));
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        .finish()
+        .with(levels(&format!("{wanted},{always}")))
         .init();
+}
+
+/// What is said of which part: `info,smc_peer=debug`. Not more than that, as filters by fields of spans do: those bring regular
+/// expressions along, which an agent has no other use for. What makes no sense is left out; of nothing at all, errors are said.
+fn levels(wanted: &str) -> Targets {
+    let sensible = |part: &&str| !part.is_empty() && part.parse::<Targets>().is_ok();
+    let parts: Vec<&str> = wanted.split(',').map(str::trim).filter(sensible).collect();
+    let errors = Targets::new().with_default(LevelFilter::ERROR);
+    if parts.is_empty() { errors } else { parts.join(",").parse().unwrap_or(errors) }
 }
 
 /// Resolves on Ctrl-C or SIGTERM; a system without signals never asks.
@@ -59,5 +73,32 @@ pub async fn asked_to_end() {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// CPU time that this thread has taken, user and system; zero where the system does not tell.
+pub fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_what_was_asked_for_and_what_makes_no_sense_is_left_out() {
+        let asked = levels("warn, smc_peer=debug,a=b=c,,rumqttd=off");
+        assert!(
+            asked.would_enable("smc_mqtt", &Level::WARN) && !asked.would_enable("smc_mqtt", &Level::INFO)
+        );
+        assert!(asked.would_enable("smc_peer::run", &Level::DEBUG));
+        assert!(!asked.would_enable("rumqttd", &Level::ERROR));
+        for nothing in ["", " ,", "a=b=c"] {
+            let errors = levels(nothing);
+            assert!(errors.would_enable("smc_mqtt", &Level::ERROR), "{nothing:?}");
+            assert!(!errors.would_enable("smc_mqtt", &Level::WARN), "{nothing:?}");
+        }
     }
 }

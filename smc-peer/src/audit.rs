@@ -3,11 +3,13 @@
 //! Whatever is [recorded](Audit::record) is in the file before anything leaves the peer that was decided after it. It
 //! survives the process then; a power cut may take what was written since the last head, for nothing waits for the disk
 //! but a head, which is published only once all that it vouches for is there. Until then entries may be in a file of their own,
-//! where there is a folder for what need not outlive the machine.
+//! where there is a folder for what need not outlive the machine; then beside the log, until there is much to come into it.
 
 mod error;
 mod file;
+mod gathered;
 mod ledger;
+mod pending;
 mod recent;
 #[cfg(test)]
 mod tests;

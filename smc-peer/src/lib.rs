@@ -21,5 +21,7 @@ pub use audit::{AuditError, Draft, Ledger, LogFile, Owner, words};
 pub use config::{HeadEvery, PeerConfig};
 pub use discovery::{Form, HomeAssistant};
 pub use policy::PolicyOptions;
-pub use run::{Consent, Observed, PeerError, PeerOptions, Workers, WorkersError, run};
+pub use run::{
+    Arrivals, Consent, Did, Observed, PeerError, PeerOptions, Sent, Step, Workers, WorkersError, run,
+};
 pub use store::StoreError;

@@ -21,9 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use smc_core::message::Purpose;
+use smc_core::name::QueryName;
 use smc_core::peer::Event;
 use smc_core::roster::Roster;
-use smc_core::time::Timestamp;
+use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 use smc_mqtt::config::{KeyFile, connection};
 use smc_mqtt::connection::Happening;
@@ -92,15 +94,75 @@ pub enum Consent {
     Auto,
 }
 
-/// Something that a peer decided, for those who look over its shoulder.
+/// Something that a peer did, for those who look over its shoulder.
 #[derive(Debug, Clone)]
 pub struct Observed {
     /// When.
     pub at: Timestamp,
-    /// How many bytes of messages to other peers it has sent so far, as published.
-    pub sent: u64,
+    /// CPU time of the peer's thread until then.
+    pub cpu: Duration,
+    /// What it has sent until then.
+    pub sent: Sent,
     /// What.
-    pub event: Event,
+    pub what: Did,
+}
+
+/// What a peer did.
+#[derive(Debug, Clone)]
+pub enum Did {
+    /// It decided.
+    Decide(Event),
+    /// It has what agents sent for a window, and plans on it.
+    Gather(Arrivals),
+    /// It said something to other peers.
+    Say {
+        /// What about.
+        step: Step,
+        /// For which window.
+        window: WindowIndex,
+    },
+}
+
+/// When inputs of a window came that are new to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrivals {
+    /// For which window.
+    pub window: WindowIndex,
+    /// How many.
+    pub inputs: u32,
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+}
+
+/// A step of the protocol in which peers talk (docs/protocol.md, 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// What the sender holds.
+    Inventory,
+    /// The plan that it goes along with.
+    Vote,
+    /// Shares of what is opened in one round.
+    Partial {
+        /// Of which computation.
+        of: Purpose,
+        /// In which round, from 0.
+        round: u32,
+    },
+    /// Its signature under a result.
+    Endorsement(QueryName),
+}
+
+/// What a peer has sent to other peers so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Messages.
+    pub messages: u64,
+    /// Their bytes, as published.
+    pub bytes: u64,
+    /// Shares in them.
+    pub shares: u64,
 }
 
 /// Why a peer can't run or go on.

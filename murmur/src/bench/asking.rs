@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::child::{Child, ChildError};
-use super::phase::Lookout;
+use super::lookout::Lookout;
 use super::role::{Role, address};
 use super::setup::{MEASURED, Setup, fresh_seed};
 use super::{BenchError, LIMIT};
@@ -60,17 +60,13 @@ impl Site {
         std::fs::write(folder.path().join(POLICY_FILE), POLICY).map_err(BenchError::Folder)?;
         let mut setup = Setup {
             agents: AGENTS,
-            streams: 1,
             peers: PEERS,
-            threshold: 1,
             period,
             grace: Span::new(Duration::from_millis(200)),
-            windows: 0,
-            query: None,
             clients: requests.div_ceil(PER_CLIENT) + 1,
             seed: fresh_seed(&mut entropy::rng()?),
-            broker: None,
             state_dir: Some(folder.path().to_owned()),
+            ..Setup::default()
         };
         let mut broker = Child::start(Role::Broker, &setup).await?;
         setup.broker = Some(broker.ready().await?.parse().map_err(|_| ChildError::Garbled)?);

@@ -88,20 +88,7 @@ pub(crate) fn a_long_log(cast: &Cast, folder: &std::path::Path, windows: u64) ->
 
 /// A small site with windows of a minute.
 pub(crate) fn a_setup() -> Setup {
-    Setup {
-        agents: 5,
-        streams: 1,
-        peers: 3,
-        threshold: 1,
-        period: Span::from_secs(60),
-        grace: Span::from_secs(2),
-        windows: 0,
-        query: None,
-        clients: 0,
-        seed: 0,
-        broker: None,
-        state_dir: None,
-    }
+    Setup { agents: 5, period: Span::from_secs(60), grace: Span::from_secs(2), ..Setup::default() }
 }
 
 /// A log that is being written.
@@ -120,7 +107,7 @@ impl<'a> Writing<'a> {
         let missing = || BenchError::Setup("no such peer".to_owned());
         let keys = &cast.secrets.get(me).ok_or_else(missing)?.keys;
         let key = SigningKey::from_bytes(&keys.signing.to_bytes());
-        let ledger = Ledger::open(folder, &cast.roster, me, key)?;
+        let ledger = Ledger::open(folder, None, &cast.roster, me, key)?;
         let (now, appends, heads) = (Clock::system().now(), Vec::new(), Vec::new());
         Ok(Self { cast, ledger, now, appends, heads, plain: None })
     }

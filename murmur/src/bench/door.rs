@@ -94,17 +94,10 @@ async fn measure(each: Duration) -> Result<DoorReport, BenchError> {
 fn site() -> Result<Setup, BenchError> {
     Ok(Setup {
         agents: AGENTS,
-        streams: 1,
-        peers: 3,
-        threshold: 1,
         period: Span::from_secs(10),
         grace: Span::from_secs(1),
-        windows: 0,
-        query: None,
-        clients: 0,
         seed: super::setup::fresh_seed(&mut entropy::rng()?),
-        broker: None,
-        state_dir: None,
+        ..Setup::default()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use assessment::meter;
 use serde::Serialize;
 
 use super::setup::Told;
@@ -21,7 +22,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     processor: String,
-    cores: usize,
+    cores: u32,
 }
 
 /// Figures of one half.
@@ -70,10 +71,8 @@ impl Ratios {
 
 impl Machine {
     pub(crate) fn here() -> Self {
-        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let named = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
-        let processor = named.map_or("unknown", |name| name.trim_start_matches([' ', '\t', ':'])).to_owned();
-        Self { processor, cores: std::thread::available_parallelism().map_or(1, usize::from) }
+        let meter::Machine { processor, cores, .. } = meter::Machine::here();
+        Self { processor, cores }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use smc_core::arithmetic::Cost;
+use smc_core::decimal::Decimal;
 use smc_core::function::{Audience, Rehearsal, Subject};
 use smc_core::roster::document::QueryTable;
 use smc_mqtt::entropy;
@@ -14,10 +15,10 @@ use tokio::time::timeout;
 
 use super::child::{Child, ChildError};
 use super::figures::Machine;
-use super::phase::Lookout;
+use super::lookout::Lookout;
 use super::role::{Role, reading};
+use super::said::{Said, Window};
 use super::setup::{MEASURED, Setup, fresh_seed};
-use super::timeline::Window;
 use super::{BenchError, LIMIT};
 use crate::percentiles::{Percentiles, percentiles};
 
@@ -77,6 +78,7 @@ async fn measure(mut setup: Setup, agents: Vec<usize>, names: Vec<String>) -> Re
         setup.seed = fresh_seed(&mut entropy::rng()?);
         setup.state_dir = Some(folder.path().to_owned());
         setup.broker = None;
+        setup.observed = true;
         let mut broker = Child::start(Role::Broker, &setup).await?;
         setup.broker = Some(broker.ready().await?.parse().map_err(|_| ChildError::Garbled)?);
         let mut lookout = Lookout::new(&setup)?;
@@ -87,7 +89,7 @@ async fn measure(mut setup: Setup, agents: Vec<usize>, names: Vec<String>) -> Re
         drop(lookout);
         for name in &names {
             eprintln!("{name} of {count} agents");
-            setup.query = Some(query(name)?);
+            setup.query = Some(query(name, setup.greatest())?);
             functions.push(measure_one(&setup, name).await?);
         }
         everybody.stop().await?;
@@ -119,13 +121,13 @@ async fn measure_one(setup: &Setup, name: &str) -> Result<Row, BenchError> {
     Ok(Row {
         function: name.to_owned(),
         agents: setup.agents,
-        result_ms: of(|window| window.compute_us),
+        result_ms: of(|window| Window::between(window.agreed, window.done)),
         in_process_ms_per_peer: rehearsed.took.as_secs_f64() * 1e3 / f64::from(setup.peers),
         rounds: rehearsed.cost.rounds,
         products: rehearsed.cost.products,
-        bytes_per_peer: windows.iter().map(|window| window.sent).max().unwrap_or(0),
-        validity_ms: of(|window| window.check_us),
-        vote_ms: of(|window| window.vote_us),
+        bytes_per_peer: windows.iter().map(Window::sent).max().unwrap_or(0),
+        validity_ms: of(|window| Window::between(window.planned, window.voted)),
+        vote_ms: of(|window| Window::between(window.voted, window.agreed)),
     })
 }
 
@@ -134,30 +136,34 @@ async fn watch(peer: &mut Child, setup: &Setup) -> Result<Vec<Window>, BenchErro
     let mut windows = Vec::new();
     let mut warm = 0;
     while (windows.len() as u64) < setup.windows {
-        let window: Window = serde_json::from_str(&peer.line().await?).map_err(|_| ChildError::Garbled)?;
+        let said = serde_json::from_str(&peer.line().await?).map_err(|_| ChildError::Garbled)?;
+        let Said::Window(window) = said else { continue };
         if window.value.is_none() {
             eprintln!("  no value: {}", window.reason.unwrap_or_default());
         } else if warm < WARM_UP {
             warm += 1;
         } else {
-            windows.push(window);
+            windows.push(*window);
         }
     }
     Ok(windows)
 }
 
-/// The query of a function, with parameters that make it work on the readings of the measurement.
-fn query(name: &str) -> Result<QueryTable, BenchError> {
+/// The query of a function, with parameters that make it work on the readings of the measurement, of which `greatest` is the
+/// greatest possible.
+pub(crate) fn query(name: &str, greatest: u32) -> Result<QueryTable, BenchError> {
     let named = |error: smc_core::name::NameError| BenchError::Setup(error.to_string());
     let mut query = QueryTable::new(
         name.replace('_', "-").parse().map_err(named)?,
         name,
         MEASURED.parse().map_err(named)?,
     );
+    let part = |number: u64, of: u64| Decimal::from((u64::from(greatest) * number / of) as i64);
     match name {
-        "any_above" | "count_above" | "mean_above" => query.above = Some(40_000.into()),
-        "count_below" => query.below = Some(40_000.into()),
-        "histogram" => query.edges = Some((1..8).map(|i| (8_192 * i).into()).collect()),
+        "any_above" | "count_above" | "mean_above" => query.above = Some(part(5, 8)),
+        "count_below" => query.below = Some(part(5, 8)),
+        "heavy_hitters" => query.at_least = Some(2),
+        "histogram" => query.edges = Some((1..8).map(|i| part(i, 8)).collect()),
         "quantile" => query.q = "0.9".parse().ok(),
         "top_k" => query.k = Some(3),
         _ => {}
@@ -177,10 +183,11 @@ const REHEARSALS: usize = 5;
 fn rehearse(setup: &Setup, name: &str) -> Result<Rehearsed, BenchError> {
     let cast = setup.cast()?;
     let refused = |error: &dyn fmt::Display| BenchError::Setup(error.to_string());
-    let asked = query(name)?;
+    let asked = query(name, setup.greatest())?;
     let (_, query) = cast.roster.queries().next().ok_or_else(|| refused(&asked.name))?;
     let quantity = &cast.roster.quantity(query.quantity).quantity;
-    let readings: Vec<u64> = (0..setup.agents).map(|agent| reading(agent, 1) as u64).collect();
+    let readings: Vec<u64> =
+        (0..setup.agents).map(|agent| u64::from(reading(agent, 1) & setup.greatest())).collect();
     let agents: Vec<_> = cast.roster.agents().iter().map(|agent| agent.node.name.clone()).collect();
     let rehearsal = Rehearsal {
         sharing: cast.roster.sharing(),

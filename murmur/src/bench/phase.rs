@@ -1,25 +1,20 @@
 //! One half of the measurement: start everybody, wait until all are connected, watch the windows, ask the operating
 //! system what it took.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smc_core::result::SignedResult;
-use smc_core::time::{Period, Timestamp, WindowIndex};
+use smc_core::time::{Period, WindowIndex};
 use smc_mqtt::clock::Clock;
-use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
-use smc_mqtt::status::{self, Presence};
-use smc_mqtt::topic::{Topic, Topics};
-use tokio::time::timeout;
 
+use super::BenchError;
 use super::child::Child;
 use super::figures::{Figures, RoleUsage};
-use super::plain::PlainResult;
-use super::role::{Role, address};
+use super::lookout::{Lookout, Sight};
+use super::role::Role;
+use super::said::Seen;
 use super::setup::{EPOCH_WINDOWS, Setup};
-use super::{BenchError, LIMIT};
 use crate::percentiles::percentiles;
-use crate::stage::observer;
 use crate::usage::Usage;
 
 /// What is measured.
@@ -33,12 +28,6 @@ pub(crate) enum Phase {
 
 /// Windows that are not counted, after all nodes are there: in the first, everybody makes everybody's keys.
 const WARM_UP: u64 = 2 * EPOCH_WINDOWS as u64;
-
-/// A window's outcome as it was seen.
-struct Seen {
-    at: Timestamp,
-    readings: u64,
-}
 
 impl Phase {
     pub(crate) async fn run(self, setup: &Setup, broker: &mut Child) -> Result<Figures, BenchError> {
@@ -64,7 +53,7 @@ impl Phase {
         let first = WindowIndex(period.window_at(clock.now()).0 + 1 + WARM_UP);
         clock.sleep_until(period.start(first)).await;
         let before = usages(broker, &children);
-        let seen = lookout.watch(self, setup, period, first, &clock).await?;
+        let seen = watch(&mut lookout, setup, period, first, &clock).await?;
         let after = usages(broker, &children);
         drop(lookout);
         for child in &mut children {
@@ -72,91 +61,32 @@ impl Phase {
         }
         Ok(figures(setup, period, &seen, &before, &after, idle_broker))
     }
-
-    /// Window and readings of a result.
-    fn read(self, payload: &[u8]) -> Option<(WindowIndex, u64)> {
-        match self {
-            Self::Murmuration => {
-                let signed: SignedResult = serde_json::from_slice(payload).ok()?;
-                Some((signed.result.window.index, u64::from(signed.result.fresh)))
-            }
-            Self::Plain => {
-                let result: PlainResult = serde_json::from_slice(payload).ok()?;
-                Some((result.window, result.readings))
-            }
-        }
-    }
 }
 
-/// Sees statuses and results as any client may.
-pub(super) struct Lookout {
-    topics: Topics,
-    /// The connection lives as long as this does.
-    _publisher: Publisher,
-    incoming: Incoming,
-    online: BTreeSet<String>,
-}
-
-impl Lookout {
-    pub(super) fn new(setup: &Setup) -> Result<Self, BenchError> {
-        let cast = setup.cast()?;
-        let topics = Topics::new(cast.roster.site().clone());
-        let settings = observer(address(setup)?, cast.observer);
-        let (publisher, incoming) = connect(settings, vec![topics.results(), topics.statuses()]);
-        Ok(Self { topics, _publisher: publisher, incoming, online: BTreeSet::new() })
-    }
-
-    /// Waits until `nodes` nodes are connected.
-    pub(super) async fn wait_for(&mut self, nodes: usize) -> Result<(), BenchError> {
-        let all = async {
-            while self.online.len() < nodes {
-                let Some(happening) = self.incoming.next().await else { break };
-                let Happening::Message { topic, payload, .. } = happening else { continue };
-                if let Ok(Topic::Status { node }) = self.topics.parse(&topic) {
-                    match status::presence(&payload) {
-                        Some(Presence::Online) => self.online.insert(node.to_string()),
-                        _ => self.online.remove(node.as_str()),
-                    };
-                }
-            }
+/// Notes the results of the measured windows, as they are seen.
+async fn watch(
+    lookout: &mut Lookout,
+    setup: &Setup,
+    period: Period,
+    first: WindowIndex,
+    clock: &Clock,
+) -> Result<BTreeMap<WindowIndex, Seen>, BenchError> {
+    let last = WindowIndex(first.0 + setup.windows);
+    let patience = setup.grace.get() + 10 * setup.period.get().max(Duration::from_secs(1));
+    let deadline = period.end(last) + patience;
+    let mut results = BTreeMap::new();
+    loop {
+        let sight = tokio::select! {
+            sight = lookout.next() => sight,
+            () = clock.sleep_until(deadline) => return if results.is_empty() { Err(BenchError::Stalled(patience)) } else { Ok(results) },
         };
-        match timeout(LIMIT, all).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(BenchError::Start { have: self.online.len(), need: nodes }),
+        let Some(sight) = sight else { return Ok(results) };
+        let Sight::Result(seen) = sight else { continue };
+        if seen.window >= last {
+            return Ok(results);
         }
-    }
-
-    /// Notes the results of the measured windows.
-    async fn watch(
-        &mut self,
-        phase: Phase,
-        setup: &Setup,
-        period: Period,
-        first: WindowIndex,
-        clock: &Clock,
-    ) -> Result<BTreeMap<WindowIndex, Seen>, BenchError> {
-        let last = WindowIndex(first.0 + setup.windows);
-        let patience = setup.grace.get() + 10 * setup.period.get().max(Duration::from_secs(1));
-        let deadline = period.end(last) + patience;
-        let mut seen = BTreeMap::new();
-        loop {
-            let happening = tokio::select! {
-                happening = self.incoming.next() => happening,
-                () = clock.sleep_until(deadline) => return if seen.is_empty() { Err(BenchError::Stalled(patience)) } else { Ok(seen) },
-            };
-            let Some(happening) = happening else { return Ok(seen) };
-            let Happening::Message { topic, payload, .. } = happening else { continue };
-            let at = clock.now();
-            if let (Ok(Topic::Result { .. }), Some((window, readings))) =
-                (self.topics.parse(&topic), phase.read(&payload))
-            {
-                if window >= last {
-                    return Ok(seen);
-                }
-                if window >= first {
-                    seen.insert(window, Seen { at, readings });
-                }
-            }
+        if seen.window >= first {
+            results.insert(seen.window, seen);
         }
     }
 }
@@ -174,8 +104,10 @@ fn figures(
     idle_broker: f64,
 ) -> Figures {
     let due = |window: WindowIndex| period.end(window) + setup.grace.get();
-    let mut waits: Vec<f64> =
-        seen.iter().map(|(&window, seen)| seen.at.since(due(window)).as_secs_f64() * 1000.0).collect();
+    let mut waits: Vec<f64> = seen
+        .iter()
+        .map(|(&window, seen)| seen.at_us.saturating_sub(due(window).as_micros()) as f64 / 1e3)
+        .collect();
     let readings: u64 = seen.values().map(|seen| seen.readings).sum();
     let asked = setup.windows * setup.readings_per_window() as u64;
     let roles = after.iter().zip(before).map(|((role, after), (_, before))| RoleUsage {

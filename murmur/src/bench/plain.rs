@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::BenchError;
 use super::role::{Over, address, reading, ready};
-use super::setup::{QUERY, Setup, message_bytes};
+use super::setup::{Plain, QUERY, Setup, message_bytes};
 use crate::stage::Cast;
 
 /// A message in the clear.
@@ -44,18 +44,22 @@ pub(super) struct PlainResult {
 pub(super) async fn publish(setup: &Setup, cast: Cast, over: &Over) -> Result<(), BenchError> {
     let broker = address(setup)?;
     let topics = Topics::new(cast.roster.site().clone());
-    let size = message_bytes(&cast);
+    let size = if setup.plain == Plain::Alike { message_bytes(&cast) } else { 0 };
+    let receivers = if setup.plain == Plain::Alike { usize::from(setup.peers) } else { 1 };
     let mut tasks = JoinSet::new();
     for (place, agent) in cast.roster.agents().iter().enumerate() {
         let Some(secrets) = cast.secrets.get(&agent.node.name) else { continue };
         let settings = connection(&topics, &agent.node.name, broker.clone(), secrets.password.clone());
-        let values = (1..=setup.streams).map(|number| reading(place, number)).collect();
+        let one = |number| f64::from(reading(place, number) & setup.greatest());
+        let elements = setup.streams * setup.elements as usize;
+        let values = (1..=elements).map(one).collect();
         let publisher = PlainPublisher {
             roster: Arc::clone(&cast.roster),
             name: agent.node.name.clone(),
             period: cast.roster.bundle(agent.bundles[0]).period,
             values,
             size,
+            receivers,
         };
         tasks.spawn(publisher.run(settings, over.clone()));
     }
@@ -70,6 +74,7 @@ struct PlainPublisher {
     period: Period,
     values: Vec<f64>,
     size: usize,
+    receivers: usize,
 }
 
 impl PlainPublisher {
@@ -98,9 +103,9 @@ impl PlainPublisher {
         publisher.close().await;
     }
 
-    /// One message per peer, each written out anew as a sealed one is.
+    /// One message per receiver, each written out anew as a sealed one is.
     fn send(&self, publisher: &Publisher, topics: &Topics, window: WindowIndex) {
-        for (_, peer) in self.roster.peers() {
+        for (_, peer) in self.roster.peers().take(self.receivers) {
             let mut message = Readings { window, values: self.values.clone(), fill: "" };
             let bare = serde_json::to_vec(&message).map_or(0, |json| json.len());
             let fill = "x".repeat(self.size.saturating_sub(bare));

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Broker, BrokerConfig, Limits};
+use broker::{Broker, BrokerConfig, ClientCertificates, Limits, TlsListener};
 use sensor_agent::source::{Happened, Observation, Reading};
 use sensor_agent::{AgentOptions, Feed};
 use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
 use smc_mqtt::settings::BrokerAddress;
+use smc_mqtt::tls::Tls;
+use smc_mqtt::traffic::Traffic;
 use smc_peer::{HeadEvery, PeerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::said::{Look, Said, say};
 use super::setup::Setup;
-use super::{BenchError, asking, plain, timeline};
+use super::{BenchError, asking, heap, lookout, plain, timeline};
 use crate::stage::{Cast, accounts};
 
 /// What a process plays.
@@ -30,6 +32,8 @@ pub(crate) enum Role {
     Agents,
     /// The broker.
     Broker,
+    /// Who looks on.
+    Lookout,
     /// One peer.
     Peer(PeerIndex),
     /// All publishers of plain readings.
@@ -50,6 +54,7 @@ impl FromStr for Role {
         match text.split_once('-') {
             None if text == "agents" => Ok(Self::Agents),
             None if text == "broker" => Ok(Self::Broker),
+            None if text == "lookout" => Ok(Self::Lookout),
             None if text == "publishers" => Ok(Self::Publishers),
             Some(("peer", number)) => index(number).map(Self::Peer),
             Some(("subscriber", number)) => index(number).map(Self::Subscriber),
@@ -63,6 +68,7 @@ impl fmt::Display for Role {
         match self {
             Self::Agents => f.write_str("agents"),
             Self::Broker => f.write_str("broker"),
+            Self::Lookout => f.write_str("lookout"),
             Self::Peer(peer) => write!(f, "peer-{peer}"),
             Self::Publishers => f.write_str("publishers"),
             Self::Subscriber(peer) => write!(f, "subscriber-{peer}"),
@@ -78,14 +84,17 @@ pub(crate) async fn play(role: Role) -> Result<(), BenchError> {
     let cast = setup.cast()?;
     let (end, ended) = watch::channel(false);
     tokio::spawn(async move {
-        // Nothing more is ever said: the other end closes when the measurement is over, or dies.
-        let _ = lines.next_line().await;
+        // A line asks to look; the other end closes when the measurement is over, or dies.
+        while let Ok(Some(_)) = lines.next_line().await {
+            say(&Said::Look(Look { traffic: Traffic::of_this_process(), heap: heap::used() }));
+        }
         end.send_replace(true);
     });
     let over = Over(ended);
     match role {
         Role::Agents => agents(&setup, cast, &over).await,
-        Role::Broker => serve(&cast, &over).await,
+        Role::Broker => serve(&setup, &cast, &over).await,
+        Role::Lookout => lookout::look(&setup, &over).await,
         Role::Peer(peer) => compute(&setup, cast, peer, &over).await,
         Role::Publishers => plain::publish(&setup, cast, &over).await,
         Role::Subscriber(peer) => plain::subscribe(&setup, cast, peer, &over).await,
@@ -114,13 +123,25 @@ pub(crate) fn ready(what: &str) {
 pub(crate) fn address(setup: &Setup) -> Result<BrokerAddress, BenchError> {
     let unknown = || BenchError::Setup("no broker".to_owned());
     let address = setup.broker.ok_or_else(unknown)?;
-    BrokerAddress::new(&address.ip().to_string(), address.port()).map_err(|_| unknown())
+    let address = BrokerAddress::new(&address.ip().to_string(), address.port()).map_err(|_| unknown())?;
+    Ok(match &setup.tls {
+        Some(tls) => address.with_tls().trusting(Tls::of_authority(&tls.ca)),
+        None => address,
+    })
 }
 
-async fn serve(cast: &Cast, over: &Over) -> Result<(), BenchError> {
+async fn serve(setup: &Setup, cast: &Cast, over: &Over) -> Result<(), BenchError> {
+    let tls = setup.tls.as_ref().map(|tls| TlsListener {
+        listen: setup.listen,
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_ca: None,
+        client_certificates: ClientCertificates::Off,
+        certificate_logs_in: false,
+    });
     let config = BrokerConfig {
-        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        tls: None,
+        listen: tls.is_none().then_some(setup.listen),
+        tls,
         websocket: None,
         state_dir: None,
         limits: Limits::default(),
@@ -155,7 +176,7 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
         page: None,
         workers: smc_peer::Workers::default(),
     };
-    let observer = setup.query.as_ref().map(|_| timeline::tell());
+    let observer = setup.observed.then(timeline::of_peer);
     ready("peer");
     let ran = smc_peer::run(options, Clock::system(), observer, over.wait()).await;
     Ok(ran.map_err(crate::stage::StageError::from)?)
@@ -165,11 +186,12 @@ async fn compute(setup: &Setup, mut cast: Cast, peer: PeerIndex, over: &Over) ->
 async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchError> {
     let broker = address(setup)?;
     let clock = Clock::system();
+    let witness = setup.observed.then(|| timeline::of_agents(clock.clone()));
     let mut tasks = JoinSet::new();
     for (place, agent) in cast.roster.agents().iter().enumerate() {
         let Some(secrets) = cast.secrets.remove(&agent.node.name) else { continue };
         let (sender, feed) = mpsc::channel(setup.streams.max(1));
-        fill(&sender, setup.streams, &clock, place);
+        fill(&sender, setup, &clock, place);
         let options = AgentOptions {
             members: None,
             roster: Arc::clone(&cast.roster),
@@ -184,8 +206,8 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
             rules: BTreeMap::new(),
             feed: Feed::Channel(feed),
         };
-        let (clock, ended) = (clock.clone(), over.wait());
-        tasks.spawn(async move { (sensor_agent::run(options, clock, None, ended).await, sender) });
+        let (clock, witness, ended) = (clock.clone(), witness.clone(), over.wait());
+        tasks.spawn(async move { (sensor_agent::run(options, clock, witness, ended).await, sender) });
     }
     ready("agents");
     while let Some(ended) = tasks.join_next().await {
@@ -196,18 +218,22 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
 }
 
 /// One reading per stream, there from the start.
-fn fill(sender: &mpsc::Sender<Happened>, streams: usize, clock: &Clock, place: usize) {
-    for number in 1..=streams {
-        let (Ok(stream), Some(value)) = (format!("s{number}").parse(), Reading::new(reading(place, number)))
-        else {
-            continue;
+fn fill(sender: &mpsc::Sender<Happened>, setup: &Setup, clock: &Clock, place: usize) {
+    for number in 1..=setup.streams {
+        let one = |element: usize| f64::from(reading(place, number + element) & setup.greatest());
+        let value = match setup.elements {
+            1 => Reading::new(one(0)),
+            many => Reading::vector((0..many as usize).map(|element| Ok(one(element)))).ok(),
         };
+        let (Ok(stream), Some(value)) = (format!("s{number}").parse(), value) else { continue };
         // The channel has room for exactly these.
         let _ = sender.try_send(Happened::Observed(Observation { stream, at: clock.now(), value }));
     }
 }
 
-/// Something between 0 and 65,535, spread evenly.
-pub(crate) fn reading(agent: usize, stream: usize) -> f64 {
-    ((agent * 40_503 + stream * 17_011) % 65_536) as f64
+/// Something of 32 bits, the lower 16 of which are spread evenly.
+pub(crate) fn reading(agent: usize, stream: usize) -> u32 {
+    let low = (agent * 40_503 + stream * 17_011) % 65_536;
+    let high = (agent * 25_717 + stream * 9_241) % 65_536;
+    (high << 16 | low) as u32
 }

@@ -46,6 +46,64 @@ pub(crate) struct Setup {
     pub(crate) broker: Option<SocketAddr>,
     /// Where the peers' stores are.
     pub(crate) state_dir: Option<PathBuf>,
+    /// How many bits a reading has.
+    pub(crate) bits: u8,
+    /// How many elements a stream's vector has; 1: it is no vector.
+    pub(crate) elements: u32,
+    /// How often the query is computed in each window.
+    pub(crate) sessions: u32,
+    /// Where the broker is to listen.
+    pub(crate) listen: SocketAddr,
+    /// How nodes reach it if that is by TLS.
+    pub(crate) tls: Option<TlsPaths>,
+    /// What is sent in the clear, of the baseline.
+    pub(crate) plain: Plain,
+    /// Whether roles tell what they do (see [`super::said`]).
+    pub(crate) observed: bool,
+}
+
+/// What the baseline sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Plain {
+    /// As many messages as this system, of the same size.
+    Alike,
+    /// What it takes in the clear: one message of each agent, to one subscriber.
+    Bare,
+}
+
+/// Files in PEM.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TlsPaths {
+    pub(crate) ca: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Default for Setup {
+    /// A site of nobody, as measurements have it if they have no reason for something else.
+    fn default() -> Self {
+        Self {
+            agents: 0,
+            streams: 1,
+            peers: 3,
+            threshold: 1,
+            period: Span::from_secs(1),
+            grace: Span::new(Duration::from_millis(100)),
+            windows: 0,
+            query: None,
+            clients: 0,
+            seed: 0,
+            broker: None,
+            state_dir: None,
+            bits: 16,
+            elements: 1,
+            sessions: 1,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            plain: Plain::Alike,
+            observed: false,
+        }
+    }
 }
 
 /// What the report repeats of a setup.
@@ -120,25 +178,38 @@ impl Setup {
             peers: numbered("peer", usize::from(self.peers))?,
             agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
             clients: numbered("client", self.clients)?,
-            quantities: vec![load()?],
-            queries: vec![match &self.query {
-                Some(query) => query.clone(),
-                None => QueryTable::new(QUERY.parse()?, "mean", MEASURED.parse()?),
-            }],
+            quantities: vec![self.load()?],
+            queries: self.queries()?,
         })
     }
-}
 
-fn load() -> Result<QuantityTable, NameError> {
-    Ok(QuantityTable {
-        name: MEASURED.parse()?,
-        unit: "W".to_owned(),
-        minimum: 0.into(),
-        maximum: 65_535.into(),
-        resolution: 1.into(),
-        elements: 1,
-        period: None,
-    })
+    fn queries(&self) -> Result<Vec<QueryTable>, NameError> {
+        let query = match &self.query {
+            Some(query) => query.clone(),
+            None => QueryTable::new(QUERY.parse()?, "mean", MEASURED.parse()?),
+        };
+        let again =
+            |number| Ok(QueryTable { name: format!("{}-{number}", query.name).parse()?, ..query.clone() });
+        let more = (2..=self.sessions).map(again).collect::<Result<Vec<_>, NameError>>()?;
+        Ok(std::iter::once(query).chain(more).collect())
+    }
+
+    fn load(&self) -> Result<QuantityTable, NameError> {
+        Ok(QuantityTable {
+            name: MEASURED.parse()?,
+            unit: "W".to_owned(),
+            minimum: 0.into(),
+            maximum: i64::from(self.greatest()).into(),
+            resolution: 1.into(),
+            elements: self.elements,
+            period: None,
+        })
+    }
+
+    /// The greatest reading.
+    pub(crate) fn greatest(&self) -> u32 {
+        u32::MAX >> (32 - u32::from(self.bits.clamp(1, 32)))
+    }
 }
 
 /// How long an agent's sealed message is: that of a message that was really sealed.

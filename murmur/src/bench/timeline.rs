@@ -1,73 +1,149 @@
-//! What a peer tells the measuring process about each window, as one line.
+//! What a peer, and the agents of a process, tell the measuring process about each window.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use sensor_agent::Witness;
+use smc_core::message::Purpose;
+use smc_core::name::QueryName;
 use smc_core::peer::Event;
+use smc_core::result::SignedResult;
 use smc_core::time::{Timestamp, WindowIndex};
-use smc_peer::Observed;
+use smc_mqtt::clock::Clock;
+use smc_peer::{Did, Observed, Step};
 use tokio::sync::mpsc;
 
+use super::said::{Inputs, Mark, Said, Shared, Window, say};
+
 /// How many events may wait to be told.
-const WAITING: usize = 1_024;
+const WAITING: usize = 4_096;
+/// How many windows may be open at once.
+const OPEN: usize = 16;
 
-/// One window at one peer, in microseconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Window {
-    /// From the plan to the vote: the inputs are checked.
-    pub(crate) check_us: u64,
-    /// From the vote to the votes of all.
-    pub(crate) vote_us: u64,
-    /// From the votes of all to the signed result.
-    pub(crate) compute_us: u64,
-    /// Bytes of messages to other peers during that time, as published.
-    pub(crate) sent: u64,
-    /// The result's value; nothing if there is none.
-    pub(crate) value: Option<String>,
-    /// Why there is none.
-    pub(crate) reason: Option<String>,
-}
-
-/// The marks of a window that is not done.
-#[derive(Debug, Default)]
-struct Marks {
-    planned: Option<Timestamp>,
-    voted: Option<Timestamp>,
-    agreed: Option<(Timestamp, u64)>,
-}
-
-/// An observer that prints each window when it is done.
-pub(crate) fn tell() -> mpsc::Sender<Observed> {
+/// An observer that tells each window of each query when it is done.
+pub(crate) fn of_peer() -> mpsc::Sender<Observed> {
     let (sender, mut observed) = mpsc::channel::<Observed>(WAITING);
     tokio::spawn(async move {
-        let mut windows: BTreeMap<WindowIndex, Marks> = BTreeMap::new();
-        while let Some(Observed { at, sent, event }) = observed.recv().await {
-            match event {
-                Event::Planned { window, .. } => windows.entry(window).or_default().planned = Some(at),
-                Event::Persist { vote, .. } => windows.entry(vote.window).or_default().voted = Some(at),
-                Event::Agreed { window, .. } => {
-                    windows.entry(window).or_default().agreed = Some((at, sent));
-                }
-                Event::Result { result, .. } => {
-                    let result = result.result;
-                    let marks = windows.remove(&result.window.index).unwrap_or_default();
-                    let since = |mark: Option<Timestamp>, until: Option<Timestamp>| {
-                        until.zip(mark).map_or(0, |(until, mark)| until.as_micros() - mark.as_micros())
-                    };
-                    let agreed = marks.agreed.map(|(at, _)| at);
-                    let window = Window {
-                        check_us: since(marks.planned, marks.voted),
-                        vote_us: since(marks.voted, agreed),
-                        compute_us: since(agreed, Some(at)),
-                        sent: marks.agreed.map_or(0, |(_, before)| sent - before),
-                        value: result.value.map(|value| value.to_string()),
-                        reason: result.reason,
-                    };
-                    println!("{}", serde_json::to_string(&window).unwrap_or_default());
-                }
-                _ => {}
+        let mut ledger = Ledger::default();
+        while let Some(observed) = observed.recv().await {
+            if let Some(window) = ledger.note(observed) {
+                say(&Said::Window(Box::new(window)));
             }
         }
     });
     sender
+}
+
+/// The marks of windows that are not done.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// What all queries of a window have in common.
+    common: BTreeMap<WindowIndex, Window>,
+    own: BTreeMap<(WindowIndex, QueryName), Window>,
+}
+
+impl Ledger {
+    /// Takes an event in; the window that is done with it.
+    fn note(&mut self, Observed { at, cpu, sent, what }: Observed) -> Option<Window> {
+        let cpu_us = cpu.as_micros() as u64;
+        let (messages, bytes, shares) = (sent.messages, sent.bytes, sent.shares);
+        let mark = Mark { at_us: at.as_micros(), cpu_us, messages, bytes, shares };
+        match what {
+            Did::Gather(arrivals) => {
+                let (first_us, last_us) = (arrivals.first.as_micros(), arrivals.last.as_micros());
+                let inputs = Inputs { number: arrivals.inputs, first_us, last_us };
+                self.common(arrivals.window).inputs = Some(inputs);
+            }
+            Did::Say { step: Step::Inventory, window } => {
+                self.common(window).gathered.get_or_insert(mark);
+            }
+            Did::Decide(Event::Planned { window, .. }) => self.common(window).planned = Some(mark),
+            Did::Decide(Event::Persist { vote, .. }) => self.common(vote.window).voted = Some(mark),
+            Did::Decide(Event::Agreed { window, .. }) => self.common(window).agreed = Some(mark),
+            Did::Say { step: Step::Partial { of: Purpose::Query(query), round }, window } => {
+                let own = self.own(window, query);
+                own.opening = Some(mark);
+                own.rounds = round + 1;
+            }
+            Did::Say { step: Step::Endorsement(query), window } => {
+                self.own(window, query).stated = Some(mark);
+            }
+            Did::Decide(Event::Result { result, publish, .. }) => {
+                return Some(self.finish(*result, publish, mark));
+            }
+            Did::Decide(_) | Did::Say { .. } => {}
+        }
+        None
+    }
+
+    fn finish(&mut self, result: SignedResult, publish: bool, mark: Mark) -> Window {
+        let result = result.result;
+        let (window, query) = (result.window.index, result.query);
+        let own = self.own.remove(&(window, query.clone())).unwrap_or_default();
+        let common = self.common.get(&window).cloned().unwrap_or_default();
+        Window {
+            window: window.0,
+            query: query.to_string(),
+            opening: own.opening,
+            stated: own.stated,
+            rounds: own.rounds,
+            done: Some(mark),
+            published: publish,
+            value: result.value.map(|value| value.to_string()),
+            reason: result.reason,
+            ..common
+        }
+    }
+
+    fn common(&mut self, window: WindowIndex) -> &mut Window {
+        if self.common.len() > OPEN {
+            self.common.pop_first();
+        }
+        self.common.entry(window).or_default()
+    }
+
+    fn own(&mut self, window: WindowIndex, query: QueryName) -> &mut Window {
+        if self.own.first_key_value().is_some_and(|((oldest, _), _)| oldest.0 + (OPEN as u64) < window.0) {
+            self.own.pop_first();
+        }
+        self.own.entry((window, query)).or_default()
+    }
+}
+
+/// A witness that tells what all agents of a process did for a window, once a later one begins.
+pub(crate) fn of_agents(clock: Clock) -> mpsc::Sender<Witness> {
+    let (sender, mut witnessed) = mpsc::channel::<Witness>(WAITING);
+    tokio::spawn(async move {
+        let mut open: Option<Shared> = None;
+        while let Some(witness) = witnessed.recv().await {
+            if let Some(done) = open.take_if(|open| open.window < witness.window) {
+                say(&Said::Shared(done));
+            }
+            add(open.get_or_insert_with(|| none(witness.window)), &witness, clock.now());
+        }
+    });
+    sender
+}
+
+fn none(window: WindowIndex) -> Shared {
+    Shared {
+        window,
+        agents: 0,
+        longest_us: 0,
+        cpu_us: 0,
+        messages: 0,
+        plain_bytes: 0,
+        sealed_bytes: 0,
+        last_us: 0,
+    }
+}
+
+fn add(shared: &mut Shared, witness: &Witness, now: Timestamp) {
+    let effort = &witness.effort;
+    shared.agents += 1;
+    shared.longest_us = shared.longest_us.max(effort.wall.as_micros() as u64);
+    shared.cpu_us += effort.cpu.as_micros() as u64;
+    shared.messages += effort.messages;
+    shared.plain_bytes += effort.plain_bytes;
+    shared.sealed_bytes += effort.sealed_bytes;
+    shared.last_us = now.as_micros();
 }

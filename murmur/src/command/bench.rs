@@ -231,18 +231,12 @@ impl Functions {
     fn run(self) -> Result<Outcome, Failure> {
         let json = self.json;
         let setup = Setup {
-            agents: 0,
             streams: self.streams as usize,
             peers: self.peers,
             threshold: self.threshold.unwrap_or((self.peers - 1) / 2),
             period: self.period,
-            grace: Span::new(std::time::Duration::from_millis(100)),
             windows: self.windows,
-            query: None,
-            clients: 0,
-            seed: 0,
-            broker: None,
-            state_dir: None,
+            ..Setup::default()
         };
         let agents = self.agents.iter().map(|&agents| agents as usize).collect();
         let report = block_on(bench::functions(setup, agents, self.functions))??;
@@ -336,11 +330,7 @@ impl Ingest {
             period: self.period,
             grace: self.grace,
             windows: self.windows,
-            query: None,
-            clients: 0,
-            seed: 0,
-            broker: None,
-            state_dir: None,
+            ..Setup::default()
         }))??;
         if json {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());

@@ -1,18 +1,16 @@
 //! `murmur functions`
 
-mod rehearsal;
 mod table;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use assessment::rehearsal::{self, Measured, Measurement, RehearsalFailure, Size};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use smc_core::function::{Entry, catalogue};
 
-pub(crate) use self::rehearsal::RehearsalFailure;
-use self::rehearsal::{Measured, Measurement, Size};
 use self::table::{Column, Table, wrapped};
 use super::Outcome;
 
@@ -59,6 +57,9 @@ fn entry() -> impl TypedValueParser<Value = &'static Entry> {
     names.try_map(|name| Entry::named(&name).ok_or("there is no such function"))
 }
 
+/// A rehearsal of vectors has so many elements.
+const ELEMENTS: u32 = 16;
+
 /// Why a function could not be told about.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FunctionsFailure {
@@ -87,7 +88,8 @@ impl Functions {
 
     fn measure(&self, entry: &'static Entry) -> Result<Measurement, RehearsalFailure> {
         let threshold = self.threshold.unwrap_or((self.peers - 1) / 2);
-        let size = |bits| Size { agents: self.agents, bits, peers: self.peers, threshold };
+        let size =
+            |bits| Size { agents: self.agents, bits, elements: ELEMENTS, peers: self.peers, threshold };
         rehearsal::measure(entry, self.bits, size)
     }
 }
@@ -166,6 +168,6 @@ fn tell(entry: &Entry, measurement: &Measurement) -> String {
 }
 
 fn cost(audience: &str, measured: &Measured) -> String {
-    let Measured { rounds, products, bytes_per_peer } = measured;
+    let Measured { rounds, products, bytes_per_peer, .. } = measured;
     format!("{audience:<22}  {rounds:>6}  {products:>9}  {bytes_per_peer:>15}\n")
 }

@@ -17,7 +17,8 @@ use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 
-pub(crate) use self::broker::BrokerFailure;
+pub(crate) use self::authority::Authority;
+pub(crate) use self::broker::{BrokerFailure, mosquitto};
 pub(crate) use self::init::InitError;
 pub(crate) use self::renew::RenewError;
 use super::{Failure, Outcome};

@@ -12,7 +12,7 @@ use smc_core::time::WindowIndex;
 use smc_core::value::Value;
 use smc_mqtt::connection::{Happening, Incoming, Publisher, connect};
 use smc_mqtt::topic::{Topic, Topics};
-use smc_peer::Observed;
+use smc_peer::{Did, Observed};
 use tokio::sync::mpsc;
 
 use super::Verdict;
@@ -106,7 +106,7 @@ impl Watch {
                         complete += u64::from(self.result(&payload, output)?);
                     }
                 }
-                Some(event) = self.decided.recv() => self.decision(event.event),
+                Some(event) = self.decided.recv() => self.decision(event.what),
                 Some(shared) = self.shared.recv() => self.ledger.note(shared),
                 Some(event) = self.tapped.recv() => self.traffic(&event),
                 else => break,
@@ -128,7 +128,7 @@ impl Watch {
     fn result(&mut self, payload: &[u8], output: &mut Output) -> std::io::Result<bool> {
         // Whatever led to the result was told before it.
         while let Ok(event) = self.decided.try_recv() {
-            self.decision(event.event);
+            self.decision(event.what);
         }
         while let Ok(shared) = self.shared.try_recv() {
             self.ledger.note(shared);
@@ -173,8 +173,8 @@ impl Watch {
         output.window(window, agent, &std::mem::take(&mut self.carried), &self.roster, results.values())
     }
 
-    fn decision(&mut self, event: Event) {
-        if let Event::Agreed { quantity, window, plan } = event {
+    fn decision(&mut self, did: Did) {
+        if let Did::Decide(Event::Agreed { quantity, window, plan }) = did {
             self.ledger.agreed(quantity, window, plan);
         }
     }

@@ -42,6 +42,9 @@ fn a_log_fits_after_kill_9_and_a_change_of_it_is_found() {
     for peer in site.peers() {
         site.edit(&format!("{peer}.toml"), |text| format!("{text}\n[audit]\nhead_every = \"1s\"\n"));
     }
+    // Its log is in two places, the others' in one.
+    let run_dir = format!("run_dir = {:?}", site.path("run/peer-1"));
+    site.edit("peer-1.toml", |text| format!("{run_dir}\n{text}"));
     site.start_all();
     let observer = site.subscribe("observer-1", &[RESULTS]);
     await_outcome(&observer, "co2-sum", "a value of all", |signed| all_fresh(signed, 6));

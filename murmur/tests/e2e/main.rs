@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ask;
+mod assess;
 mod audit;
 mod bad_input;
+mod browser;
 mod clocks;
 mod demo;
 mod discovery;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
@@ -24,6 +24,7 @@ use smc_mqtt::config::KeyFile;
 use smc_mqtt::connection::Publisher;
 use smc_mqtt::entropy;
 use smc_mqtt::outbox::Outbox;
+use smc_mqtt::process::thread_cpu;
 use smc_mqtt::status::{self, Report};
 use smc_mqtt::tally::Tally;
 use smc_mqtt::topic::{Topic, Topics};
@@ -31,7 +32,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::moving::Moving;
-use super::{AgentError, Witness};
+use super::{AgentError, Effort, Witness};
 use crate::control::Control;
 use crate::screen::Screens;
 use crate::switches::Switch;
@@ -61,6 +62,8 @@ pub(super) struct Service {
     outbox: Outbox,
     publisher: Option<Publisher>,
     witness: Option<mpsc::Sender<Witness>>,
+    /// What sharing took since the witness was told last.
+    effort: Effort,
     refused: Tally,
     /// What becomes of readings before they are shared.
     pub(super) screens: Screens,
@@ -111,6 +114,7 @@ impl Service {
             outbox: Outbox::new(outbox_bytes(&roster, me)),
             publisher: None,
             witness,
+            effort: Effort::default(),
             refused: Tally::default(),
             screens,
             left_out: BTreeMap::new(),
@@ -246,10 +250,7 @@ impl Service {
         }
         let now = self.clock.now();
         self.settle(now);
-        self.agent.handle_timeout(now, &mut self.rng);
-        while let Some(dealt) = self.agent.poll_transmit() {
-            self.send(now, &dealt);
-        }
+        self.share(now);
         while let Some(event) = self.agent.poll_event() {
             self.handle_event(event);
         }
@@ -260,6 +261,19 @@ impl Service {
             if let Some(publisher) = &self.publisher {
                 publisher.expiring(now);
             }
+        }
+    }
+
+    /// Deals what is due, and sends it; for a witness, with an eye on what that takes.
+    fn share(&mut self, now: Timestamp) {
+        let begun = self.witness.as_ref().map(|_| (Instant::now(), thread_cpu()));
+        self.agent.handle_timeout(now, &mut self.rng);
+        while let Some(dealt) = self.agent.poll_transmit() {
+            self.send(now, &dealt);
+        }
+        if let Some((wall, cpu)) = begun {
+            self.effort.wall += wall.elapsed();
+            self.effort.cpu += thread_cpu().saturating_sub(cpu);
         }
     }
 
@@ -277,6 +291,9 @@ impl Service {
         for ((peer, node), plaintext) in roster.peers().zip(&dealt.plaintexts) {
             match self.recipients.seal(peer, &binding, plaintext.as_bytes(), &mut self.rng) {
                 Ok(Some(sealed)) => {
+                    self.effort.messages += 1;
+                    self.effort.plain_bytes += plaintext.as_bytes().len() as u64;
+                    self.effort.sealed_bytes += sealed.len() as u64;
                     let topic = Topic::Share { to: node.name.clone(), from: self.name.clone() };
                     self.post(now, expires, &topic, sealed.into());
                 }
@@ -300,8 +317,9 @@ impl Service {
                 for reason in readings.iter().filter_map(|reading| reading.as_ref().err()) {
                     self.refuse(reason.name());
                 }
+                let effort = std::mem::take(&mut self.effort);
                 if let Some(witness) = &self.witness
-                    && witness.try_send(Witness { bundle, window, readings }).is_err()
+                    && witness.try_send(Witness { bundle, window, readings, effort }).is_err()
                 {
                     self.refuse("witness_too_slow");
                 }

@@ -20,6 +20,7 @@ use super::outbox::Outbox;
 use super::teller::{Offer, Teller};
 use super::{Fault, Happening, Phase, Refusal, Shared};
 use crate::filter::TopicFilter;
+use crate::traffic;
 
 /// How long the broker may take to answer a subscription.
 const SUBSCRIBING: Duration = Duration::from_secs(10);
@@ -96,7 +97,10 @@ where
         let (room, encoded) = (outbox.has_room(), !outbox.bytes.is_empty());
         tokio::select! {
             read = reader.read_buf(inbox.space()), if waiting.is_empty() => {
-                if read? == 0 { return Err(Fault::Closed) }
+                match read? {
+                    0 => return Err(Fault::Closed),
+                    bytes => traffic::note_received(bytes),
+                }
             }
             written = send(&mut writer, &mut outbox.bytes), if encoded || unflushed => match written? {
                 Sent::Nothing => return Err(Fault::Closed),
@@ -143,6 +147,7 @@ async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &mut BytesMut) -> i
         return writer.flush().await.map(|()| Sent::All);
     }
     let written = writer.write_buf(bytes).await?;
+    traffic::note_sent(written);
     Ok(if written == 0 { Sent::Nothing } else { Sent::Some })
 }
 

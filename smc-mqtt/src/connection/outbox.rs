@@ -6,6 +6,8 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, Unsubscribe};
 use tokio::sync::mpsc;
 
+use crate::traffic;
+
 /// How many publishes may be unacknowledged. With a round trip of 10 ms, 100,000 a second still fit.
 const WINDOW: usize = 1000;
 /// Beyond this many encoded bytes, no further packet is encoded before some are written.
@@ -73,6 +75,7 @@ impl Outbox {
         self.last_id = publish.pkid;
         // Fails only beyond 256 MB, which `Publisher` refuses.
         if publish.write(&mut self.bytes).is_ok() {
+            traffic::note_publish(publish.payload.len());
             self.unacknowledged.push_back(publish);
         }
     }

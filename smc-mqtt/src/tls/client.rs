@@ -20,6 +20,7 @@ use super::verify::{Anything, HostOrSite};
 use super::{Dates, Facts, Identity, PemError, PemFiles, Tls, TlsFault, Trust, broker_name, provider};
 use crate::connection::Fault;
 use crate::settings::BrokerAddress;
+use crate::traffic::Counted;
 use crate::watch::{Stamp, stamp};
 
 /// Up to how many authorities in a file it is noted when they end: more are a list of public ones, which others look after.
@@ -29,7 +30,7 @@ const OWN_AUTHORITIES: usize = 4;
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Counted<TcpStream>>>),
 }
 
 /// Makes connections. Files are read when they have changed, so that a certificate can be renewed at any time.
@@ -74,9 +75,9 @@ impl Connector {
         broker: &BrokerAddress,
         config: Arc<ClientConfig>,
         stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Fault> {
+    ) -> Result<TlsStream<Counted<TcpStream>>, Fault> {
         let name = server_name(broker)?;
-        let stream = TlsConnector::from(config).connect(name, stream).await;
+        let stream = TlsConnector::from(config).connect(name, Counted(stream)).await;
         let stream = stream.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
                 TlsFault::Cut.into()
@@ -88,7 +89,7 @@ impl Connector {
     }
 
     /// Notes until when the certificates hold that make up this connection.
-    fn note(&self, stream: &TlsStream<TcpStream>) {
+    fn note(&self, stream: &TlsStream<Counted<TcpStream>>) {
         let (_, session) = stream.get_ref();
         let broker = session.peer_certificates().and_then(Facts::of_first);
         let (authorities, own) = self

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Rows, params};
-use smc_core::audit::{Kind, Node, Row};
+use smc_core::audit::{Frontier, Kind, Node, Row, Tail, peaks};
 use smc_core::digest::Digest;
 
 use super::error::AuditError;
+use super::pending::{self, Waiting};
 
 /// The layout of the tables.
 pub(super) const LAYOUT: i64 = 1;
@@ -20,6 +21,8 @@ const ENTRIES: &str = "SELECT seq, time, kind, body, prev, nodes FROM entry NOT 
 pub struct LogFile {
     path: PathBuf,
     database: Connection,
+    /// What is not in the database yet.
+    waiting: Waiting,
 }
 
 /// Whose log it is, as the file says.
@@ -32,7 +35,7 @@ pub struct Owner {
 }
 
 impl LogFile {
-    /// Opens the log at `path`; the file is not changed. What lies beside it (`audit.sqlite-wal`) belongs to it.
+    /// Opens the log at `path`; the file is not changed. What lies beside it (`audit.sqlite-wal`, `audit.sqlite-pending`) belongs to it.
     ///
     /// # Errors
     /// If it is none, or can't be read.
@@ -50,7 +53,9 @@ impl LogFile {
         if have != LAYOUT {
             return Err(AuditError::Layout { path: path.to_owned(), have });
         }
-        Ok(Self { path: path.to_owned(), database })
+        // Second, so that what goes from one to the other meanwhile is in both rather than in none.
+        let waiting = waiting(&database, path)?;
+        Ok(Self { path: path.to_owned(), database, waiting })
     }
 
     fn connect(path: &Path, how: &str) -> rusqlite::Result<(Connection, i64)> {
@@ -76,26 +81,37 @@ impl LogFile {
     /// # Errors
     /// If the file can't be read.
     pub fn size(&self) -> Result<u64, AuditError> {
-        size(&self.database).map_err(|error| self.sqlite(error))
+        match self.waiting.rows.last() {
+            Some(last) => Ok(last.seq + 1),
+            None => size(&self.database).map_err(|error| self.sqlite(error)),
+        }
     }
 
     /// Shows the entries from number `from` on, one after the other, until it is enough.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn each(&self, from: u64, show: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), AuditError> {
-        each(&self.database, from, show).map_err(|error| self.sqlite(error))
+    pub fn each(&self, from: u64, mut show: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), AuditError> {
+        let shown = each(&self.database, from, &mut show).map_err(|error| self.sqlite(error))?;
+        self.then(shown, |row| row.seq >= from, show);
+        Ok(())
     }
 
     /// Shows the entries of one kind, one after the other, until it is enough.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn of_kind(&self, kind: Kind, show: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), AuditError> {
+    pub fn of_kind(
+        &self,
+        kind: Kind,
+        mut show: impl FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<(), AuditError> {
         let entries = self.database.prepare(&format!("{ENTRIES} WHERE kind = ?1 ORDER BY seq"));
-        entries
-            .and_then(|mut entries| rows(entries.query([kind.as_str()])?, show))
-            .map_err(|error| self.sqlite(error))
+        let shown = entries
+            .and_then(|mut entries| rows(entries.query([kind.as_str()])?, &mut show))
+            .map_err(|error| self.sqlite(error))?;
+        self.then(shown, |row| row.kind == kind.as_str(), show);
+        Ok(())
     }
 
     /// The heads that the peer signed: how many entries each has, and its text.
@@ -109,7 +125,10 @@ impl LogFile {
                     heads.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, bytes(row.get_ref(1)?))))?;
                 heads.collect()
             });
-        heads.map_err(|error| self.sqlite(error))
+        let mut heads: Vec<_> = heads.map_err(|error| self.sqlite(error))?;
+        let waiting = self.waiting.heads.iter().chain(&self.waiting.foreign);
+        heads.extend(waiting.map(|(size, text)| (*size, text.clone().into_bytes())));
+        Ok(heads)
     }
 
     /// The root of a perfect subtree, as the file has it.
@@ -117,12 +136,44 @@ impl LogFile {
     /// # Errors
     /// If the file can't be read, or lacks it.
     pub fn node(&self, at: Node) -> Result<Digest, AuditError> {
-        node(&self.database, at).map_err(|error| self.sqlite(error))
+        let rows = &self.waiting.rows;
+        let row = rows.binary_search_by_key(&at.last_leaf(), |row| row.seq).ok().map(|place| &rows[place]);
+        let found = row.and_then(|row| row.nodes.chunks_exact(32).nth(at.level as usize)?.try_into().ok());
+        match found {
+            Some(digest) => Ok(Digest(digest)),
+            None => node(&self.database, "entry", at).map_err(|error| self.sqlite(error)),
+        }
+    }
+
+    /// Shows what is not in the database, unless what is was enough.
+    fn then(
+        &self,
+        shown: ControlFlow<()>,
+        fits: impl Fn(&Row) -> bool,
+        mut show: impl FnMut(Row) -> ControlFlow<()>,
+    ) {
+        if shown.is_continue() {
+            let mut rows = self.waiting.rows.iter().filter(|row| fits(row));
+            let _ = rows.try_for_each(|row| show(row.clone()));
+        }
     }
 
     fn sqlite(&self, error: rusqlite::Error) -> AuditError {
         AuditError::Sqlite { path: self.path.clone(), error }
     }
+}
+
+/// What waits beside the log at `path`. Of a log whose end can't be told nothing can be the continuation.
+fn waiting(database: &Connection, path: &Path) -> Result<Waiting, AuditError> {
+    let sqlite = |error| AuditError::Sqlite { path: path.to_owned(), error };
+    let Owner { site, peer } = owner(database).map_err(sqlite)?;
+    let (Ok(site), Ok(peer)) = (site.parse(), peer.parse()) else { return Ok(Waiting::default()) };
+    let size = size(database).map_err(sqlite)?;
+    let Ok(Some(mut end)) = end(database, Tail::new(&site, &peer), size) else {
+        return Ok(Waiting::default());
+    };
+    let path = pending::beside(path);
+    Waiting::read(&path, &mut end).map_err(|error| AuditError::File { path, error })
 }
 
 /// A path as part of a URI.
@@ -148,13 +199,16 @@ pub(super) fn each(
     database: &Connection,
     from: u64,
     show: impl FnMut(Row) -> ControlFlow<()>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<ControlFlow<()>> {
     // All of them, whatever numbers they have: what is out of place has to be seen.
     let from = if from == 0 { i64::MIN } else { from as i64 };
     rows(database.prepare(&format!("{ENTRIES} WHERE seq >= ?1 ORDER BY seq"))?.query([from])?, show)
 }
 
-pub(super) fn rows(mut rows: Rows<'_>, mut show: impl FnMut(Row) -> ControlFlow<()>) -> rusqlite::Result<()> {
+pub(super) fn rows(
+    mut rows: Rows<'_>,
+    mut show: impl FnMut(Row) -> ControlFlow<()>,
+) -> rusqlite::Result<ControlFlow<()>> {
     while let Some(row) = rows.next()? {
         let entry = Row {
             seq: row.get::<_, i64>(0)? as u64,
@@ -165,14 +219,25 @@ pub(super) fn rows(mut rows: Rows<'_>, mut show: impl FnMut(Row) -> ControlFlow<
             nodes: bytes(row.get_ref(5)?),
         };
         if show(entry).is_break() {
-            break;
+            return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
-pub(super) fn node(database: &Connection, at: Node) -> rusqlite::Result<Digest> {
-    let mut nodes = database.prepare_cached("SELECT substr(nodes, ?2, 32) FROM entry WHERE seq = ?1")?;
+/// The end of a log of `size` entries, by what the file has of their tree; none if that is not a tree's.
+pub(super) fn end(database: &Connection, empty: Tail, size: u64) -> rusqlite::Result<Option<Tail>> {
+    let Some(last) = size.checked_sub(1) else { return Ok(Some(empty)) };
+    let found: rusqlite::Result<Vec<Digest>> =
+        peaks(size).map(|peak| node(database, "entry", peak)).collect();
+    let chain = node(database, "entry", Node { level: 0, index: last })?;
+    Ok(Frontier::new(size, found?).map(|frontier| Tail::restored(frontier, chain)))
+}
+
+/// The root of a perfect subtree, as `table` has it.
+pub(super) fn node(database: &Connection, table: &str, at: Node) -> rusqlite::Result<Digest> {
+    let sql = format!("SELECT substr(nodes, ?2, 32) FROM {table} WHERE seq = ?1");
+    let mut nodes = database.prepare_cached(&sql)?;
     let place = params![at.last_leaf() as i64, 32 * i64::from(at.level) + 1];
     let found = nodes.query_row(place, |row| row.get::<_, [u8; 32]>(0)).optional()?;
     found.map(Digest).ok_or(rusqlite::Error::QueryReturnedNoRows)

@@ -1,12 +1,13 @@
 //! The log's file, as its own peer writes it.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use smc_core::audit::{Before, Body, Frontier, Head, HeadError, Kind, Node, Tail, Unfit, consistency, peaks};
+use smc_core::audit::{Before, Body, Head, HeadError, Kind, Node, Row, Tail, Unfit, consistency};
 use smc_core::charter::Enacted;
 use smc_core::digest::Digest;
 use smc_core::document::Signed;
@@ -15,18 +16,25 @@ use smc_core::name::NodeName;
 use smc_core::result::VERSION;
 use smc_core::roster::Roster;
 use smc_core::time::Timestamp;
+use tracing::warn;
 
 use super::error::AuditError;
 use super::file::{self, LAYOUT, Owner};
-use super::recent;
+use super::gathered::{self, Gathered};
+use super::pending::{self, Waiting};
 use crate::store::create_private;
 
 /// The file's name in the peer's `state_dir`.
 pub(crate) const NAME: &str = "audit.sqlite";
 /// Bytes of a page of a new file: entries are small, and each page that one touches is written whole.
-const PAGE: u32 = 1_024;
+const SMALL_PAGE: u32 = 1_024;
+/// The same where entries come many at once: they leave less of it empty.
+const PAGE: u32 = 4_096;
 /// How many pages of the write-ahead log are kept until the next head, which tidies up: 16 MiB.
 const TIDY: u32 = 16_000;
+/// Who holds the peer to its heads here.
+const KEEPER: &str = "the peer itself keeps";
+const INSERT: &str = "INSERT INTO main.entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 /// How many of the others' heads are read when the peer starts: more than can be of use.
 const REMEMBERED: u32 = 512;
 
@@ -55,8 +63,8 @@ pub struct Draft {
 pub struct Ledger {
     path: PathBuf,
     database: Connection,
-    /// Whether entries wait in a file of their own until a head vouches for them.
-    gathers: bool,
+    /// What waits to come into it, where that is elsewhere.
+    gathered: Option<Gathered>,
     roster: Arc<Roster>,
     peer: NodeName,
     key: SigningKey,
@@ -71,12 +79,14 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Opens the log in `state_dir`, or begins it, and checks what was appended since its last head.
+    /// Opens the log in `state_dir`, or begins it, and checks what was appended since its last head. With a `run_dir`, entries wait
+    /// there until a head vouches for them: they outlive the process there, and need not outlive the machine.
     ///
     /// # Errors
     /// If it can't be used, or is not what this peer wrote.
     pub fn open(
         state_dir: &Path,
+        run_dir: Option<&Path>,
         roster: &Arc<Roster>,
         peer: &NodeName,
         key: SigningKey,
@@ -87,7 +97,7 @@ impl Ledger {
         create_private(&path).map_err(file)?;
         let sqlite = |error| AuditError::Sqlite { path: path.clone(), error };
         let mut database = Connection::open(&path).map_err(sqlite)?;
-        let have = prepare(&mut database, roster, peer).map_err(sqlite)?;
+        let have = prepare(&mut database, run_dir.is_some(), roster, peer).map_err(sqlite)?;
         if have != LAYOUT {
             return Err(AuditError::Layout { path, have });
         }
@@ -97,20 +107,14 @@ impl Ledger {
         }
         let tail = Tail::new(roster.site(), peer);
         let (roster, peer) = (Arc::clone(roster), peer.clone());
-        let mut ledger = Self { path, database, gathers: false, roster, peer, key, tail, newest: None };
+        let mut ledger = Self { path, database, gathered: None, roster, peer, key, tail, newest: None };
         ledger.recover()?;
+        ledger.take_over()?;
+        if let Some(folder) = run_dir {
+            let gathered = Gathered::open(&ledger.database, &ledger.path, folder, &mut ledger.tail)?;
+            ledger.gathered = Some(gathered);
+        }
         Ok(ledger)
-    }
-
-    /// From now on keeps entries in `folder` until a head vouches for them, and takes over those that are there. They outlive the
-    /// process there, and need not outlive the machine.
-    ///
-    /// # Errors
-    /// If it can't be used.
-    pub fn gather_in(mut self, folder: &Path) -> Result<Self, AuditError> {
-        recent::attach(&self.database, folder, &mut self.tail)?;
-        self.gathers = true;
-        Ok(self)
     }
 
     /// Appends entries: all or none. They outlive the process at once, and a power cut from the next head on.
@@ -122,7 +126,7 @@ impl Ledger {
             return Ok(());
         }
         let mut tail = self.tail.clone();
-        let table = if self.gathers { "recent.entry" } else { "main.entry" };
+        let table = if self.gathered.is_some() { "recent.entry" } else { "main.entry" };
         let written = self.database.transaction().and_then(|transaction| {
             insert(&transaction, table, &mut tail, drafts)?;
             transaction.commit()
@@ -147,8 +151,6 @@ impl Ledger {
         let time = newest.map_or(now, |newest| later(newest).max(now));
         let signed = self.keep(size, time)?;
         self.newest = Some(signed.clone());
-        // Into the file itself, so that a copy of it alone is whole. If somebody reads it just now, then next time.
-        let _ = self.database.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
         Ok(Some(signed))
     }
 
@@ -197,26 +199,66 @@ impl Ledger {
         Ok(Before { size: newest.size, root: newest.root, proof })
     }
 
-    /// Signs, and waits for the disk: all that was written to the write-ahead log before goes with it.
-    fn keep(&self, size: u64, time: Timestamp) -> Result<Signed<Head>, AuditError> {
-        let sqlite = |error| self.sqlite(error);
-        self.database.pragma_update(Some("main"), "synchronous", "FULL").map_err(sqlite)?;
-        let change = self.database.unchecked_transaction().map_err(sqlite)?;
-        if self.gathers {
-            recent::gather(&change).map_err(sqlite)?;
-        }
+    /// Signs, and waits for the disk.
+    fn keep(&mut self, size: u64, time: Timestamp) -> Result<Signed<Head>, AuditError> {
         let before = self.newest.as_ref().map(|newest| self.before(&newest.document)).transpose()?;
         let (site, peer) = (self.roster.site().clone(), self.peer.clone());
         let (root, chain) = (self.tail.root(), self.tail.chain());
         let signed = Signed::new(Head { v: VERSION, site, peer, size, root, chain, time, before }, &self.key);
-        let kept = write_head(&change, &signed).and_then(|()| change.commit());
-        let lax = self.database.pragma_update(Some("main"), "synchronous", "NORMAL");
-        kept.and(lax).map_err(sqlite)?;
-        if self.gathers {
-            // What is left there is in the log, and is passed over.
-            let _ = recent::clear(&self.database);
+        match &mut self.gathered {
+            Some(gathered) => gathered.keep(&mut self.database, &signed)?,
+            None => self.write(&signed).map_err(|error| self.sqlite(error))?,
         }
         Ok(signed)
+    }
+
+    /// Writes a head, and waits for the disk: all that was written to the write-ahead log before goes with it.
+    fn write(&self, signed: &Signed<Head>) -> rusqlite::Result<()> {
+        let text = gathered::text(signed)?;
+        self.database.pragma_update(None, "synchronous", "FULL")?;
+        let change = self.database.unchecked_transaction()?;
+        let kept = gathered::write_head(&change, signed.document.size, &text).and_then(|()| change.commit());
+        let lax = self.database.pragma_update(None, "synchronous", "NORMAL");
+        kept.and(lax)?;
+        // Into the file itself, so that a copy of it alone is whole. If somebody reads it just now, then next time.
+        let _ = self.database.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        Ok(())
+    }
+
+    /// Takes into the log what a process that ended untidily left beside it.
+    fn take_over(&mut self) -> Result<(), AuditError> {
+        let path = pending::beside(&self.path);
+        let mut tail = self.tail.clone();
+        let read = Waiting::read(&path, &mut tail);
+        let Waiting { rows, heads, foreign } =
+            read.map_err(|error| AuditError::File { path: path.clone(), error })?;
+        if let Some((size, _)) = foreign {
+            let unfit = Unfit::Ends { size, keeper: KEEPER.to_owned() };
+            return Err(self.broken(tail.size(), unfit));
+        }
+        if let Some((size, text)) = heads.last() {
+            let newest = self.read_head(*size, text)?;
+            self.insert(&rows, &heads).map_err(|error| self.sqlite(error))?;
+            (self.tail, self.newest) = (tail, Some(newest));
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(AuditError::File { path, error }),
+            _ => Ok(()),
+        }
+    }
+
+    fn insert(&self, rows: &[Row], heads: &[(u64, String)]) -> rusqlite::Result<()> {
+        let usual: i64 = self.database.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        self.database.pragma_update(None, "synchronous", "FULL")?;
+        let change = self.database.unchecked_transaction()?;
+        for Row { seq, time, kind, body, prev, nodes } in rows {
+            change.execute(INSERT, params![*seq as i64, time, kind, body, prev, nodes])?;
+        }
+        for (size, text) in heads {
+            gathered::write_head(&change, *size, text)?;
+        }
+        change.commit()?;
+        self.database.pragma_update(None, "synchronous", usual)
     }
 
     /// Goes back to the last head and takes over what follows it.
@@ -241,35 +283,47 @@ impl Ledger {
                 }
             }
         });
-        read.map_err(|error| self.sqlite(error))?;
+        let _ = read.map_err(|error| self.sqlite(error))?;
         self.tail = tail;
         broken.map_or(Ok(()), |(seq, unfit)| Err(self.broken(seq, unfit)))
     }
 
     fn recover_head(&mut self, vouched: u64, text: &str, size: u64) -> Result<(), AuditError> {
-        let me = self.roster.peer_named(self.peer.as_str()).and_then(|me| self.roster.peer(me));
-        let head = me.ok_or(HeadError::Malformed);
-        let head = head.and_then(|me| Head::read(text.as_bytes(), self.roster.site(), me));
-        let last = vouched.saturating_sub(1);
-        let head = head.map_err(|error| self.broken(last, Unfit::Head { size: vouched, error }))?;
-        let keeper = || "the peer itself keeps".to_owned();
-        if head.document.size != vouched || vouched > size {
-            return Err(self.broken(size, Unfit::Ends { size: vouched, keeper: keeper() }));
+        let head = self.read_head(vouched, text)?;
+        if vouched > size {
+            return Err(self.broken(size, Unfit::Ends { size: vouched, keeper: KEEPER.to_owned() }));
         }
-        let found: Result<Vec<Digest>, AuditError> = peaks(vouched).map(|peak| self.node(peak)).collect();
-        let chain = self.node(Node { level: 0, index: last })?;
-        let frontier = Frontier::new(vouched, found?).unwrap_or_default();
-        let tail = Tail::restored(frontier, chain);
-        if (tail.root(), chain) != (head.document.root, head.document.chain) {
-            let changed = Unfit::Changed { size: vouched, keeper: keeper(), from: 0 };
-            return Err(self.broken(last, changed));
+        let end =
+            file::end(&self.database, self.tail.clone(), vouched).map_err(|error| self.sqlite(error))?;
+        let tail = end.unwrap_or_else(|| self.tail.clone());
+        if (tail.root(), tail.chain()) != (head.document.root, head.document.chain) {
+            let changed = Unfit::Changed { size: vouched, keeper: KEEPER.to_owned(), from: 0 };
+            return Err(self.broken(vouched.saturating_sub(1), changed));
         }
         (self.tail, self.newest) = (tail, Some(head));
         Ok(())
     }
 
+    /// A head of this log, which the peer signed.
+    fn read_head(&self, vouched: u64, text: &str) -> Result<Signed<Head>, AuditError> {
+        let me = self.roster.peer_named(self.peer.as_str()).and_then(|me| self.roster.peer(me));
+        let head = me.ok_or(HeadError::Malformed);
+        let head = head.and_then(|me| Head::read(text.as_bytes(), self.roster.site(), me));
+        let unfit = |unfit| self.broken(vouched.saturating_sub(1), unfit);
+        let head = head.map_err(|error| unfit(Unfit::Head { size: vouched, error }))?;
+        if head.document.size != vouched {
+            return Err(unfit(Unfit::Ends { size: vouched, keeper: KEEPER.to_owned() }));
+        }
+        Ok(head)
+    }
+
+    /// The root of a perfect subtree, wherever its last entry is.
     fn node(&self, at: Node) -> Result<Digest, AuditError> {
-        file::node(&self.database, at).map_err(|error| self.sqlite(error))
+        let recent = self.gathered.as_ref().and_then(|_| file::node(&self.database, "recent.entry", at).ok());
+        match recent {
+            Some(node) => Ok(node),
+            None => file::node(&self.database, "main.entry", at).map_err(|error| self.sqlite(error)),
+        }
     }
 
     fn broken(&self, entry: u64, unfit: Unfit) -> AuditError {
@@ -281,10 +335,29 @@ impl Ledger {
     }
 }
 
-/// Makes the tables where there are none; returns the layout that there is.
-fn prepare(database: &mut Connection, roster: &Roster, peer: &NodeName) -> rusqlite::Result<i64> {
+/// Leaves a log that is whole by itself.
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if let Some(mut gathered) = self.gathered.take()
+            && let Err(error) = gathered.finish(&mut self.database)
+        {
+            warn!(%error, "a part of the log stays beside it");
+        }
+    }
+}
+
+/// Makes the tables where there are none; returns the layout that there is. Entries that come one by one go to a write-ahead log,
+/// since nobody waits for the disk then; those that come many at once are cheaper without.
+fn prepare(
+    database: &mut Connection,
+    gathers: bool,
+    roster: &Roster,
+    peer: &NodeName,
+) -> rusqlite::Result<i64> {
+    let (page, journal, synchronous) =
+        if gathers { (PAGE, "TRUNCATE", "FULL") } else { (SMALL_PAGE, "WAL", "NORMAL") };
     database.execute_batch(&format!(
-        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+        "PRAGMA page_size = {page}; PRAGMA journal_mode = {journal}; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = {TIDY};
          PRAGMA cache_size = -1024; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
     ))?;
@@ -299,12 +372,6 @@ fn prepare(database: &mut Connection, roster: &Roster, peer: &NodeName) -> rusql
     change.pragma_update(None, "user_version", LAYOUT)?;
     change.commit()?;
     Ok(LAYOUT)
-}
-
-fn write_head(change: &Transaction<'_>, signed: &Signed<Head>) -> rusqlite::Result<()> {
-    let text = Body::of(signed).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    let size = signed.document.size as i64;
-    change.execute("INSERT INTO head VALUES (?1, ?2)", params![size, text.as_str()]).map(|_| ())
 }
 
 fn insert(

@@ -1,5 +1,5 @@
-//! Entries that no head vouches for yet, in a file of their own, which need not outlive the machine: a power cut may take them in
-//! any case. So each entry reaches the disk once, with others and the head that vouches for it.
+//! Entries that are not in the log yet, in a file of their own, which need not outlive the machine: what no head vouches for a power
+//! cut may take in any case, and the rest is beside the log as well.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -46,6 +46,21 @@ pub(super) fn gather(database: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// Shows time, kind and body of the entries from number `from` on.
+pub(super) fn each(
+    database: &Connection,
+    from: u64,
+    mut show: impl FnMut(&str, &str, &str),
+) -> rusqlite::Result<()> {
+    let entries = "SELECT time, kind, body FROM recent.entry WHERE seq >= ?1 ORDER BY seq";
+    let mut entries = database.prepare_cached(entries)?;
+    let mut rows = entries.query([from as i64])?;
+    while let Some(row) = rows.next()? {
+        show(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+    }
+    Ok(())
+}
+
 /// Drops the entries.
 pub(super) fn clear(database: &Connection) -> rusqlite::Result<()> {
     database.execute_batch("DELETE FROM recent.entry")
@@ -70,7 +85,7 @@ fn open(database: &Connection, path: &Path) -> rusqlite::Result<i64> {
 fn recover(database: &Connection, tail: &mut Tail) -> rusqlite::Result<()> {
     let (mut end, mut unfit) = (tail.clone(), None);
     let entries = "SELECT seq, time, kind, body, prev, nodes FROM recent.entry WHERE seq >= ?1 ORDER BY seq";
-    file::rows(database.prepare(entries)?.query([tail.size() as i64])?, |row: Row| {
+    let _ = file::rows(database.prepare(entries)?.query([tail.size() as i64])?, |row: Row| {
         match row.read().and_then(|written| end.follow(&written)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {

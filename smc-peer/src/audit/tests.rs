@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use super::*;
 
+mod gathered;
+
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);
 
 /// A site of three peers, the first of which keeps a log in a folder of its own.
@@ -55,8 +57,12 @@ impl Site {
     }
 
     fn open_as(&self, at: usize) -> Result<Ledger, AuditError> {
+        self.open_with(at, None)
+    }
+
+    fn open_with(&self, at: usize, run_dir: Option<&Path>) -> Result<Ledger, AuditError> {
         let key = SigningKey::from_bytes(&self.keys[at].signing.to_bytes());
-        Ledger::open(self.folder.path(), &self.roster, &self.name(at), key)
+        Ledger::open(self.folder.path(), run_dir, &self.roster, &self.name(at), key)
     }
 
     fn name(&self, at: usize) -> NodeName {
@@ -341,64 +347,4 @@ impl Ledger {
     fn set_read_only(&self, read_only: bool) {
         self.database().pragma_update(None, "query_only", read_only).unwrap();
     }
-}
-
-/// A folder for what need not outlive the machine, beside the log's.
-fn gathering(site: &Site) -> (Ledger, PathBuf) {
-    let folder = site.folder.path().join("run");
-    (site.open().unwrap().gather_in(&folder).unwrap(), folder)
-}
-
-#[test]
-fn entries_that_wait_for_a_head_outlive_the_process_and_come_into_the_log_with_it() {
-    let site = Site::new();
-    let (mut ledger, _) = gathering(&site);
-    ledger.append(&[started(&site.roster), note(1)]).unwrap();
-    assert_eq!(site.rows().len(), 0, "nothing is written to the log before a head");
-    // As a kill leaves it.
-    std::mem::forget(ledger);
-    let (mut ledger, _) = gathering(&site);
-    assert_eq!(site.rows().len(), 2);
-    ledger.append(&[note(2), note(3)]).unwrap();
-    let head = ledger.sign(NOON).unwrap().unwrap();
-    assert_eq!((head.document.size, site.rows().len()), (4, 4));
-    ledger.append(&[note(4)]).unwrap();
-    let next = ledger.sign(NOON).unwrap().unwrap();
-    assert_eq!((next.document.size, next.document.before.map(|before| before.size)), (5, Some(4)));
-    drop(ledger);
-    assert!(site.open().is_ok());
-}
-
-#[test]
-fn entries_that_are_in_the_log_already_are_not_taken_twice() {
-    let site = Site::new();
-    let (mut ledger, folder) = gathering(&site);
-    ledger.append(&[started(&site.roster), note(1)]).unwrap();
-    let waiting = std::fs::read(folder.join("audit-recent.sqlite")).unwrap();
-    ledger.sign(NOON).unwrap().unwrap();
-    drop(ledger);
-    // As if the process had ended between the head and dropping what it vouches for.
-    std::fs::write(folder.join("audit-recent.sqlite"), waiting).unwrap();
-    let (mut ledger, _) = gathering(&site);
-    assert_eq!(site.rows().len(), 2);
-    ledger.append(&[note(2)]).unwrap();
-    assert_eq!(ledger.sign(NOON).unwrap().unwrap().document.size, 3);
-}
-
-#[test]
-fn entries_that_do_not_continue_the_log_are_dropped() {
-    let site = Site::new();
-    let (mut ledger, _) = gathering(&site);
-    ledger.append(&[started(&site.roster), note(1)]).unwrap();
-    ledger.sign(NOON).unwrap().unwrap();
-    ledger.append(&[note(2)]).unwrap();
-    drop(ledger);
-    // The log is lost; what waited to be in it is not.
-    for name in ["audit.sqlite", "audit.sqlite-wal", "audit.sqlite-shm"] {
-        let _ = std::fs::remove_file(site.folder.path().join(name));
-    }
-    let (mut ledger, _) = gathering(&site);
-    assert_eq!(ledger.sign(NOON).unwrap(), None);
-    ledger.append(&[started(&site.roster)]).unwrap();
-    assert_eq!(ledger.sign(NOON).unwrap().unwrap().document.size, 1);
 }

@@ -3,10 +3,12 @@
 mod account;
 mod again;
 mod introductions;
+mod onlooker;
 mod others;
 mod sending;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,12 +43,13 @@ use zeroize::Zeroizing;
 use self::account::Account;
 pub(super) use self::account::Known;
 use self::again::Again;
+use self::onlooker::Onlooker;
 use super::board::Board;
 use super::disk::Disk;
 use super::moving::Moving;
 use super::report::{Reporter, accusation, reason};
 use super::start::Memory;
-use super::{Observed, PeerError, PeerOptions, homie, log};
+use super::{Observed, PeerError, PeerOptions, Sent, homie, log};
 use crate::discovery::HomeAssistant;
 use crate::discovery::announcer::Announcer;
 use crate::keys::EpochKeys;
@@ -83,9 +86,9 @@ pub(super) struct Service {
     pub(super) abstains: bool,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    /// Bytes of messages to other peers so far.
-    sent: u64,
-    observer: Option<mpsc::Sender<Observed>>,
+    /// To other peers.
+    sent: Sent,
+    onlooker: Option<Onlooker>,
     pub(super) quotas: Quotas,
     pub(super) desk: Desk,
     pub(super) policy: Policy,
@@ -157,8 +160,8 @@ impl Service {
             abstains: false,
             outbox: Outbox::new(OUTBOX_BYTES),
             publisher: None,
-            sent: 0,
-            observer,
+            sent: Sent::default(),
+            onlooker: observer.map(Onlooker::new),
             quotas,
             desk,
             policy,
@@ -302,7 +305,11 @@ impl Service {
             // The payload is a slice of the connection's read buffer, which it would keep alive: copy it.
             Ok(Taken::New) => {
                 let envelope = Bytes::copy_from_slice(payload);
-                self.disk.keep(self.clock.now(), StoredInput { key, envelope });
+                let now = self.clock.now();
+                if let Some(onlooker) = &mut self.onlooker {
+                    onlooker.note_input(self.roster.bundle(bundle).period, window, now);
+                }
+                self.disk.keep(now, StoredInput { key, envelope });
             }
             Ok(Taken::Duplicate) => {}
             Err(refusal) => self.refuse(reason(refusal), from.as_str()),
@@ -400,18 +407,6 @@ impl Service {
         self.publish_moves();
         self.show();
         Ok(())
-    }
-
-    fn observe(&mut self, event: &Event) {
-        let Some(observer) = &self.observer else { return };
-        // Shares are nobody's but the client's.
-        if let Event::Output { .. } = event {
-            return;
-        }
-        let observed = Observed { at: self.clock.now(), sent: self.sent, event: event.clone() };
-        if observer.try_send(observed).is_err() {
-            self.refused.count("observer_too_slow");
-        }
     }
 
     async fn keep_house(&mut self, now: Timestamp) -> Result<(), PeerError> {

@@ -92,11 +92,7 @@ impl Memory {
         let PeerOptions { secrets, state_dir, .. } = options;
         let open = |dir: &PathBuf| {
             let key = SigningKey::from_bytes(&secrets.keys.signing.to_bytes());
-            let ledger = Ledger::open(dir, roster, &secrets.node, key)?;
-            match &options.run_dir {
-                Some(folder) => ledger.gather_in(folder),
-                None => Ok(ledger),
-            }
+            Ledger::open(dir, options.run_dir.as_deref(), roster, &secrets.node, key)
         };
         let ledger = state_dir.as_ref().map(open).transpose()?;
         let mut opener = Opener::new(roster.site(), &options.secrets.node);

@@ -19,15 +19,15 @@ const AUTHORITY_HOLDS: Duration = Duration::from_secs(3_653 * 24 * 3_600);
 const BROKER_HOLDS: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// The authority: whoever has its key can make certificates that the site's nodes believe.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     site: SiteName,
     key: KeyPair,
 }
 
 /// A certificate and its key, in PEM.
-pub(super) struct Issued {
-    pub(super) certificate: String,
-    pub(super) key: Secret,
+pub(crate) struct Issued {
+    pub(crate) certificate: String,
+    pub(crate) key: Secret,
 }
 
 impl Authority {
@@ -35,7 +35,7 @@ impl Authority {
     ///
     /// # Errors
     /// Without entropy.
-    pub(super) fn draw(site: &SiteName) -> Result<Self, rcgen::Error> {
+    pub(crate) fn draw(site: &SiteName) -> Result<Self, rcgen::Error> {
         Ok(Self { site: site.clone(), key: KeyPair::generate()? })
     }
 
@@ -56,7 +56,7 @@ impl Authority {
     ///
     /// # Errors
     /// Never with names of sites.
-    pub(super) fn certificate(&self, now: SystemTime) -> Result<String, rcgen::Error> {
+    pub(crate) fn certificate(&self, now: SystemTime) -> Result<String, rcgen::Error> {
         let mut params = self.params();
         hold(&mut params, now, AUTHORITY_HOLDS);
         Ok(params.self_signed(&self.key)?.pem())
@@ -66,7 +66,7 @@ impl Authority {
     ///
     /// # Errors
     /// If a name can't be in a certificate.
-    pub(super) fn issue(&self, names: &[String], now: SystemTime) -> Result<Issued, rcgen::Error> {
+    pub(crate) fn issue(&self, names: &[String], now: SystemTime) -> Result<Issued, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = common_name(&format!("broker of {}", self.site));

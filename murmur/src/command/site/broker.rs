@@ -13,11 +13,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use broker::settings::{Settings, SettingsError};
-use broker::{ClientCertificates, TlsListener};
+use broker::{Account, ClientCertificates, Limits, TlsListener};
 use clap::{Args, ValueEnum};
 use smc_core::name::SiteName;
 use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::files;
+use smc_mqtt::settings::Secret;
 use zeroize::Zeroizing;
 
 use self::logins::{Login, LoginsError};
@@ -243,6 +244,43 @@ impl Broker {
         text += &format!("\nStart it with:\n  {}\n", self.kind.start(folder));
         text + "\nOnly you may read these files: who runs the broker as another user gives them to that user (chown).\n"
     }
+}
+
+/// Writes Mosquitto's files for a site whose logins are known, into `folder`; the path of its configuration.
+///
+/// # Errors
+/// If a file can't be written, or a path can't stand in one.
+pub(crate) fn mosquitto(
+    folder: &Path,
+    site: &SiteName,
+    logins: Vec<(Account, Secret)>,
+    listen: SocketAddr,
+    tls: Option<(&Path, &Path)>,
+) -> Result<PathBuf, BrokerFailure> {
+    fs::create_dir_all(folder).map_err(|error| written(folder, error))?;
+    let tls = match tls {
+        Some((cert, key)) => Some(Tls { cert: existing(cert)?, key: existing(key)?, client_ca: None }),
+        None => None,
+    };
+    let limits = Limits::default();
+    let plan = Plan {
+        site: site.clone(),
+        logins: logins.into_iter().map(|(account, password)| Login { account, password }).collect(),
+        anonymous: None,
+        listen,
+        limits: (limits.packet_bytes, limits.connections),
+        tls,
+        folder: Folder(writable(&fs::canonicalize(folder).map_err(|error| written(folder, error))?)?),
+    };
+    for mut draft in mosquitto::files(&plan)? {
+        if draft.name == mosquitto::CONFIG {
+            // Who starts it as root has it stay so: its files are for nobody else.
+            draft.text.push_str("user root\n");
+        }
+        let path = folder.join(draft.name);
+        files::replace_secret(&path, draft.text.as_bytes()).map_err(|error| written(&path, error))?;
+    }
+    Ok(folder.join(mosquitto::CONFIG))
 }
 
 impl Kind {

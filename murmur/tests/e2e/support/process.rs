@@ -56,6 +56,11 @@ impl Process {
         self.wait()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: &str) {
         // A shell is everywhere; its `kill` needs no further package and no unsafe code here.

@@ -1,5 +1,6 @@
 //! What a peer sends: messages to the others, outputs to clients, results to everybody.
 
+use smc_core::message::PeerMessage;
 use smc_core::result::ResultDocument;
 
 use super::*;
@@ -8,10 +9,18 @@ use crate::state::{shape, state};
 impl Service {
     pub(super) fn transmit(&mut self, transmit: &Transmit) {
         let message = transmit.message.to_bytes();
+        self.observe_saying(transmit);
+        let shares = match &*transmit.message {
+            PeerMessage::Partial(partial) => partial.shares.0.len() as u64,
+            _ => 0,
+        };
         for to in transmit.to.iter() {
             let Some(name) = self.roster.peer(to).map(|node| node.name.clone()) else { continue };
             match post::seal(&mut self.recipients, to, &message, &mut self.rng) {
-                Ok(Some(sealed)) => self.send(name, sealed),
+                Ok(Some(sealed)) => {
+                    self.sent.shares += shares;
+                    self.send(name, sealed);
+                }
                 // Ordinary while nodes start: it has yet to introduce itself.
                 Ok(None) => {
                     if self.refused.count("no_card_of_recipient") {
@@ -25,7 +34,8 @@ impl Service {
 
     fn send(&mut self, to: NodeName, sealed: Bytes) {
         let Some(publisher) = &self.publisher else { return };
-        self.sent += sealed.len() as u64;
+        self.sent.messages += 1;
+        self.sent.bytes += sealed.len() as u64;
         let now = self.clock.now();
         let topic = self.topics.spell(&Topic::Peer { to, from: self.name.clone() });
         let expires = now + 2 * self.roster.timing().step;

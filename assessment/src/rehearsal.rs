@@ -1,6 +1,7 @@
 //! What a function costs: measured by computing it, with all peers in this process.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -17,11 +18,9 @@ use smc_core::roster::document::QueryTable;
 use smc_core::shamir::{Sharing, SharingError};
 use smc_core::time::{Period, PeriodError};
 
-use crate::stage::numbered;
-
 /// Why a function could not be measured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RehearsalFailure {
+pub enum RehearsalFailure {
     /// The catalogue's example is none.
     #[error("the example `{parameters}` of the catalogue can't be read: {error}")]
     Example {
@@ -61,44 +60,56 @@ pub(crate) enum RehearsalFailure {
 
 /// What is rehearsed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
-    pub(super) agents: u32,
-    pub(super) bits: u32,
-    pub(super) peers: u8,
-    pub(super) threshold: u8,
+pub struct Size {
+    /// How many readings, each of another agent.
+    pub agents: u32,
+    /// How many bits a reading has.
+    pub bits: u32,
+    /// How many numbers a reading has, where the function takes vectors.
+    pub elements: u32,
+    /// n
+    pub peers: u8,
+    /// t
+    pub threshold: u8,
 }
 
 /// What it costs each peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Measured {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Measured {
     /// How often the peers exchange something.
-    pub(super) rounds: u32,
+    pub rounds: u32,
     /// How many products they open.
-    pub(super) products: u64,
+    pub products: u64,
     /// How many bytes of shares one peer sends to all others.
-    pub(super) bytes_per_peer: u64,
+    pub bytes_per_peer: u64,
+    /// How many shares it gives each of them, round by round.
+    #[serde(skip)]
+    pub opened: Vec<u64>,
 }
 
 /// What a function costs at one size.
 #[derive(Debug)]
-pub(super) struct Measurement {
-    pub(super) size: Size,
+pub struct Measurement {
+    /// At which.
+    pub size: Size,
     /// How many numbers a reading has.
-    pub(super) elements: u32,
-    pub(super) everybody: Measured,
+    pub elements: u32,
+    /// If everybody gets to see the output.
+    pub everybody: Measured,
     /// None if the function can't be sealed for one client.
-    pub(super) one_client: Option<Measured>,
+    pub one_client: Option<Measured>,
 }
 
 /// Readings as wide as CO2's; or as wide as functions of categories take them.
 const BITS: [u32; 2] = [14, 10];
-/// A rehearsal of vectors has so many elements.
-const ELEMENTS: u32 = 16;
 /// Rehearsals are the same each time; nothing in them is secret.
 const SEED: u64 = 0;
 
-/// Measures the function with `bits`, or with the first of [`BITS`] that it takes.
-pub(super) fn measure(
+/// Measures the function with `bits`, or with the first of a few widths that it takes.
+///
+/// # Errors
+/// If it can't be computed so.
+pub fn measure(
     entry: &'static Entry,
     bits: Option<u32>,
     size: impl Fn(u32) -> Size,
@@ -111,17 +122,90 @@ pub(super) fn measure(
 }
 
 fn measured(entry: &'static Entry, size: Size) -> Result<Measurement, RehearsalFailure> {
-    let stage = Stage::new(size)?;
-    let (function, quantity) = stage.function(entry)?;
-    let everybody = stage.rehearse(&function, quantity, Audience::Everybody)?;
+    let prepared = prepare(entry, size)?;
+    let everybody = prepared.cost()?;
+    let Prepared { stage, function, quantity } = &prepared;
     let one_client = match function.keeps_peers_blind() {
-        true => Some(stage.rehearse(&function, quantity, Audience::One)?),
+        true => Some(stage.rehearse(function, quantity, Audience::One)?),
         false => None,
     };
     Ok(Measurement { size, elements: quantity.elements(), everybody, one_client })
 }
 
+/// The function with the parameters of the catalogue's example, its thresholds among readings of this size.
+///
+/// # Errors
+/// If it can't be computed so.
+pub fn prepare(entry: &'static Entry, size: Size) -> Result<Prepared, RehearsalFailure> {
+    let stage = Stage::new(size)?;
+    let (function, quantity) = stage.function(entry)?;
+    let quantity = quantity.clone();
+    Ok(Prepared { stage, function, quantity })
+}
+
+/// Whether [`prepare`] would do, for as many readings as there may be: nothing is made of them.
+///
+/// # Errors
+/// If the function can't be computed so.
+pub fn check(entry: &'static Entry, size: Size) -> Result<(), RehearsalFailure> {
+    let stage = Stage::new(Size { agents: 1, ..size })?;
+    let (_, quantity) = stage.function_of(entry, size.agents)?;
+    let Size { agents, bits, elements, .. } = size;
+    match quantity.elements() == elements {
+        true => Ok(()),
+        false => {
+            let error = FunctionError::Vector { function: entry.name, elements };
+            Err(RehearsalFailure::Function { name: entry.name, agents, bits, error })
+        }
+    }
+}
+
+/// A function that can be rehearsed at one size.
+#[derive(Debug)]
+pub struct Prepared {
+    stage: Stage,
+    function: Arc<dyn Function>,
+    quantity: Quantity,
+}
+
+impl Prepared {
+    /// What it costs each peer if everybody gets to see the output.
+    ///
+    /// # Errors
+    /// If it comes to no output.
+    pub fn cost(&self) -> Result<Measured, RehearsalFailure> {
+        self.stage.rehearse(&self.function, &self.quantity, Audience::Everybody)
+    }
+}
+
+/// How often the cost of products is measured; the quickest run counts, since whatever disturbs makes it longer.
+const RUNS: usize = 5;
+
+/// What a product costs one peer on this machine, in nanoseconds: from 1000 readings that are compared with a threshold by
+/// three peers in one thread, without messages.
+///
+/// # Errors
+/// If that comes to no output.
+pub fn product_ns() -> Result<f64, RehearsalFailure> {
+    let Some(entry) = Entry::named("count_above") else { return Ok(0.0) };
+    let size = Size { agents: 1_000, bits: 16, elements: 1, peers: 3, threshold: 1 };
+    let Prepared { stage, function, quantity } = prepare(entry, size)?;
+    let readings = stage.readings(1);
+    let rehearsal = stage.rehearsal(&quantity, &readings, &[], Audience::Everybody);
+    let mut rng = ChaCha20Rng::seed_from_u64(SEED);
+    let mut best = f64::INFINITY;
+    for _ in 0..RUNS {
+        let shares = rehearsal.deal(&function, &mut rng).map_err(RehearsalError::from)?;
+        let begin = Instant::now();
+        let cost = rehearsal.run_on(&function, shares, &mut rng)?.cost;
+        let products = cost.products * u64::from(size.peers);
+        best = best.min(begin.elapsed().as_nanos() as f64 / products.max(1) as f64);
+    }
+    Ok(best)
+}
+
 /// Made-up quantities and agents.
+#[derive(Debug)]
 struct Stage {
     size: Size,
     sharing: Sharing,
@@ -148,16 +232,24 @@ impl Stage {
         Ok(Self {
             size,
             sharing: Sharing::new(size.peers, size.threshold)?,
-            agents: numbered("room", size.agents as usize)?,
+            agents: (1..=size.agents).map(room).collect::<Result<_, _>>()?,
             single: quantity("reading", 1)?,
             second: quantity("second", 1)?,
-            vector: quantity("vector", ELEMENTS)?,
+            vector: quantity("vector", size.elements)?,
         })
     }
 
     /// The function, and what it is rehearsed on: vectors if it takes them.
     fn function(&self, entry: &'static Entry) -> Result<(Arc<dyn Function>, &Quantity), RehearsalFailure> {
-        let Size { agents, bits, .. } = self.size;
+        self.function_of(entry, self.size.agents)
+    }
+
+    fn function_of(
+        &self,
+        entry: &'static Entry,
+        agents: u32,
+    ) -> Result<(Arc<dyn Function>, &Quantity), RehearsalFailure> {
+        let Size { bits, .. } = self.size;
         let parameters = self.parameters(entry)?;
         let with = parameters.with.is_some().then_some(&self.second);
         let function = |quantity| {
@@ -199,24 +291,43 @@ impl Stage {
         quantity: &Quantity,
         audience: Audience,
     ) -> Result<Measured, RehearsalFailure> {
-        let readings = |elements: u32| -> Vec<u64> {
-            let many = u64::from(self.size.agents * elements);
-            (0..many).map(|i| greatest(self.size.bits) * i / many).collect()
-        };
-        let rehearsal = Rehearsal {
+        let (readings, with) = (self.readings(quantity.elements()), self.readings(1));
+        let rehearsal = self.rehearsal(quantity, &readings, &with, audience);
+        let rehearsed = rehearsal.run(function, &mut ChaCha20Rng::seed_from_u64(SEED))?;
+        let Cost { rounds, shares, products } = rehearsed.cost;
+        let others = u64::from(self.size.peers) - 1;
+        let opened = rehearsed.opened.iter().map(|round| round.len() as u64).collect();
+        Ok(Measured { rounds, products, bytes_per_peer: shares * Fp::BYTES as u64 * others, opened })
+    }
+
+    /// Spread over the whole range.
+    fn readings(&self, elements: u32) -> Vec<u64> {
+        let many = u64::from(self.size.agents) * u64::from(elements);
+        (0..many).map(|i| greatest(self.size.bits) * i / many).collect()
+    }
+
+    fn rehearsal<'a>(
+        &'a self,
+        quantity: &'a Quantity,
+        readings: &'a [u64],
+        with: &'a [u64],
+        audience: Audience,
+    ) -> Rehearsal<'a> {
+        let subject = Subject { quantity, with: Some(&self.second) };
+        Rehearsal {
             sharing: self.sharing,
-            subject: Subject { quantity, with: Some(&self.second) },
+            subject,
             agents: &self.agents,
-            readings: &readings(quantity.elements()),
-            with: &readings(1),
+            readings,
+            with,
             own: Some(0),
             audience,
-        };
-        let Cost { rounds, shares, products } =
-            rehearsal.run(function, &mut ChaCha20Rng::seed_from_u64(SEED))?.cost;
-        let others = u64::from(self.size.peers) - 1;
-        Ok(Measured { rounds, products, bytes_per_peer: shares * Fp::BYTES as u64 * others })
+        }
     }
+}
+
+fn room(number: u32) -> Result<NodeName, NameError> {
+    format!("room-{number}").parse()
 }
 
 /// The greatest reading of so many bits.
@@ -235,7 +346,7 @@ mod tests {
     use super::*;
 
     fn small(bits: u32) -> Size {
-        Size { agents: 5, bits, peers: 3, threshold: 1 }
+        Size { agents: 5, bits, elements: 16, peers: 3, threshold: 1 }
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! What the network alone makes of a window.
+//!
+//! A message between peers passes two links: to the broker and from it. TCP begins with ten segments in flight and doubles
+//! them with each round trip, and begins anew after a pause, so at every window.
+
+use super::PHASES;
+use super::work::Work;
+use crate::observation::Phase;
+use crate::parameters::Parameters;
+
+/// What TCP may have in flight at first: ten segments of 1448 bytes.
+const FIRST_FLIGHT: f64 = 14_480.0;
+/// Bytes on the wire for a byte of shares: as text four thirds, with the headers of packets.
+const SHARES_ON_THE_WIRE: f64 = 1.4;
+/// Bytes on the wire for a message, beside its shares.
+const MESSAGE_ON_THE_WIRE: f64 = 500.0;
+/// A lost packet without others behind it is sent again after a round trip and this long, which is Linux's least.
+const SENT_AGAIN_MS: f64 = 200.0;
+
+/// All phases together.
+pub(super) fn whole_ms(work: &Work, p: &Parameters) -> f64 {
+    phases_ms(work, p).iter().map(|(_, ms)| ms).sum()
+}
+
+/// Each phase.
+pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
+    let mut flight = FIRST_FLIGHT;
+    let phase =
+        |phase| (phase, work.rounds_in(phase) * round_ms(p) + carried_ms(phase, work, p, &mut flight));
+    PHASES.into_iter().map(phase).collect()
+}
+
+/// From one peer to another, in a round that waits for all: the delay of two links, what jitter adds to the latest of all
+/// messages, and how long losses hold it up.
+fn round_ms(p: &Parameters) -> f64 {
+    let messages = f64::from(p.peers) * (f64::from(p.peers) - 1.0);
+    let (there, back) = (2.0 * p.latency_ms, 4.0 * p.latency_ms);
+    // The sum of two delays that vary evenly to both sides is above (2 - y) J with probability y^2 / 8; of m of them the
+    // greatest lies about where that is 1 in m + 1.
+    let latest = p.jitter_ms * (2.0 - (8.0 / (messages + 1.0)).sqrt()).max(0.0);
+    // Each message passes two links, and the round waits if one of all packets is lost.
+    let kept = (1.0 - p.loss_percent / 100.0).powf(2.0 * messages);
+    there + latest + (1.0 - kept) * (SENT_AGAIN_MS + back / 2.0)
+}
+
+/// How long the bytes of a phase keep the links busy, and how often a sender waits for its window to open.
+fn carried_ms(phase: Phase, work: &Work, p: &Parameters, flight: &mut f64) -> f64 {
+    let peers = f64::from(p.peers);
+    let rounds: Vec<f64> = match phase {
+        Phase::Computation => work.shares.iter().rev().skip(1).rev().copied().collect(),
+        Phase::Opening => work.shares.last().copied().into_iter().collect(),
+        _ => vec![0.0; work.rounds_in(phase) as usize],
+    };
+    let mut ms = 0.0;
+    for shares in rounds {
+        // What one peer sends to all others, and gets from them.
+        let sent = (peers - 1.0) * (shares * 8.0 * SHARES_ON_THE_WIRE + MESSAGE_ON_THE_WIRE);
+        // A message enters the broker and leaves it only whole: that of the slowest peer, then those to all, over one link.
+        let bytes = sent + peers * sent;
+        ms += p.rate_mbit_s.map_or(0.0, |rate| bytes * 8.0 / (rate * 1e3));
+        let waits = (sent / *flight).log2().max(0.0).ceil();
+        ms += waits * 2.0 * 2.0 * p.latency_ms;
+        *flight = flight.max(sent);
+    }
+    ms
+}

@@ -1,0 +1,55 @@
+//! Mosquitto as the broker of a point, with the logins and rules that this project makes for it.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use assessment::PlayError;
+use assessment::lab::Host;
+use tokio::time::{Instant, sleep};
+
+use super::plan::Plan;
+use super::setup;
+use crate::command::site;
+use crate::stage::logins;
+
+/// Where Debian puts what an administrator runs, which a user's PATH lacks.
+const PROGRAMS: [&str; 3] = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"];
+/// How long it may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often that is tried.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How it is started.
+pub(super) fn command(plan: &Plan, listen: SocketAddr) -> Result<Command, PlayError> {
+    let program = PROGRAMS.iter().find(|program| std::path::Path::new(program).exists());
+    let program = program.ok_or_else(|| {
+        PlayError::Impossible("mosquitto is not installed: apt-get install mosquitto".to_owned())
+    })?;
+    let failed = |error: &dyn std::fmt::Display| setup("mosquitto's configuration", &error.to_string());
+    let cast = plan.cast()?;
+    let logins = logins(&cast.roster, &cast.secrets, &cast.observer).map_err(|error| failed(&error))?;
+    let tls = plan.setup.tls.as_ref().map(|tls| (tls.certificate.as_path(), tls.key.as_path()));
+    let folder = plan.folder.join("mosquitto");
+    let config = site::mosquitto(&folder, cast.roster.site(), logins, listen, tls);
+    let config = config.map_err(|error| failed(&error))?;
+    let mut command = Command::new(program);
+    command.arg("-c").arg(config);
+    Ok(command)
+}
+
+/// Waits until somebody listens there, on that very host.
+pub(super) async fn listening(host: &Host, listen: SocketAddr) -> Result<(), PlayError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let tried = host.inside(|| TcpStream::connect(listen)).map_err(|error| setup("broker", &error))?;
+        match tried {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < deadline => {
+                sleep(AGAIN).await;
+            }
+            Err(error) => return Err(setup("mosquitto", &error)),
+        }
+    }
+}
