@@ -38,6 +38,8 @@ pub struct Costs {
     pub message_ms: f64,
     /// A kilobyte of such messages.
     pub kilobyte_ms: f64,
+    /// The message of an agent, at the broker and at the peers, before the cohort is agreed on.
+    pub agent_ms: f64,
     /// What arithmetic costs: measured before the sweep, not fitted.
     pub known: Known,
 }
@@ -153,8 +155,8 @@ pub fn samples(summary: &Summary) -> Vec<Sample> {
 /// The phases that costs are fitted to beside the whole: of the publication a peer sees but a part.
 const FITTED: [Phase; 4] = [Phase::Agreement, Phase::Validity, Phase::Computation, Phase::Opening];
 
-/// What a phase takes of each cost that is fitted: once per window, rounds, messages, kilobytes.
-type Row = [f64; 4];
+/// What a phase takes of each cost that is fitted: once per window, rounds, messages, kilobytes, agents.
+type Row = [f64; 5];
 
 /// The costs that come nearest to what was measured, by the square of the relative error: a tenth more is as wrong for a
 /// window of 10 ms as for one of a second.
@@ -183,7 +185,7 @@ fn costs(samples: &[&Sample], known: Known) -> Costs {
     }
     let found = non_negative(&rows, &targets);
     let of = |at: usize| found.get(at).copied().unwrap_or(0.0);
-    Costs { window_ms: of(0), round_ms: of(1), message_ms: of(2), kilobyte_ms: of(3), known }
+    Costs { window_ms: of(0), round_ms: of(1), message_ms: of(2), kilobyte_ms: of(3), agent_ms: of(4), known }
 }
 
 /// Bytes on the wire per message, per byte of shares and per agent, fitted in the same way.
@@ -224,7 +226,7 @@ fn predict(sample: &Sample, costs: &Costs, each: &[f64; 3]) -> Predicted {
 
 /// What each phase of a window should take, in milliseconds.
 pub fn phases(work: &Work, p: &Parameters, costs: &Costs) -> Vec<(Phase, f64)> {
-    let each = [costs.window_ms, costs.round_ms, costs.message_ms, costs.kilobyte_ms];
+    let each = [costs.window_ms, costs.round_ms, costs.message_ms, costs.kilobyte_ms, costs.agent_ms];
     let network = network::phases_ms(work, p);
     let of = |(phase, network): (Phase, f64)| {
         let machine: f64 = row(phase, work, p).iter().zip(each).map(|(x, cost)| x * cost).sum();
@@ -240,7 +242,7 @@ fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
     // All messages pass through the one broker.
     let kilobytes = work.shares_in(phase) * f64::from(p.peers) / 1e3;
     let once = if phase == Phase::Agreement { 1.0 } else { 0.0 };
-    [once, rounds, messages, kilobytes].map(|x| x * slower)
+    [once, rounds, messages, kilobytes, once * f64::from(p.agents)].map(|x| x * slower)
 }
 
 fn arithmetic_ms(phase: Phase, work: &Work, p: &Parameters, known: Known) -> f64 {

@@ -44,7 +44,7 @@ fn bit_ns() -> Result<f64, RehearsalFailure> {
     for reading in 0..READINGS {
         let mut outputs = vec![Vec::new(); 3];
         sharing.share_bits(reading, BITS, &mut rng, &mut outputs).map_err(RehearsalError::from)?;
-        inputs.push(parse_bits(&outputs[0], BITS).map_err(RehearsalError::from)?.into());
+        inputs.push(parse_bits(&outputs[0], BITS).map_err(RehearsalError::from)?);
     }
     // Any coin does: the work is the same.
     let coin = [Fp::from(812), Fp::from(4_711)];

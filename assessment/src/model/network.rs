@@ -54,7 +54,8 @@ fn carried_ms(phase: Phase, work: &Work, p: &Parameters, flight: &mut f64) -> f6
         let bytes = sent + peers * sent;
         ms += p.rate_mbit_s.map_or(0.0, |rate| bytes * 8.0 / (rate * 1e3));
         let waits = (sent / *flight).log2().max(0.0).ceil();
-        ms += waits * 2.0 * 2.0 * p.latency_ms;
+        // Of the two links one: the broker passes on the first messages while the last ones wait.
+        ms += waits * 2.0 * p.latency_ms;
         *flight = flight.max(sent);
     }
     ms

@@ -291,6 +291,7 @@ pub(super) fn costs(report: &Report) -> Option<Table> {
         ("a round among the peers, beside the round trip", costs.round_ms, "ms"),
         ("a message from peer to peer, through the broker", costs.message_ms, "ms"),
         ("a kilobyte of shares in such messages", costs.kilobyte_ms, "ms"),
+        ("an agent's message, before the cohort is agreed on", costs.agent_ms, "ms"),
         ("the check of a bit of a reading (measured in one process, not fitted)", costs.known.bit_ns, "ns"),
         ("a product (measured in one process, not fitted)", costs.known.product_ns, "ns"),
         ("on the wire: a message between peers", model.message_bytes, "bytes"),

@@ -55,7 +55,7 @@ fn sessions_side_by_side_multiply_messages_and_not_rounds() {
 const KNOWN: Known = Known { product_ns: 80.0, bit_ns: 9.0 };
 
 fn costs() -> Costs {
-    Costs { window_ms: 2.0, round_ms: 0.5, message_ms: 0.05, kilobyte_ms: 0.01, known: KNOWN }
+    Costs { window_ms: 2.0, round_ms: 0.5, message_ms: 0.05, kilobyte_ms: 0.01, agent_ms: 0.02, known: KNOWN }
 }
 
 fn samples() -> Vec<Sample> {

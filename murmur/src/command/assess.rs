@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -24,6 +25,13 @@ use smc_mqtt::process;
 
 use super::{Failure, Outcome, block_on};
 use crate::assess::Sites;
+
+/// Prints a line, and does not mind if nobody takes it.
+macro_rules! say {
+    ($($told:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($told)*);
+    }};
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,7 +161,7 @@ impl Assess {
             }
             (Some(Action::Report { folder }), _) => {
                 let written = report(&folder)?;
-                println!("{}", told(&folder, &written));
+                say!("{}", told(&folder, &written));
                 Ok(Outcome::Done)
             }
             (None, Some((scenario, out))) => Ok(block_on(self.options.sweep(&scenario, &out))??),
@@ -219,16 +227,16 @@ impl Options {
         let Swept { measured, failed, left } = swept;
         if self.json {
             let report = written.as_ref().ok();
-            println!("{}", json!({ "measured": measured, "failed": failed, "left": left, "report": report }));
+            say!("{}", json!({ "measured": measured, "failed": failed, "left": left, "report": report }));
             return;
         }
         match written {
-            Ok(report) => println!("{}", told(out, report)),
+            Ok(report) => say!("{}", told(out, report)),
             Err(error) => eprintln!("{error}"),
         }
-        println!("{measured} runs are measured, {failed} failed, {left} are left to do");
+        say!("{measured} runs are measured, {failed} failed, {left} are left to do");
         if *left > 0 {
-            println!("the same command goes on with them");
+            say!("the same command goes on with them");
         }
     }
 }
@@ -275,11 +283,11 @@ const SETTING_UP: Duration = Duration::from_secs(6);
 
 /// What would be played.
 fn check(scenario: &Scenario) {
-    println!("{}\n{}", scenario.title, scenario.question);
+    say!("{}\n{}", scenario.title, scenario.question);
     for point in &scenario.points {
-        println!("  {}", point.differs(&scenario.varied));
+        say!("  {}", point.differs(&scenario.varied));
     }
-    println!("{}", about(scenario));
+    say!("{}", about(scenario));
 }
 
 /// How much there is to play, and how long that takes.
