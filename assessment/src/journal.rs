@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lab::Calibration;
 use crate::meter::Machine;
+use crate::model::Known;
 use crate::observation::Observation;
 use crate::parameters::Parameters;
 use crate::scenario::PointId;
@@ -44,8 +45,8 @@ pub struct Header {
     pub notes: Vec<String>,
     /// When it began.
     pub began: String,
-    /// What one product costs this machine, in nanoseconds, computed in one process.
-    pub product_ns: f64,
+    /// What arithmetic costs this machine, computed in one process.
+    pub known: Known,
 }
 
 impl Header {
@@ -53,7 +54,17 @@ impl Header {
     /// in by who knows.
     pub fn new(scenario: String, title: String, seed: u64, machine: Machine) -> Self {
         let (links, began, notes) = (String::new(), String::new(), Vec::new());
-        Self { version: VERSION, scenario, title, seed, machine, links, notes, began, product_ns: 0.0 }
+        Self {
+            version: VERSION,
+            scenario,
+            title,
+            seed,
+            machine,
+            links,
+            notes,
+            began,
+            known: Known::default(),
+        }
     }
 
     /// The machine and its programs, name and value.

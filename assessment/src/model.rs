@@ -5,12 +5,14 @@
 //! stated is of points that the model has not seen.
 
 mod elsewhere;
+mod known;
 mod network;
 mod work;
 
 use serde::Serialize;
 
 pub use self::elsewhere::{Elsewhere, elsewhere};
+pub use self::known::Known;
 pub use self::work::{Work, WorkError};
 use crate::observation::{Measure, Phase, Role, Subject};
 use crate::parameters::Parameters;
@@ -22,8 +24,8 @@ use crate::summary::{Kind, Summary};
 pub const PHASES: [Phase; 5] =
     [Phase::Agreement, Phase::Validity, Phase::Computation, Phase::Opening, Phase::Publication];
 
-/// Fewer points than this leave nothing to fit, with as many costs.
-const FEWEST: usize = 4;
+/// Fewer points than this leave too little to fit costs to, once one of them is put aside.
+const FEWEST: usize = 3;
 
 /// What things cost on one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -36,10 +38,10 @@ pub struct Costs {
     pub message_ms: f64,
     /// A kilobyte of such messages.
     pub kilobyte_ms: f64,
-    /// The check of a kilobit of readings, at one peer.
-    pub kilobit_ms: f64,
-    /// A product of shares, at one peer, in nanoseconds: measured before the sweep, not fitted.
-    pub product_ns: f64,
+    /// The message of an agent, at the broker and at the peers, before the cohort is agreed on.
+    pub agent_ms: f64,
+    /// What arithmetic costs: measured before the sweep, not fitted.
+    pub known: Known,
 }
 
 /// A point with its work and what was measured there.
@@ -51,6 +53,8 @@ pub struct Sample {
     pub work: Work,
     /// What a window took, in milliseconds.
     pub time_ms: f64,
+    /// What phases of it took at the slowest peer, where that was measured.
+    pub phases_ms: Vec<(Phase, f64)>,
     /// What a peer's host sent in a window, in bytes, if that was measured.
     pub bytes: Option<f64>,
 }
@@ -96,7 +100,7 @@ pub struct Model {
 
 impl Model {
     /// Fits a model; none if there are too few points.
-    pub fn fit(samples: &[Sample], product_ns: f64) -> Option<Self> {
+    pub fn fit(samples: &[Sample], known: Known) -> Option<Self> {
         if samples.len() < FEWEST {
             return None;
         }
@@ -108,14 +112,14 @@ impl Model {
                     .filter(|(at, _)| *at != out)
                     .map(|(_, sample)| sample)
                     .collect();
-                predict(&samples[out], &costs(&others, product_ns), &wire(&others))
+                predict(&samples[out], &costs(&others, known), &wire(&others))
             })
             .collect();
         let errors: Vec<f64> = predicted.iter().map(Predicted::error_percent).collect();
         let all: Vec<&Sample> = samples.iter().collect();
         let [message_bytes, share_bytes, agent_bytes] = wire(&all);
         Some(Self {
-            costs: costs(&all, product_ns),
+            costs: costs(&all, known),
             message_bytes,
             share_bytes,
             agent_bytes,
@@ -138,36 +142,50 @@ pub fn samples(summary: &Summary) -> Vec<Sample> {
             Kind { role: Role::Peer, measure: Measure::WireSentBytes, ..Kind::time(Subject::Murmuration) };
         let work = Work::of(&point.parameters).ok()?;
         let bytes = summary.get(&point.id, sent).map(|bytes| bytes.median);
-        Some(Sample { point: point.clone(), work, time_ms: time.median, bytes })
+        let phase = |phase: Phase| {
+            let kind = Kind { role: Role::Peer, phase, ..Kind::time(Subject::Murmuration) };
+            Some((phase, summary.get(&point.id, kind)?.median))
+        };
+        let phases_ms = FITTED.into_iter().filter(|of| work.rounds_in(*of) > 0.0).filter_map(phase).collect();
+        Some(Sample { point: point.clone(), work, time_ms: time.median, phases_ms, bytes })
     };
     summary.points.iter().filter_map(sample).collect()
 }
 
-/// What a phase takes of each cost: once per window, rounds, messages, kilobytes, kilobits.
+/// The phases that costs are fitted to beside the whole: of the publication a peer sees but a part.
+const FITTED: [Phase; 4] = [Phase::Agreement, Phase::Validity, Phase::Computation, Phase::Opening];
+
+/// What a phase takes of each cost that is fitted: once per window, rounds, messages, kilobytes, agents.
 type Row = [f64; 5];
 
 /// The costs that come nearest to what was measured, by the square of the relative error: a tenth more is as wrong for a
 /// window of 10 ms as for one of a second.
-fn costs(samples: &[&Sample], product_ns: f64) -> Costs {
-    let mut rows = Vec::with_capacity(samples.len());
-    let mut targets = Vec::with_capacity(samples.len());
-    for Sample { point, work, time_ms, .. } in samples {
+fn costs(samples: &[&Sample], known: Known) -> Costs {
+    let mut rows: Vec<Vec<f64>> = Vec::new();
+    let mut targets = Vec::new();
+    for Sample { point, work, time_ms, phases_ms, .. } in samples {
         let p = &point.parameters;
-        let row = whole(work, p);
-        let left = time_ms - network::whole_ms(work, p) - products_ms(work, p, product_ns);
-        rows.push(row.iter().map(|x| x / time_ms).collect());
-        targets.push(left / time_ms);
+        let network = network::phases_ms(work, p);
+        let mut add = |phases: &[Phase], took: f64| {
+            let given = |phase: &Phase| {
+                let network = network.iter().find(|(of, _)| of == phase).map_or(0.0, |(_, ms)| *ms);
+                network + arithmetic_ms(*phase, work, p, known)
+            };
+            let mut all = Row::default();
+            for phase in phases {
+                all.iter_mut().zip(row(*phase, work, p)).for_each(|(sum, part)| *sum += part);
+            }
+            rows.push(all.iter().map(|x| x / took).collect());
+            targets.push((took - phases.iter().map(given).sum::<f64>()) / took);
+        };
+        add(&PHASES, *time_ms);
+        for (phase, took) in phases_ms {
+            add(&[*phase], *took);
+        }
     }
     let found = non_negative(&rows, &targets);
     let of = |at: usize| found.get(at).copied().unwrap_or(0.0);
-    Costs {
-        window_ms: of(0),
-        round_ms: of(1),
-        message_ms: of(2),
-        kilobyte_ms: of(3),
-        kilobit_ms: of(4),
-        product_ns,
-    }
+    Costs { window_ms: of(0), round_ms: of(1), message_ms: of(2), kilobyte_ms: of(3), agent_ms: of(4), known }
 }
 
 /// Bytes on the wire per message, per byte of shares and per agent, fitted in the same way.
@@ -195,7 +213,7 @@ fn bytes(work: &Work, p: &Parameters, each: &[f64; 3]) -> f64 {
 }
 
 fn predict(sample: &Sample, costs: &Costs, each: &[f64; 3]) -> Predicted {
-    let Sample { point, work, time_ms, bytes: measured } = sample;
+    let Sample { point, work, time_ms, bytes: measured, .. } = sample;
     let phases_ms = phases(work, &point.parameters, costs);
     Predicted {
         point: point.id.clone(),
@@ -208,24 +226,13 @@ fn predict(sample: &Sample, costs: &Costs, each: &[f64; 3]) -> Predicted {
 
 /// What each phase of a window should take, in milliseconds.
 pub fn phases(work: &Work, p: &Parameters, costs: &Costs) -> Vec<(Phase, f64)> {
-    let each = [costs.window_ms, costs.round_ms, costs.message_ms, costs.kilobyte_ms, costs.kilobit_ms];
+    let each = [costs.window_ms, costs.round_ms, costs.message_ms, costs.kilobyte_ms, costs.agent_ms];
     let network = network::phases_ms(work, p);
     let of = |(phase, network): (Phase, f64)| {
         let machine: f64 = row(phase, work, p).iter().zip(each).map(|(x, cost)| x * cost).sum();
-        let products = if phase == Phase::Computation { products_ms(work, p, costs.product_ns) } else { 0.0 };
-        (phase, network + machine + products)
+        (phase, network + machine + arithmetic_ms(phase, work, p, costs.known))
     };
     network.into_iter().map(of).collect()
-}
-
-fn whole(work: &Work, p: &Parameters) -> Row {
-    let mut all = Row::default();
-    for phase in PHASES {
-        for (sum, part) in all.iter_mut().zip(row(phase, work, p)) {
-            *sum += part;
-        }
-    }
-    all
 }
 
 fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
@@ -235,12 +242,16 @@ fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
     // All messages pass through the one broker.
     let kilobytes = work.shares_in(phase) * f64::from(p.peers) / 1e3;
     let once = if phase == Phase::Agreement { 1.0 } else { 0.0 };
-    let kilobits = if phase == Phase::Validity { work.readings * f64::from(p.bits) / 1e3 } else { 0.0 };
-    [once, rounds, messages, kilobytes, kilobits].map(|x| x * slower)
+    [once, rounds, messages, kilobytes, once * f64::from(p.agents)].map(|x| x * slower)
 }
 
-fn products_ms(work: &Work, p: &Parameters, product_ns: f64) -> f64 {
-    work.products * product_ns / 1e6 * slower(p)
+fn arithmetic_ms(phase: Phase, work: &Work, p: &Parameters, known: Known) -> f64 {
+    let ns = match phase {
+        Phase::Computation => work.products * known.product_ns,
+        Phase::Validity => work.readings * f64::from(p.bits) * known.bit_ns,
+        _ => 0.0,
+    };
+    ns / 1e6 * slower(p)
 }
 
 /// How much longer work takes with only a part of a core.

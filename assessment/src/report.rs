@@ -85,8 +85,10 @@ pub struct PointMedians {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct KindMedian {
     /// Of what.
+    #[serde(flatten)]
     pub kind: Kind,
     /// What it is.
+    #[serde(flatten)]
     pub median: Median,
 }
 
@@ -96,6 +98,7 @@ pub struct Ratio {
     /// Where.
     pub parameters: Parameters,
     /// Of what; the subject is the baseline.
+    #[serde(flatten)]
     pub kind: Kind,
     /// How many times as much this system takes.
     pub times: f64,
@@ -133,7 +136,7 @@ impl Report {
         }
         let mut samples = model::samples(&summary);
         samples.extend_from_slice(more);
-        let model = Model::fit(&samples, recorded.header.product_ns);
+        let model = Model::fit(&samples, recorded.header.known);
         let elsewhere = model.as_ref().map(model::elsewhere).transpose()?.unwrap_or_default();
         let figures = drawn::drawn(scenario, &summary, model.as_ref());
         let tables = table::tables(scenario, &summary);
@@ -220,7 +223,7 @@ fn ratios(scenario: &Scenario, summary: &Summary) -> Vec<Ratio> {
 const INTERVALS: &str = "Dots are medians over all windows and repetitions, bars their 95 % intervals by order statistics; with \
                          fewer than six samples the bars are all of them.";
 /// Where a model would be.
-const NO_MODEL: &str = "Too few points to fit a model: it takes four.";
+const NO_MODEL: &str = "Too few points to fit a model: it takes three.";
 
 impl Report {
     /// The keys that differ between points.

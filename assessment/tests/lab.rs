@@ -6,8 +6,6 @@
 mod calibration;
 #[path = "lab/hosts.rs"]
 mod hosts;
-#[path = "lab/leftovers.rs"]
-mod leftovers;
 #[path = "lab/packets.rs"]
 mod packets;
 #[path = "lab/support.rs"]

@@ -88,6 +88,8 @@ fn main() {
 fn start_broker(publishers: usize, idle: usize) -> (Child, SocketAddr) {
     let hash = PasswordHash::of_random_key(&Password::new(b"key")).unwrap();
     let mut config = String::from("site = \"bench\"\nlisten = \"127.0.0.1:0\"\n");
+    // What is measured is how fast the broker is, not how fast it lets anybody be.
+    config += "[limits.publish]\ndevice = { rate = 1000000, burst = 1000000 }\n";
     let mut account = |name: &str, role: &str, extra: &str| {
         writeln!(
             config,

@@ -1,6 +1,7 @@
 //! Who may connect, and to which topics.
 
 use crate::filter::Filter;
+use crate::roles::Role;
 use smc_mqtt::password::PasswordHash;
 use smc_mqtt::topic::HOME_ASSISTANT_EVERYTHING;
 
@@ -34,6 +35,8 @@ pub struct Rules {
     pub fleeting: Vec<Filter>,
     /// Filters that it may subscribe, or any filter that one of them covers.
     pub subscribe: Vec<Filter>,
+    /// What it is to the site, which decides how fast it may publish.
+    pub role: Role,
 }
 
 impl Rules {

@@ -63,6 +63,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn new(shared: Arc<Shared>, wire: Wire<S>, client: Client) -> Self {
         let limits = &shared.limits;
+        let pace = limits.publish.of(client.account.rules.role);
         let now = Instant::now();
         Self {
             outbox: Arc::new(Outbox::new(limits.queue_messages, limits.queue_bytes)),
@@ -70,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             backlog: VecDeque::new(),
             inflight: Inflight::new(client.window),
             publisher: Publisher::default(),
-            bucket: Bucket::new(limits.publish_rate, limits.publish_burst, now.into_std()),
+            bucket: Bucket::new(pace.rate, pace.burst, now.into_std()),
             last_read: now,
             last_progress: now,
             shared,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::pace::Paces;
+
 /// Bounds that keep one client from taking what belongs to all. Each has a default that suits a building.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,10 +26,8 @@ pub struct Limits {
     pub packet_bytes: usize,
     /// The longest topic, in bytes.
     pub topic_bytes: usize,
-    /// Messages per second that one connection may publish in the long run; faster ones are slowed down.
-    pub publish_rate: u32,
-    /// Messages that one connection may publish at once after a pause.
-    pub publish_burst: u32,
+    /// How fast one connection may publish, by role; faster ones are slowed down.
+    pub publish: Paces,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
     /// Subscriptions of one connection of Home Assistant, which subscribes each topic by itself.
@@ -60,8 +60,7 @@ impl Default for Limits {
             keep_alive_s: 300,
             packet_bytes: 1 << 20,
             topic_bytes: 256,
-            publish_rate: 50_000,
-            publish_burst: 50_000,
+            publish: Paces::default(),
             subscriptions: 64,
             subscriptions_of_home_assistant: 2_048,
             topics_per_account: 8_192,
@@ -101,7 +100,7 @@ impl Limits {
     /// # Errors
     /// The first limit that is outside.
     pub fn check(&self) -> Result<(), LimitsError> {
-        let table: [(&'static str, usize, u64, u64); 19] = [
+        let table: [(&'static str, usize, u64, u64); 17] = [
             ("connections", self.connections, 1, 1_000_000),
             ("connections_per_account", self.connections_per_account, 1, 1_000_000),
             ("pending_connections", self.pending_connections, 1, 1_000_000),
@@ -110,8 +109,6 @@ impl Limits {
             ("keep_alive_s", usize::from(self.keep_alive_s), 1, 65_535),
             ("packet_bytes", self.packet_bytes, 1_024, 16 << 20),
             ("topic_bytes", self.topic_bytes, 16, 4_096),
-            ("publish_rate", saturated(self.publish_rate.into()), 1, 10_000_000),
-            ("publish_burst", saturated(self.publish_burst.into()), 1, 10_000_000),
             ("subscriptions", self.subscriptions, 1, 10_000),
             ("subscriptions_of_home_assistant", self.subscriptions_of_home_assistant, 1, 10_000),
             ("topics_per_account", self.topics_per_account, 1, 1_000_000),
@@ -127,7 +124,7 @@ impl Limits {
                 return Err(LimitsError { name, min, max });
             }
         }
-        Ok(())
+        self.publish.check()
     }
 }
 

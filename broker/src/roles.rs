@@ -11,7 +11,7 @@ use crate::account::Rules;
 use crate::filter::{Filter, FilterError};
 
 /// What a client is to the site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Seals shares for the peers.
@@ -19,6 +19,7 @@ pub enum Role {
     /// Asks, and opens outputs that are for its eyes alone.
     Client,
     /// Has only the filters that its account lists: zigbee2mqtt, a sensor, a dashboard.
+    #[default]
     Device,
     /// Home Assistant: reads results and what is discovered, announces that it came up.
     HomeAssistant,
@@ -68,7 +69,7 @@ impl Role {
             texts.iter().map(|text| text.parse()).collect()
         };
         let fleeting = filters(self.fleeting(topics, name)?)?;
-        Ok(Rules { publish: filters(publish)?, fleeting, subscribe: filters(subscribe)? })
+        Ok(Rules { publish: filters(publish)?, fleeting, subscribe: filters(subscribe)?, role: self })
     }
 
     /// What an account of the role may publish and not have retained.

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use common::{Client, Raw, TestBroker, connect, eventually, packet, publish, subscribe, text, within};
-use smc_broker::Limits;
+use smc_broker::{Limits, Pace, Paces};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_ends_its_own_connection_alone() {
@@ -298,7 +298,8 @@ async fn a_silent_client_is_cut_off_after_one_and_a_half_times_its_keep_alive() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_slowed_to_its_rate() {
-    let limits = Limits { publish_rate: 1_000, publish_burst: 100, ..Limits::default() };
+    let publish = Paces { peer: Pace { rate: 1_000, burst: 100 }, ..Paces::default() };
+    let limits = Limits { publish, ..Limits::default() };
     let broker = TestBroker::with_limits(limits).await;
     let mut peer = broker.client("peer").await;
     peer.subscribe("share/peer/+").await;

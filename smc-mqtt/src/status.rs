@@ -76,10 +76,10 @@ pub struct Report<'a> {
 }
 
 /// A window that a peer took part in, as far as anybody may know of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastWindow {
-    /// The first instant after it, RFC 3339.
-    pub end: String,
+    /// The first instant after it.
+    pub end: Timestamp,
     /// How many agents the largest cohort had of those that were agreed on.
     pub cohort: u32,
 }
@@ -182,7 +182,7 @@ mod tests {
         let json = online(&node, Timestamp::from_secs(0), &report);
         assert!(json.ends_with(br#","disk":"full","left_out":["room-4"]}"#), "{json:?}");
         assert_eq!(presence(&json), Some(Presence::Idle));
-        let (digest, end) = (Digest([7; 32]), "2026-01-01T12:00:00Z".to_owned());
+        let (digest, end) = (Digest([7; 32]), Timestamp::from_secs(1_767_268_800));
         let last_window = Some(LastWindow { end, cohort: 12 });
         let report = Report { last_window, announces: Some(digest), ..Report::default() };
         let json = online(&node, Timestamp::from_secs(0), &report);

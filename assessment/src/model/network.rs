@@ -17,11 +17,6 @@ const MESSAGE_ON_THE_WIRE: f64 = 500.0;
 /// A lost packet without others behind it is sent again after a round trip and this long, which is Linux's least.
 const SENT_AGAIN_MS: f64 = 200.0;
 
-/// All phases together.
-pub(super) fn whole_ms(work: &Work, p: &Parameters) -> f64 {
-    phases_ms(work, p).iter().map(|(_, ms)| ms).sum()
-}
-
 /// Each phase.
 pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
     let mut flight = FIRST_FLIGHT;
@@ -59,7 +54,8 @@ fn carried_ms(phase: Phase, work: &Work, p: &Parameters, flight: &mut f64) -> f6
         let bytes = sent + peers * sent;
         ms += p.rate_mbit_s.map_or(0.0, |rate| bytes * 8.0 / (rate * 1e3));
         let waits = (sent / *flight).log2().max(0.0).ceil();
-        ms += waits * 2.0 * 2.0 * p.latency_ms;
+        // Of the two links one: the broker passes on the first messages while the last ones wait.
+        ms += waits * 2.0 * p.latency_ms;
         *flight = flight.max(sent);
     }
     ms

@@ -217,11 +217,12 @@ fn sentence(figure: &Figure, series: &Series) -> Option<String> {
     let times = last.median.median / first.median.median;
     let verb = if times > 1.0 { "grows" } else { "falls" };
     if figure.scale == Scale::Log {
-        return Some(format!(
-            "{title}: {verb} from {ends}, {} times, {span}, which is {} times.",
-            words::number(times),
-            words::number(last.x / first.x)
-        ));
+        let factor = match times > 1.0 {
+            true => format!("{} times", words::number(times)),
+            false => format!("{} times less", words::number(1.0 / times)),
+        };
+        let x = words::number(last.x / first.x);
+        return Some(format!("{title}: {verb} from {ends}, {factor}, {span}, which is {x} times."));
     }
     let points: Vec<(f64, f64)> = series.dots.iter().map(|dot| (dot.x, dot.median.median / scale)).collect();
     let (slope, _) = line(&points)?;

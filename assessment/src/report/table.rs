@@ -291,15 +291,16 @@ pub(super) fn costs(report: &Report) -> Option<Table> {
         ("a round among the peers, beside the round trip", costs.round_ms, "ms"),
         ("a message from peer to peer, through the broker", costs.message_ms, "ms"),
         ("a kilobyte of shares in such messages", costs.kilobyte_ms, "ms"),
-        ("the check of a kilobit of readings", costs.kilobit_ms, "ms"),
-        ("a product (measured in one process, not fitted)", costs.product_ns, "ns"),
+        ("an agent's message, before the cohort is agreed on", costs.agent_ms, "ms"),
+        ("the check of a bit of a reading (measured in one process, not fitted)", costs.known.bit_ns, "ns"),
+        ("a product (measured in one process, not fitted)", costs.known.product_ns, "ns"),
         ("on the wire: a message between peers", model.message_bytes, "bytes"),
         ("on the wire: a byte of shares", model.share_bytes, "bytes"),
         ("on the wire: what an agent's message has a peer send back", model.agent_bytes, "bytes"),
     ];
     Some(Table {
         title: "What things cost here".to_owned(),
-        about: "Fitted to all points by least squares of the relative error, none below zero. A cost that nothing in this \
+        about: "Fitted to all points and their phases by least squares of the relative error, none below zero. A cost that nothing in this \
                 sweep depends on comes out as 0."
             .to_owned(),
         columns: ["cost", "", "unit"].map(str::to_owned).to_vec(),

@@ -1,10 +1,10 @@
 //! What a process on a host sees, and what it may use.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use assessment::lab::{Lab, LabError, LabOptions};
+use assessment::lab::{Host, Lab, LabError, LabOptions};
 use assessment::lab::{Limits, Link};
 
 use crate::support::{eventually, lab, real, said, shell};
@@ -15,6 +15,11 @@ async fn a_process_sees_its_own_network_alone() {
     let (one, other) = (lab.host("one").await.unwrap(), lab.host("other").await.unwrap());
     let interfaces = said(&one, "cut -d: -f1 -s /proc/net/dev", &Limits::NONE).await;
     assert_eq!(interfaces.split_ascii_whitespace().collect::<Vec<_>>(), ["lo", "lab0"]);
+    assert_eq!(
+        said(&one, "cat /proc/net/if_inet6 2>/dev/null || true", &Limits::NONE).await,
+        "",
+        "there is IPv6"
+    );
     // What listens on one host's loopback is not on another's.
     let here = one.inside(|| TcpListener::bind(("127.0.0.1", 0))).unwrap().unwrap();
     let address = here.local_addr().unwrap();
@@ -28,10 +33,20 @@ async fn a_host_that_is_gone_leaves_the_others_alone() {
     let Some(mut lab) = real().await else { return };
     let (gone, one) = (lab.host("gone").await.unwrap(), lab.host("one").await.unwrap());
     let other = lab.host("other").await.unwrap();
+    // Where iproute2 is not there, the host alone is gone.
+    said(&gone, "ip link delete lab0 2>/dev/null || true", &Limits::NONE).await;
     drop(gone);
-    let there = other.inside(|| TcpListener::bind((other.address(), 0))).unwrap().unwrap();
-    let address = there.local_addr().unwrap();
-    one.inside(|| TcpStream::connect(address)).unwrap().unwrap();
+    let bind = |host: &Host| host.inside(|| UdpSocket::bind((host.address(), 0))).unwrap().unwrap();
+    let (near, far) = (bind(&one), bind(&other));
+    near.connect(far.local_addr().unwrap()).unwrap();
+    let (began, before) = (Instant::now(), lab.relay().unwrap().cpu_ms);
+    while began.elapsed() < Duration::from_millis(400) {
+        near.send(&[1]).unwrap();
+        far.recv(&mut [0]).unwrap();
+    }
+    // A device without an interface is always ready.
+    let (used, elapsed) = (lab.relay().unwrap().cpu_ms - before, began.elapsed());
+    assert!(used < elapsed.as_secs_f64() * 1000.0 * 0.7, "the relay was busy for {used} ms of {elapsed:?}");
     assert!(matches!(lab.host("one").await, Err(LabError::Name(_))), "a name was given twice");
 }
 

@@ -1,6 +1,6 @@
 //! The model: what it counts, held against rehearsals, and what it finds again.
 
-use assessment::model::{Costs, Model, Sample, Work, phases};
+use assessment::model::{Costs, Known, Model, Sample, Work, phases};
 use assessment::rehearsal::{Size, prepare};
 use assessment::scenario::Point;
 use assessment::{Parameters, Phase};
@@ -52,15 +52,10 @@ fn sessions_side_by_side_multiply_messages_and_not_rounds() {
     assert_eq!(four.messages_in(Phase::Agreement), one.messages_in(Phase::Agreement));
 }
 
+const KNOWN: Known = Known { product_ns: 80.0, bit_ns: 9.0 };
+
 fn costs() -> Costs {
-    Costs {
-        window_ms: 2.0,
-        round_ms: 0.5,
-        message_ms: 0.05,
-        kilobyte_ms: 0.01,
-        kilobit_ms: 0.02,
-        product_ns: 80.0,
-    }
+    Costs { window_ms: 2.0, round_ms: 0.5, message_ms: 0.05, kilobyte_ms: 0.01, agent_ms: 0.02, known: KNOWN }
 }
 
 fn samples() -> Vec<Sample> {
@@ -69,10 +64,13 @@ fn samples() -> Vec<Sample> {
         for peers in [3, 5, 9] {
             let p = Parameters { peers, threshold: 1, latency_ms: f64::from(peers), ..at(function, agents) };
             let work = Work::of(&p).unwrap();
-            let time_ms = phases(&work, &p, &costs()).iter().map(|(_, ms)| ms).sum();
+            let all = phases(&work, &p, &costs());
+            let time_ms = all.iter().map(|(_, ms)| ms).sum();
+            let phases_ms =
+                all.into_iter().filter(|(phase, ms)| *phase != Phase::Publication && *ms > 0.0).collect();
             let (messages, shares) = work.sent_by_a_peer();
             let bytes = Some(420.0 * messages + 1.5 * shares + 66.0 * f64::from(agents));
-            samples.push(Sample { point: Point::new(p), work, time_ms, bytes });
+            samples.push(Sample { point: Point::new(p), work, time_ms, phases_ms, bytes });
         }
     }
     samples
@@ -80,7 +78,7 @@ fn samples() -> Vec<Sample> {
 
 #[test]
 fn costs_that_made_the_times_are_found_again() {
-    let model = Model::fit(&samples(), 80.0).unwrap();
+    let model = Model::fit(&samples(), KNOWN).unwrap();
     assert!(model.median_error_percent < 0.5, "{model:#?}");
     let (found, true_) = (model.costs, costs());
     for (found, true_) in [(found.round_ms, true_.round_ms), (found.message_ms, true_.message_ms)] {
@@ -93,16 +91,16 @@ fn costs_that_made_the_times_are_found_again() {
 #[test]
 fn a_point_is_predicted_without_being_looked_at() {
     let mut samples = samples();
-    let before = Model::fit(&samples, 80.0).unwrap().predicted[0].time_ms;
+    let before = Model::fit(&samples, KNOWN).unwrap().predicted[0].time_ms;
     samples[0].time_ms *= 100.0;
-    let after = Model::fit(&samples, 80.0).unwrap();
+    let after = Model::fit(&samples, KNOWN).unwrap();
     assert!((after.predicted[0].time_ms - before).abs() < 1e-9);
     assert!(after.predicted[0].error_percent() > 90.0);
 }
 
 #[test]
 fn too_few_points_are_no_model() {
-    assert!(Model::fit(&samples()[..3], 80.0).is_none());
+    assert!(Model::fit(&samples()[..2], KNOWN).is_none());
 }
 
 #[test]
@@ -120,4 +118,13 @@ fn latency_is_paid_twice_a_round_and_a_slower_core_for_all_work() {
     let slow = Parameters { rate_mbit_s: Some(1.0), ..none(&at("max", 100)) };
     let bytes = Work::of(&slow).unwrap().shares_in(Phase::Computation);
     assert!(whole(&slow) - whole(&none(&at("max", 100))) > bytes * 8e-3);
+}
+
+#[test]
+fn arithmetic_takes_a_machine_some_nanoseconds() {
+    let Known { product_ns, bit_ns } = Known::here().unwrap();
+    assert!(
+        (1.0..100_000.0).contains(&product_ns) && (0.1..10_000.0).contains(&bit_ns),
+        "{product_ns} {bit_ns}"
+    );
 }

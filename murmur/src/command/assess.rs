@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use assessment::baseline::WithMpyc;
 use assessment::journal::{Header, JournalError, Recorded, SCENARIO};
 use assessment::lab::{Lab, LabError, LabOptions, Link};
 use assessment::meter::Machine;
-use assessment::rehearsal::{self, RehearsalFailure};
+use assessment::model::Known;
+use assessment::rehearsal::RehearsalFailure;
 use assessment::report::{FILES, Report, ReportError};
 use assessment::scenario::{Scenario, ScenarioError};
 use assessment::sweep::{Progress, Sweep, SweepError, Swept, units};
@@ -23,6 +25,13 @@ use smc_mqtt::process;
 
 use super::{Failure, Outcome, block_on};
 use crate::assess::Sites;
+
+/// Prints a line, and does not mind if nobody takes it.
+macro_rules! say {
+    ($($told:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($told)*);
+    }};
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -133,7 +142,7 @@ pub(crate) enum AssessFailure {
     Lab(#[from] LabError),
     #[error("--only: {0}")]
     Only(String),
-    #[error("the cost of a product can't be measured: {0}")]
+    #[error("the cost of arithmetic can't be measured: {0}")]
     Product(#[from] RehearsalFailure),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -152,7 +161,7 @@ impl Assess {
             }
             (Some(Action::Report { folder }), _) => {
                 let written = report(&folder)?;
-                println!("{}", told(&folder, &written));
+                say!("{}", told(&folder, &written));
                 Ok(Outcome::Done)
             }
             (None, Some((scenario, out))) => Ok(block_on(self.options.sweep(&scenario, &out))??),
@@ -191,11 +200,12 @@ impl Options {
         let scenario = self.shorter.of(Scenario::parse(file, &text)?)?;
         let (scenario, left_out) = scenario.on_machine(Machine::here().cores);
         left_out.iter().for_each(|note| eprintln!("{note}"));
+        eprintln!("{}", about(&scenario));
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
         let mut header = Header::new(scenario.digest(), scenario.title.clone(), seed, here());
         header.notes = left_out;
-        header.product_ns = rehearsal::product_ns()?;
+        header.known = Known::here()?;
         let sweep = Sweep { scenario, text, folder: out.to_owned(), header };
         let (mut stage, clock) = (WithMpyc::new(Sites::default(), out.join("mpyc")), Clock::system());
         let mut progress = Progress::here();
@@ -217,16 +227,16 @@ impl Options {
         let Swept { measured, failed, left } = swept;
         if self.json {
             let report = written.as_ref().ok();
-            println!("{}", json!({ "measured": measured, "failed": failed, "left": left, "report": report }));
+            say!("{}", json!({ "measured": measured, "failed": failed, "left": left, "report": report }));
             return;
         }
         match written {
-            Ok(report) => println!("{}", told(out, report)),
+            Ok(report) => say!("{}", told(out, report)),
             Err(error) => eprintln!("{error}"),
         }
-        println!("{measured} runs are measured, {failed} failed, {left} are left to do");
+        say!("{measured} runs are measured, {failed} failed, {left} are left to do");
         if *left > 0 {
-            println!("the same command goes on with them");
+            say!("the same command goes on with them");
         }
     }
 }
@@ -273,12 +283,22 @@ const SETTING_UP: Duration = Duration::from_secs(6);
 
 /// What would be played.
 fn check(scenario: &Scenario) {
-    let runs = units(scenario, 0).len();
-    println!("{}\n{}", scenario.title, scenario.question);
+    say!("{}\n{}", scenario.title, scenario.question);
     for point in &scenario.points {
-        println!("  {}", point.differs(&scenario.varied));
+        say!("  {}", point.differs(&scenario.varied));
     }
+    say!("{}", about(scenario));
+}
+
+/// How much there is to play, and how long that takes.
+fn about(scenario: &Scenario) -> String {
+    let runs = units(scenario, 0).len();
     let each = SETTING_UP + scenario.period * (scenario.warm_up + scenario.windows);
     let minutes = (each.as_secs_f64() * runs as f64 / 60.0).ceil();
-    println!("{} points, {runs} runs, about {minutes} minutes", scenario.points.len());
+    let time = match minutes {
+        ..120.0 => format!("{minutes} minutes"),
+        ..2_880.0 => format!("{:.0} hours", minutes / 60.0),
+        _ => format!("{:.0} days", minutes / 1_440.0),
+    };
+    format!("{} points, {runs} runs, about {time}", scenario.points.len())
 }

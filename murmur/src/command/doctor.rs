@@ -163,11 +163,12 @@ impl Doctor {
 /// All that can be told from what was seen at `now`.
 fn examine(seen: &Seen, listened: Option<Duration>, now: Timestamp, findings: &mut Findings) {
     check::roster::check(seen, now, findings);
-    check::peers::check(seen, findings);
+    check::peers::check(seen, now, findings);
     check::agents::check(seen, listened, findings);
     check::results::check(seen, now, findings);
     check::clocks::check(seen, findings);
     check::disk::told(seen, findings);
+    check::certificates::told(seen, now, findings);
     check::versions::check(seen, findings);
 }
 

@@ -139,3 +139,25 @@ fn a_sweep_goes_on_after_it_was_stopped_and_killed_and_leaves_nothing_behind() {
     assert!(plain[1] - plain[0] > 0.9 * message_ms && plain[1] < ours[1], "{plain:?}");
     assert!(std::fs::read_to_string(sweep.out().join("report.html")).unwrap().contains("<svg"));
 }
+
+#[test]
+fn what_can_not_be_assessed_is_refused_before_anything_is_made() {
+    let sweep = Sweep::new();
+    let refused = |scenario: &str, more: &[&str]| {
+        let file = sweep.folder.path().join("refused.toml");
+        std::fs::write(&file, scenario).unwrap();
+        let mut command = Program::Murmur.command();
+        let output =
+            command.arg("assess").arg(&file).arg("--out").arg(sweep.out()).args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!sweep.out().exists());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let high = SCENARIO.replace("agents = 10", "threshold = 2");
+    let told = refused(&high, &[]);
+    assert!(told.contains("refused.toml") && told.contains("choose 1 to 1"), "{told}");
+    let told = refused(&SCENARIO.replace("agents = 10", "agent = 10"), &[]);
+    assert!(told.contains("line 10: `agent`: there is no such parameter"), "{told}");
+    let told = refused(SCENARIO, &["--only", "latency_ms=3"]);
+    assert!(told.contains("--only: no point has latency_ms = 3; there is 1, 25"), "{told}");
+}

@@ -8,7 +8,8 @@ use smc_core::name::NodeName;
 use smc_core::result::VERSION;
 use smc_core::time::{Timestamp, WindowIndex};
 
-use super::{Fare, Presence, Worker};
+use super::{Fare, LastWindow, Presence, Worker};
+use crate::tls::Expiring;
 
 /// What a node said of itself and of others. Nobody signs it: the broker, or who has the node's login, may have said it.
 /// Keys of later versions are passed over.
@@ -23,6 +24,8 @@ pub struct Heard {
     pub since: Option<Timestamp>,
     /// The version of its program.
     pub program: Option<ProgramVersion>,
+    /// The newest window that it took part in.
+    pub last_window: Option<LastWindow>,
     /// Why it can't write.
     pub disk: Option<String>,
     /// How the other peers fare.
@@ -35,6 +38,9 @@ pub struct Heard {
     pub own_clock: Option<f64>,
     /// By how many seconds its machine's clock was set back.
     pub set_back: Option<f64>,
+    /// Certificates of its connection that end soon, or have ended.
+    #[serde(default)]
+    pub certificates: Vec<Expiring>,
     /// The connections by which its shares come, if there are several.
     #[serde(default)]
     pub workers: Vec<Worker>,
@@ -82,12 +88,15 @@ mod tests {
         refused.count("late");
         let window = Some(WindowIndex(7));
         let left_out = ["room-4".parse().unwrap()];
+        let end = Timestamp::from_secs(1_767_268_800);
+        let last_window = LastWindow { end, cohort: 12 };
+        let certificates = [Expiring { certificate: "broker".to_owned(), not_after: end }];
         let worker = Worker { state: WorkerState::Shared, ..Worker::new("peer-1.worker-2".to_owned()) };
         let report = Report {
             program: Some("0.1.0"),
-            last_window: None,
+            last_window: Some(last_window.clone()),
             announces: None,
-            certificates: &[],
+            certificates: &certificates,
             disk: Some("full"),
             peers: BTreeMap::from([(&other, Fare::Slow)]),
             clocks: BTreeMap::from([(&other, -1.5)]),
@@ -106,11 +115,13 @@ mod tests {
             state: Presence::Idle,
             since: Some(since),
             program: "0.1.0".to_owned().try_into().ok(),
+            last_window: Some(last_window),
             disk: Some("full".to_owned()),
             peers: BTreeMap::from([(other.clone(), Fare::Slow)]),
             clocks: BTreeMap::from([(other.clone(), -1.5)]),
             own_clock: Some(2.0),
             set_back: Some(3.0),
+            certificates: certificates.to_vec(),
             workers: vec![worker],
             refused: BTreeMap::from([("late".to_owned(), 1)]),
             left_out: left_out.to_vec(),

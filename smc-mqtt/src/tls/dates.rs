@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smc_core::time::Timestamp;
 
 use super::Facts;
@@ -14,7 +14,7 @@ pub const NOTICE: Duration = Duration::from_secs(30 * 24 * 3_600);
 const PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// A certificate that ends soon, or has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiring {
     /// Whose: `authority`, `broker`, `own`, or the file that it is in.
     pub certificate: String,

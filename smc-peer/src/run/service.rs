@@ -435,7 +435,7 @@ impl Service {
         self.reporter.notice(&self.name, self.peer.notices());
         let left_out = self.peer.left_out();
         let set_back = self.clock.set_back();
-        let last_window = self.last_window.map(|(end, cohort)| LastWindow { end: end.to_string(), cohort });
+        let last_window = self.last_window.map(|(end, cohort)| LastWindow { end, cohort });
         let now = self.clock.now();
         let certificates =
             self.publisher.as_ref().map(|publisher| publisher.expiring(now)).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::super::urgent::become_urgent;
 use super::super::{Host, Impairment, LabError, LinkKind};
 use super::Pace;
 
-/// What a probe is: when it was sent, in nanoseconds, and what makes it as long as a small message.
+/// What a probe is: when it was sent, when it was sent back, and what makes it as long as a small message.
 const PROBE_BYTES: usize = 64;
 
 /// With UDP's and IP's headers.
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// What came back.
 #[derive(Debug)]
 pub(in crate::lab) struct Echoes {
-    /// How long it took there and back, without the probe's own time on the line.
-    pub(in crate::lab) round_trips_ms: Vec<f64>,
+    /// How long each took, one way, there and back, without its own time on the line. Both hosts have the same clock.
+    pub(in crate::lab) delays_ms: Vec<f64>,
     /// Packets that were sent, there and back.
     pub(in crate::lab) sent: u64,
     /// Of these, packets that did not arrive.
@@ -57,7 +57,7 @@ pub(in crate::lab) fn echoes(
         by_udp(&near, &far, asked, Pace::of(asked, kind)).map_err(failed)?
     };
     let line_ms = asked.rate_mbit_s.map_or(0.0, line_ms);
-    echoes.round_trips_ms.iter_mut().for_each(|round_trip| *round_trip -= 2.0 * line_ms);
+    echoes.delays_ms.iter_mut().for_each(|delay| *delay -= line_ms);
     Ok(echoes)
 }
 
@@ -69,7 +69,7 @@ fn by_udp(near: &UdpSocket, far: &UdpSocket, asked: &Impairment, pace: Pace) -> 
         // Urgent, so that the network is measured and not the wait for a core; where that is not allowed, the lab's notes say it.
         let echo = scope.spawn(|| {
             let _ = become_urgent();
-            echo(far, &over)
+            echo(far, began, &over)
         });
         let listen = scope.spawn(|| {
             let _ = become_urgent();
@@ -82,11 +82,11 @@ fn by_udp(near: &UdpSocket, far: &UdpSocket, asked: &Impairment, pace: Pace) -> 
         over.store(true, Ordering::Relaxed);
         let ended = || io::Error::other("a thread ended early");
         let returned = echo.join().map_err(|_| ended())??;
-        let round_trips_ms = listen.join().map_err(|_| ended())??;
+        let back = listen.join().map_err(|_| ended())??;
         let sent = sent? + returned;
         // All that was sent twice, less what arrived twice.
-        let lost = sent.saturating_sub(returned + round_trips_ms.len() as u64);
-        Ok(Echoes { round_trips_ms, sent, lost })
+        let lost = sent.saturating_sub(returned + back.len() as u64);
+        Ok(Echoes { delays_ms: back.into_iter().flatten().collect(), sent, lost })
     })
 }
 
@@ -102,12 +102,13 @@ fn send(socket: &UdpSocket, began: Instant, pace: Pace) -> io::Result<u64> {
 }
 
 /// Sends everything back, and says how much that was.
-fn echo(socket: &UdpSocket, over: &AtomicBool) -> io::Result<u64> {
+fn echo(socket: &UdpSocket, began: Instant, over: &AtomicBool) -> io::Result<u64> {
     let (mut probe, mut returned) = ([0; PROBE_BYTES], 0);
     while !over.load(Ordering::Relaxed) {
         match socket.recv_from(&mut probe) {
-            Ok((length, from)) => {
-                socket.send_to(probe.get(..length).unwrap_or_default(), from)?;
+            Ok((_, from)) => {
+                stamp(&mut probe[8..], began);
+                socket.send_to(&probe, from)?;
                 returned += 1;
             }
             Err(error) if is_timeout(&error) => {}
@@ -117,17 +118,17 @@ fn echo(socket: &UdpSocket, over: &AtomicBool) -> io::Result<u64> {
     Ok(returned)
 }
 
-/// How long each probe took that came back.
-fn listen(socket: &UdpSocket, began: Instant, over: &AtomicBool) -> io::Result<Vec<f64>> {
-    let (mut probe, mut round_trips) = ([0; PROBE_BYTES], Vec::new());
+/// How long each probe took that came back, there and back.
+fn listen(socket: &UdpSocket, began: Instant, over: &AtomicBool) -> io::Result<Vec<[f64; 2]>> {
+    let (mut probe, mut delays) = ([0; PROBE_BYTES], Vec::new());
     while !over.load(Ordering::Relaxed) {
         match socket.recv(&mut probe) {
-            Ok(_) => round_trips.push(age_ms(&probe, began)),
+            Ok(_) => delays.push(delays_ms(&probe, began)),
             Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(round_trips)
+    Ok(delays)
 }
 
 /// A connection's round trips, one after the other, for at most two seconds.
@@ -137,31 +138,42 @@ fn by_tcp(listener: &TcpListener, to: SocketAddr) -> io::Result<Echoes> {
     let (mut far, _) = listener.accept()?;
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
-    let (mut message, mut round_trips_ms) = ([0; PROBE_BYTES], Vec::new());
+    let (mut message, mut delays) = ([0; PROBE_BYTES], Vec::new());
     // At least a few, however slow.
-    while round_trips_ms.len() < 5 || (round_trips_ms.len() < 200 && began.elapsed() < Duration::from_secs(2))
-    {
+    while delays.len() < 5 || (delays.len() < 200 && began.elapsed() < Duration::from_secs(2)) {
         near.write_all(&probe(began))?;
         far.read_exact(&mut message)?;
+        stamp(&mut message[8..], began);
         far.write_all(&message)?;
         near.read_exact(&mut message)?;
-        round_trips_ms.push(age_ms(&message, began));
+        delays.push(delays_ms(&message, began));
     }
-    Ok(Echoes { sent: 2 * round_trips_ms.len() as u64, lost: 0, round_trips_ms })
+    let sent = 2 * delays.len() as u64;
+    Ok(Echoes { delays_ms: delays.into_iter().flatten().collect(), sent, lost: 0 })
 }
 
 fn probe(began: Instant) -> [u8; PROBE_BYTES] {
     let mut probe = [0; PROBE_BYTES];
-    let now = began.elapsed().as_nanos() as u64;
-    probe[..8].copy_from_slice(&now.to_be_bytes());
+    stamp(&mut probe, began);
     probe
 }
 
-fn age_ms(probe: &[u8; PROBE_BYTES], began: Instant) -> f64 {
-    let mut sent = [0; 8];
-    sent.copy_from_slice(&probe[..8]);
+/// Writes the instant into the first eight bytes, as nanoseconds since the beginning.
+fn stamp(bytes: &mut [u8], began: Instant) {
     let now = began.elapsed().as_nanos() as u64;
-    now.saturating_sub(u64::from_be_bytes(sent)) as f64 / 1e6
+    bytes[..8].copy_from_slice(&now.to_be_bytes());
+}
+
+/// How long a probe took there and back that is back now.
+fn delays_ms(probe: &[u8; PROBE_BYTES], began: Instant) -> [f64; 2] {
+    let now = began.elapsed().as_nanos() as u64;
+    let read = |at: usize| {
+        let mut ns = [0; 8];
+        ns.copy_from_slice(&probe[at..at + 8]);
+        u64::from_be_bytes(ns)
+    };
+    let (sent, turned) = (read(0), read(8));
+    [turned.saturating_sub(sent) as f64 / 1e6, now.saturating_sub(turned) as f64 / 1e6]
 }
 
 fn is_timeout(error: &io::Error) -> bool {

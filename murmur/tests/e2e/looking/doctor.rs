@@ -38,18 +38,25 @@ impl Diagnosis {
     /// Fails unless there is a problem of `check` that says all of `parts`, with a remedy that says `remedy`.
     #[track_caller]
     fn assert_finds(&self, check: &str, parts: &[&str], remedy: &str) {
+        self.assert_grades("problem", check, parts, remedy);
+        assert_eq!(self.code, Some(1));
+    }
+
+    /// Fails unless there is something to note that says all of `parts`.
+    #[track_caller]
+    fn assert_notes(&self, check: &str, parts: &[&str], remedy: &str) {
+        self.assert_grades("note", check, parts, remedy);
+    }
+
+    #[track_caller]
+    fn assert_grades(&self, grade: &str, check: &str, parts: &[&str], remedy: &str) {
         let says = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         let fits = |finding: &&Value| {
             finding["check"] == check
                 && parts.iter().all(|part| says(finding, "says").contains(part))
                 && says(finding, "remedy").contains(remedy)
         };
-        assert!(
-            self.graded("problem").any(|finding| fits(&finding)),
-            "{check} {parts:?}: {:#?}",
-            self.findings
-        );
-        assert_eq!(self.code, Some(1));
+        assert!(self.graded(grade).any(|finding| fits(&finding)), "{check} {parts:?}: {:#?}", self.findings);
     }
 }
 
@@ -192,4 +199,33 @@ fn certificates_are_looked_at_and_one_that_has_ended_is_named() {
     let broken = diagnose_with(&site, &[], &years);
     broken.assert_finds("certificates", &["broker.pem", "ended"], "murmur site renew");
     site.assert_nobody_panicked();
+}
+
+#[test]
+fn what_peers_tell_of_certificates_windows_and_connections_is_named() {
+    let mut site = Site::quick("1h", &["--agents", "3", "--minimum-cohort", "3"]);
+    site.start_broker();
+    let tell = |peer: &str, what: &str| {
+        let since = r#""since":"2026-01-01T12:00:00Z""#;
+        let status = format!(r#"{{"v":1,"node":"{peer}","state":"online",{since},{what}}}"#);
+        site.login(peer, peer).publish_retained(&format!("murmur/hq/status/{peer}"), &status);
+    };
+    tell("peer-1", r#""certificates":[{"certificate":"broker","not_after":"2026-01-02T00:00:00Z"}]"#);
+    tell("peer-2", r#""last_window":{"end":"2026-01-01T12:01:00Z","cohort":3}"#);
+    tell(
+        "peer-3",
+        r#""workers":[{"client":"peer-3","state":"shared","shares":9,"broke":0},
+            {"client":"peer-3.worker-2","state":"away","shares":7,"broke":1}]"#,
+    );
+    let told = diagnose(&site, &[]);
+    told.assert_finds("certificates", &["peer-1", "`broker`", "ended 2026-01-02"], "murmur site renew");
+    told.assert_notes("peers", &["peer-2", "no window since 2026-01-01T12:01:00Z"], "its log");
+    told.assert_notes("peers", &["peer-3 is there", "peer-3.worker-2"], "its log tells why");
+    tell(
+        "peer-3",
+        r#""workers":[{"client":"peer-3","state":"alone","shares":9,"broke":0},
+            {"client":"peer-3.worker-2","state":"refused","shares":0,"broke":0}]"#,
+    );
+    let told = diagnose(&site, &[]);
+    told.assert_notes("peers", &["does not divide the shares of peer-3 among 2"], "set `workers` to 1");
 }

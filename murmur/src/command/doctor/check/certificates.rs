@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use smc_core::time::Timestamp;
-use smc_mqtt::tls::{Facts, NOTICE, certificates};
+use smc_mqtt::tls::{Expiring, Facts, NOTICE, certificates};
 
 use crate::command::doctor::findings::Findings;
+use crate::command::doctor::seen::Seen;
 
 const CHECK: &str = "certificates";
 
@@ -19,6 +20,24 @@ pub(in crate::command::doctor) fn check(site_file: &Path, now: Timestamp, findin
     paths.sort();
     for path in paths {
         file(&path, folder, now, findings);
+    }
+}
+
+/// What peers say of the certificates of their connections.
+pub(in crate::command::doctor) fn told(seen: &Seen, now: Timestamp, findings: &mut Findings) {
+    for (peer, heard) in seen.peers() {
+        for Expiring { certificate, not_after } in heard.iter().flat_map(|heard| &heard.certificates) {
+            let says = |verb| {
+                format!("{peer} says: the certificate `{certificate}` of its connection {verb} {not_after}")
+            };
+            let remedy = "murmur site renew on the machine of the site's authority, and the new files to where they are read; or have \
+                          whoever issued it issue another one";
+            if *not_after <= now {
+                findings.problem(CHECK, says("ended"), remedy);
+            } else {
+                findings.note(CHECK, says("ends"), remedy);
+            }
+        }
     }
 }
 

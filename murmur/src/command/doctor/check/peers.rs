@@ -1,16 +1,22 @@
 //! Are the peers there, and how do they fare?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use smc_core::name::NodeName;
+use smc_core::time::Timestamp;
 use smc_mqtt::status::{Fare, Heard, Presence, WorkerState};
 
 use crate::command::doctor::findings::{Findings, list};
 use crate::command::doctor::seen::Seen;
 
 const CHECK: &str = "peers";
+/// How many windows may pass without a peer.
+const WINDOWS: u32 = 3;
+/// How long a peer may not have told of a window: it does so with its next status.
+const UNTOLD: Duration = Duration::from_secs(60);
 
-pub(in crate::command::doctor) fn check(seen: &Seen, findings: &mut Findings) {
+pub(in crate::command::doctor) fn check(seen: &Seen, now: Timestamp, findings: &mut Findings) {
     let (mut online, mut all) = (0, 0);
     for (peer, heard) in seen.peers() {
         all += 1;
@@ -34,6 +40,7 @@ pub(in crate::command::doctor) fn check(seen: &Seen, findings: &mut Findings) {
         findings.problem(CHECK, says, "start the peers that are gone");
     }
     slow(seen, findings);
+    idle(seen, now, findings);
     workers(seen, findings);
     accused(seen, findings);
     if findings.is_well(CHECK) {
@@ -65,6 +72,26 @@ fn slow(seen: &Seen, findings: &mut Findings) {
             format!("{peer} is connected, and too late or silent for {}", list(by)),
             "look at the load of its machine, its network and its clock; a longer `step` in the site file gives it more time",
         );
+    }
+}
+
+/// Peers that are there, and take part in nothing while others do.
+fn idle(seen: &Seen, now: Timestamp, findings: &mut Findings) {
+    let periods =
+        seen.roster.queries().map(|(_, query)| seen.roster.quantity(query.quantity).quantity.period());
+    let Some(longest) = periods.map(|period| period.as_duration()).max() else { return };
+    let timing = seen.roster.timing();
+    let allowed = WINDOWS * longest + timing.grace + 2 * timing.step + UNTOLD;
+    let ended = |heard: &Heard| heard.last_window.as_ref().map(|window| window.end);
+    for (peer, heard) in seen.peers() {
+        let online = heard.filter(|heard| heard.state == Presence::Online);
+        if let Some(end) = online.and_then(ended).filter(|end| now.since(*end) > allowed) {
+            findings.note(
+                CHECK,
+                format!("{peer} is connected, and has taken part in no window since {end}"),
+                "see results, clocks, and what is said about its disk; its log tells whether it sits out",
+            );
+        }
     }
 }
 

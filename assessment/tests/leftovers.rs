@@ -1,4 +1,10 @@
-//! Nothing is left of a lab, however it ends.
+//! Nothing is left of a lab, however it ends: apart from the other tests, whose labs would sweep what is to be found here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(dead_code, reason = "the other tests use more of it")]
+#[path = "lab/support.rs"]
+mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,8 +13,12 @@ use std::process::{Command, Stdio};
 
 use assessment::lab::{Lab, LabOptions, Limits};
 use tokio::io::AsyncBufReadExt;
+use tokio::sync::Mutex;
 
 use crate::support::{eventually, shell};
+
+/// One test at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Where the test below tells a lab that is going to be killed to have its folder.
 const VICTIM: &str = "LAB_THAT_IS_KILLED";
@@ -39,9 +49,10 @@ async fn a_lab_that_is_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_lab_leaves_no_process_and_no_namespace_and_the_next_one_sweeps_the_rest() {
+    let _turn = TURN.lock().await;
     let temporary = tempfile::tempdir().unwrap();
     let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "leftovers::a_lab_that_is_killed", "--nocapture"])
+        .args(["--ignored", "--exact", "a_lab_that_is_killed", "--nocapture"])
         .env(VICTIM, temporary.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -92,6 +103,7 @@ async fn a_killed_lab_leaves_no_process_and_no_namespace_and_the_next_one_sweeps
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lab_that_is_closed_or_dropped_ends_its_processes_and_leaves_nothing() {
+    let _turn = TURN.lock().await;
     for is_closed in [true, false] {
         let temporary = tempfile::tempdir().unwrap();
         let mut lab = Lab::open(options(temporary.path())).await.unwrap();
