@@ -77,12 +77,13 @@ fn there_is_a_sample_for_every_role_and_source_and_no_other() {
         "broker.toml",
         "peer.toml",
         "policy",
+        "scenarios",
         "sensors",
         "site.toml",
     ];
     assert_eq!(
         names, expected,
-        "those in policy/ and sensors/ are tried by smc-policy's and sensor-agent's own tests"
+        "those in policy/, scenarios/ and sensors/ are tried by the tests of smc-policy, assessment and sensor-agent"
     );
 }
 
