@@ -14,8 +14,9 @@ const FIRST_FLIGHT: f64 = 14_480.0;
 const SHARES_ON_THE_WIRE: f64 = 1.4;
 /// Bytes on the wire for a message, beside its shares.
 const MESSAGE_ON_THE_WIRE: f64 = 500.0;
-/// A lost packet without others behind it is sent again after a round trip and this long, which is Linux's least.
-const SENT_AGAIN_MS: f64 = 200.0;
+/// A lost packet is probed for after two round trips of its link and about this long, a tick of the kernel's clock. That one with
+/// nothing else under way waits for 200 ms is left out: medians see little of it.
+const TICK_MS: f64 = 4.0;
 
 /// Each phase.
 pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
@@ -29,13 +30,15 @@ pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
 /// messages, and how long losses hold it up.
 fn round_ms(p: &Parameters) -> f64 {
     let messages = f64::from(p.peers) * (f64::from(p.peers) - 1.0);
-    let (there, back) = (2.0 * p.latency_ms, 4.0 * p.latency_ms);
+    let there = 2.0 * p.latency_ms;
+    // Two round trips of one link, and the way of what is sent again.
+    let again = 5.0 * p.latency_ms + TICK_MS;
     // The sum of two delays that vary evenly to both sides is above (2 - y) J with probability y^2 / 8; of m of them the
     // greatest lies about where that is 1 in m + 1.
     let latest = p.jitter_ms * (2.0 - (8.0 / (messages + 1.0)).sqrt()).max(0.0);
     // Each message passes two links, and the round waits if one of all packets is lost.
     let kept = (1.0 - p.loss_percent / 100.0).powf(2.0 * messages);
-    there + latest + (1.0 - kept) * (SENT_AGAIN_MS + back / 2.0)
+    there + latest + (1.0 - kept) * again
 }
 
 /// How long the bytes of a phase keep the links busy, and how often a sender waits for its window to open.
