@@ -37,6 +37,7 @@ pub(crate) use self::audit::log;
 pub(crate) use self::audit::{a_long_log, a_setup};
 use self::child::Child;
 pub(crate) use self::child::ChildError;
+pub(crate) use self::child::command as role_command;
 pub(crate) use self::door::door;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};

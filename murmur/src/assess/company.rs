@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::setup;
 use crate::bench::said::{Look, Said};
-use crate::bench::{Role, Setup};
+use crate::bench::{Role, Setup, role_command};
 
 /// How many lines of all processes may wait.
 const WAITING: usize = 1_024;
@@ -81,15 +81,9 @@ impl Company {
         place: &Place<'_>,
         told: &Setup,
     ) -> Result<(), PlayError> {
-        let program = std::env::current_exe().map_err(|error| setup(name, &error))?;
-        let mut command = Command::new(program);
-        command.args(["bench", "role", &role.to_string()]);
-        // A role that is late while everybody connects would fill the screen.
-        command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()));
+        let command = role_command(role).map_err(|error| setup(name, &error))?;
         let index = self.spawn(name, Some(role), place, command).await?;
-        let mut line = serde_json::to_vec(told).map_err(|error| setup(name, &error))?;
-        line.push(b'\n');
-        self.write(index, &line).await?;
+        self.write(index, &told.line()).await?;
         self.hear(|actors| actors[index].is_ready, PATIENCE).await?.then_some(()).ok_or_else(|| {
             let how = format!("it was not ready after {} s", PATIENCE.as_secs());
             PlayError::Died { node: name.to_owned(), how }

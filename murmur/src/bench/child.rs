@@ -33,14 +33,19 @@ pub(crate) enum ChildError {
 /// How long a process may take to get ready or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What starts this very program in `role`; it waits for [`Setup::line`] on its standard input.
+pub(crate) fn command(role: Role) -> std::io::Result<std::process::Command> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.args(["bench", "role", &role.to_string()]);
+    // A role that is late while everybody connects would fill the screen.
+    command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()));
+    Ok(command)
+}
+
 impl Child {
     /// Starts this very program in `role`.
     pub(crate) async fn start(role: Role, setup: &Setup) -> Result<Self, ChildError> {
-        let program = std::env::current_exe().map_err(ChildError::Start)?;
-        let mut process = Command::new(program)
-            .args(["bench", "role", &role.to_string()])
-            // A role that is late while everybody connects would fill the screen.
-            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()))
+        let mut process = Command::from(command(role).map_err(ChildError::Start)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -49,9 +54,7 @@ impl Child {
         let (Some(mut stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(ChildError::Ended);
         };
-        let mut line = serde_json::to_vec(setup).map_err(|_| ChildError::Garbled)?;
-        line.push(b'\n');
-        stdin.write_all(&line).await.map_err(ChildError::Start)?;
+        stdin.write_all(&setup.line()).await.map_err(ChildError::Start)?;
         Ok(Self { role, process, stdin: Some(stdin), stdout: BufReader::new(stdout).lines() })
     }
 

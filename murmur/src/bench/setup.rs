@@ -127,6 +127,13 @@ pub(crate) fn fresh_seed(rng: &mut ChaCha20Rng) -> u64 {
 }
 
 impl Setup {
+    /// As a role's process is told it.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
     /// The site with everybody's keys.
     pub(crate) fn cast(&self) -> Result<Cast, BenchError> {
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
