@@ -16,6 +16,7 @@ use smc_core::time::{Timestamp, WindowIndex};
 use smc_mqtt::clock::Clock;
 
 use self::company::{Company, Place};
+pub(crate) use self::mosquitto::program as mosquitto_program;
 use self::plan::Plan;
 use self::readout::{Readout, Sample};
 use crate::bench::Role;
@@ -106,18 +107,14 @@ impl<'a> Site<'a> {
         self.plan.prepare_tls()?;
         let limits = self.plan.limits;
         match self.plan.broker {
-            BrokerKind::Embedded => {
-                self.start(Role::Broker, "broker", &limits).await?;
-            }
+            BrokerKind::Embedded => self.start(Role::Broker, "broker", &limits).await,
             BrokerKind::Mosquitto => {
                 let command = mosquitto::command(&self.plan, listen)?;
-                let host = self.host("broker")?;
                 let place = Place { host, limits: &limits };
                 self.company.start_foreign("broker", &place, command).await?;
-                mosquitto::listening(host, listen).await?;
+                mosquitto::listening(host, listen).await
             }
         }
-        Ok(())
     }
 
     async fn start(&mut self, role: Role, name: &str, limits: &Limits) -> Result<(), PlayError> {
@@ -150,7 +147,7 @@ impl<'a> Site<'a> {
     /// Waits until results have all readings, and for the warm-up before; the window from which on is measured.
     async fn settle(&mut self) -> Result<WindowIndex, PlayError> {
         let (warm_up, all) = (self.plan.warm_up, self.plan.readings());
-        let (mut results, mut newest, mut whole) = (0, None, false);
+        let (mut results, mut newest) = (0, None);
         let settled = |said: &Said| {
             let Said::Result(seen) = said else { return false };
             // Of sessions in parallel, each says one.
@@ -158,7 +155,7 @@ impl<'a> Site<'a> {
                 newest = Some(seen.window);
                 results += 1;
             }
-            whole = seen.ok && seen.readings >= all;
+            let whole = seen.ok && seen.readings >= all;
             (results > warm_up && whole) || results > warm_up + SETTLING
         };
         let limit = self.plan.setup.period.get() * (warm_up + SETTLING + 10) + LATE;

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,14 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often that is tried.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// Where it is, if it is installed.
+pub(crate) fn program() -> Option<&'static str> {
+    PROGRAMS.into_iter().find(|program| Path::new(program).exists())
+}
+
 /// How it is started.
 pub(super) fn command(plan: &Plan, listen: SocketAddr) -> Result<Command, PlayError> {
-    let program = PROGRAMS.iter().find(|program| std::path::Path::new(program).exists());
-    let program = program.ok_or_else(|| {
+    let program = program().ok_or_else(|| {
         PlayError::Impossible("mosquitto is not installed: apt-get install mosquitto".to_owned())
     })?;
     let failed = |error: &dyn std::fmt::Display| setup("mosquitto's configuration", &error.to_string());
-    let cast = plan.cast()?;
+    let cast = &plan.cast;
     let logins = logins(&cast.roster, &cast.secrets, &cast.observer).map_err(|error| failed(&error))?;
     let tls = plan.setup.tls.as_ref().map(|tls| (tls.certificate.as_path(), tls.key.as_path()));
     let folder = plan.folder.join("mosquitto");

@@ -1,6 +1,6 @@
 //! From a point's parameters to a site.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use assessment::lab::{Lab, Limits};
@@ -23,6 +23,8 @@ const RETRANSMISSION: Duration = Duration::from_millis(400);
 /// A site that is to play a point.
 pub(super) struct Plan {
     pub(super) setup: Setup,
+    /// The site, with everybody's keys.
+    pub(super) cast: Cast,
     pub(super) subject: Subject,
     pub(super) broker: BrokerKind,
     pub(super) limits: Limits,
@@ -36,7 +38,6 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(lab: &Lab, point: &Parameters, run: &Run) -> Result<Self, PlayError> {
-        let (bits, elements) = (point.bits, point.batch);
         let mut setup = Setup {
             agents: point.agents as usize,
             streams: point.streams as usize,
@@ -46,8 +47,8 @@ impl Plan {
             grace: Span::new(grace(point)),
             windows: u64::from(run.windows),
             seed: run.seed,
-            bits,
-            elements,
+            bits: point.bits,
+            elements: point.batch,
             sessions: point.sessions,
             plain: Plain::Bare,
             observed: true,
@@ -57,12 +58,13 @@ impl Plan {
         setup.query = Some(query);
         let period = Period::try_from(setup.period).map_err(|error| impossible(&error))?;
         // Whatever the roster refuses is told before anything runs.
-        setup.cast().map_err(|error| impossible(&error))?;
+        let cast = setup.cast().map_err(|error| impossible(&error))?;
         let folder = lab.folder().join(format!("site-{}", run.seed));
         std::fs::create_dir_all(&folder).map_err(|error| super::setup(&folder.to_string_lossy(), &error))?;
         setup.state_dir = Some(folder.join("state"));
         Ok(Self {
             setup,
+            cast,
             subject: run.subject,
             broker: point.broker,
             limits: Limits::from(point),
@@ -95,19 +97,14 @@ impl Plan {
         }
     }
 
-    /// All keys of the site.
-    pub(super) fn cast(&self) -> Result<Cast, PlayError> {
-        self.setup.cast().map_err(|error| impossible(&error))
-    }
-
     /// Makes the broker's certificate, if there is to be one: for the address where it listens.
     pub(super) fn prepare_tls(&mut self) -> Result<(), PlayError> {
         if !self.tls {
             return Ok(());
         }
         let failed = |error: &dyn std::fmt::Display| setup("the broker's certificate", &error.to_string());
-        let site = self.cast()?.roster.site().clone();
-        let (authority, now) = (Authority::draw(&site).map_err(|error| failed(&error))?, SystemTime::now());
+        let site = self.cast.roster.site();
+        let (authority, now) = (Authority::draw(site).map_err(|error| failed(&error))?, SystemTime::now());
         let issued = authority.issue(&[self.setup.listen.ip().to_string()], now);
         let issued = issued.map_err(|error| failed(&error))?;
         let ca = authority.certificate(now).map_err(|error| failed(&error))?;
@@ -128,7 +125,7 @@ impl Plan {
 impl Drop for Plan {
     fn drop(&mut self) {
         // The laboratory's folder goes at the end; a long sweep is not to fill the disk before.
-        let _ = std::fs::remove_dir_all(Path::new(&self.folder));
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -24,7 +24,7 @@ use smc_mqtt::entropy::{self, NoEntropy};
 use smc_mqtt::process;
 
 use super::{Failure, Outcome, block_on};
-use crate::assess::Sites;
+use crate::assess::{Sites, mosquitto_program};
 
 /// Prints a line, and does not mind if nobody takes it.
 macro_rules! say {
@@ -272,8 +272,7 @@ fn here() -> Machine {
     let mut here = Machine::here();
     here.programs.insert("murmur".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     here.note("python", Command::new("python3").arg("--version"));
-    // Debian keeps servers where not everybody looks.
-    for mosquitto in ["/usr/sbin/mosquitto", "mosquitto"] {
+    if let Some(mosquitto) = mosquitto_program() {
         here.note("mosquitto", Command::new(mosquitto).arg("-h"));
     }
     if let Ok(program) = std::env::current_exe() {
