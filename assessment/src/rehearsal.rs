@@ -132,6 +132,28 @@ fn measured(entry: &'static Entry, size: Size) -> Result<Measurement, RehearsalF
     Ok(Measurement { size, elements: quantity.elements(), everybody, one_client })
 }
 
+/// The catalogue's example of a function, as a query with thresholds among readings of so many bits.
+///
+/// # Errors
+/// If the catalogue's example is none.
+pub fn example(entry: &'static Entry, bits: u32) -> Result<QueryTable, RehearsalFailure> {
+    let Entry { name, parameters, .. } = *entry;
+    let query = format!("name = \"x\"\nfunction = \"{name}\"\nquantity = \"reading\"\n{parameters}\n");
+    let example: QueryTable =
+        toml::from_str(&query).map_err(|error| RehearsalFailure::Example { parameters, error })?;
+    let most = greatest(bits);
+    let spread = |edges: Vec<Decimal>| {
+        let bins = edges.len() as u64 + 1;
+        (1..bins).map(|edge| whole((most * edge).div_ceil(bins))).collect()
+    };
+    Ok(QueryTable {
+        above: example.above.map(|_| whole(most / 2)),
+        below: example.below.map(|_| whole(most.div_ceil(2))),
+        edges: example.edges.map(spread),
+        ..example
+    })
+}
+
 /// The function with the parameters of the catalogue's example, its thresholds among readings of this size.
 ///
 /// # Errors
@@ -262,23 +284,15 @@ impl Stage {
         if of_vectors { Ok((function(&self.vector)?, &self.vector)) } else { Ok((of_single, &self.single)) }
     }
 
-    /// The parameters of the catalogue's example, with thresholds among these readings.
+    /// The parameters of the catalogue's example, with agents and quantities that there are here.
     fn parameters(&self, entry: &'static Entry) -> Result<Parameters, RehearsalFailure> {
-        let Entry { name, parameters, .. } = *entry;
-        let query = format!("name = \"x\"\nfunction = \"{name}\"\nquantity = \"reading\"\n{parameters}\n");
-        let example: QueryTable =
-            toml::from_str(&query).map_err(|error| RehearsalFailure::Example { parameters, error })?;
-        let most = greatest(self.size.bits);
-        let spread = |edges: Vec<Decimal>| {
-            let bins = edges.len() as u64 + 1;
-            (1..bins).map(|edge| whole((most * edge).div_ceil(bins))).collect()
-        };
+        let example = example(entry, self.size.bits)?;
         Ok(Parameters {
-            above: example.above.map(|_| whole(most / 2)),
+            above: example.above,
             agent: example.agent.and_then(|_| self.agents.first().cloned()),
             at_least: example.at_least,
-            below: example.below.map(|_| whole(most.div_ceil(2))),
-            edges: example.edges.map(spread),
+            below: example.below,
+            edges: example.edges,
             k: example.k,
             q: example.q,
             with: example.with.map(|_| self.second.name().clone()),

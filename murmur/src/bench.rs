@@ -42,13 +42,13 @@ pub(crate) use self::door::door;
 pub(crate) use self::figures::Report;
 use self::figures::{Machine, Ratios};
 pub(crate) use self::footprint::{Options as FootprintOptions, footprint};
-pub(crate) use self::functions::{USUAL, functions, query as function_query};
+pub(crate) use self::functions::{USUAL, functions};
 pub(crate) use self::pairing::pairing;
 use self::phase::Phase;
 pub(crate) use self::requests::requests;
 pub(crate) use self::role::{Role, play};
 pub(crate) use self::sessions::sessions;
-pub(crate) use self::setup::{Plain, Setup, TlsPaths};
+pub(crate) use self::setup::{MEASURED, Plain, Setup, TlsPaths};
 use crate::stage::StageError;
 
 /// Why a measurement failed.

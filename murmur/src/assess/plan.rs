@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use assessment::lab::{Lab, Limits};
+use assessment::rehearsal;
 use assessment::{BrokerKind, Parameters, PlayError, Run, Subject};
+use smc_core::function::{Entry, FunctionError};
+use smc_core::name::NameError;
 use smc_core::roster::Span;
+use smc_core::roster::document::QueryTable;
 use smc_core::shamir::PeerIndex;
 use smc_core::time::Period;
 use smc_mqtt::files;
 
 use super::setup;
-use crate::bench::{Plain, Role, Setup, TlsPaths, function_query};
+use crate::bench::{MEASURED, Plain, Role, Setup, TlsPaths};
 use crate::command::site::Authority;
 use crate::stage::Cast;
 
@@ -54,8 +58,7 @@ impl Plan {
             observed: true,
             ..Setup::default()
         };
-        let query = function_query(&point.function, setup.greatest()).map_err(|error| impossible(&error))?;
-        setup.query = Some(query);
+        setup.query = Some(query(point)?);
         let period = Period::try_from(setup.period).map_err(|error| impossible(&error))?;
         // Whatever the roster refuses is told before anything runs.
         let cast = setup.cast().map_err(|error| impossible(&error))?;
@@ -120,6 +123,16 @@ impl Plan {
         });
         Ok(())
     }
+}
+
+/// What is asked: the function as the model counts it.
+fn query(point: &Parameters) -> Result<QueryTable, PlayError> {
+    let entry = Entry::named(&point.function);
+    let entry = entry.ok_or_else(|| impossible(&FunctionError::Unknown(point.function.clone())))?;
+    let example = rehearsal::example(entry, point.bits.into()).map_err(|error| impossible(&error))?;
+    let name = point.function.replace('_', "-").parse().map_err(|error: NameError| impossible(&error))?;
+    let quantity = MEASURED.parse().map_err(|error: NameError| impossible(&error))?;
+    Ok(QueryTable { name, quantity, ..example })
 }
 
 impl Drop for Plan {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use smc_core::arithmetic::Cost;
-use smc_core::decimal::Decimal;
 use smc_core::function::{Audience, Rehearsal, Subject};
 use smc_core::roster::document::QueryTable;
 use smc_mqtt::entropy;
@@ -89,7 +88,7 @@ async fn measure(mut setup: Setup, agents: Vec<usize>, names: Vec<String>) -> Re
         drop(lookout);
         for name in &names {
             eprintln!("{name} of {count} agents");
-            setup.query = Some(query(name, setup.greatest())?);
+            setup.query = Some(query(name)?);
             functions.push(measure_one(&setup, name).await?);
         }
         everybody.stop().await?;
@@ -149,21 +148,18 @@ async fn watch(peer: &mut Child, setup: &Setup) -> Result<Vec<Window>, BenchErro
     Ok(windows)
 }
 
-/// The query of a function, with parameters that make it work on the readings of the measurement, of which `greatest` is the
-/// greatest possible.
-pub(crate) fn query(name: &str, greatest: u32) -> Result<QueryTable, BenchError> {
+/// The query of a function, with parameters that make it work on the readings of the measurement.
+fn query(name: &str) -> Result<QueryTable, BenchError> {
     let named = |error: smc_core::name::NameError| BenchError::Setup(error.to_string());
     let mut query = QueryTable::new(
         name.replace('_', "-").parse().map_err(named)?,
         name,
         MEASURED.parse().map_err(named)?,
     );
-    let part = |number: u64, of: u64| Decimal::from((u64::from(greatest) * number / of) as i64);
     match name {
-        "any_above" | "count_above" | "mean_above" => query.above = Some(part(5, 8)),
-        "count_below" => query.below = Some(part(5, 8)),
-        "heavy_hitters" => query.at_least = Some(2),
-        "histogram" => query.edges = Some((1..8).map(|i| part(i, 8)).collect()),
+        "any_above" | "count_above" | "mean_above" => query.above = Some(40_000.into()),
+        "count_below" => query.below = Some(40_000.into()),
+        "histogram" => query.edges = Some((1..8).map(|i| (8_192 * i).into()).collect()),
         "quantile" => query.q = "0.9".parse().ok(),
         "top_k" => query.k = Some(3),
         _ => {}
@@ -183,7 +179,7 @@ const REHEARSALS: usize = 5;
 fn rehearse(setup: &Setup, name: &str) -> Result<Rehearsed, BenchError> {
     let cast = setup.cast()?;
     let refused = |error: &dyn fmt::Display| BenchError::Setup(error.to_string());
-    let asked = query(name, setup.greatest())?;
+    let asked = query(name)?;
     let (_, query) = cast.roster.queries().next().ok_or_else(|| refused(&asked.name))?;
     let quantity = &cast.roster.quantity(query.quantity).quantity;
     let readings: Vec<u64> =

@@ -19,7 +19,7 @@ use crate::stage::{Cast, Script, StageError, numbered, site_name};
 /// Name of the one query.
 pub(crate) const QUERY: &str = "co2-mean";
 
-/// What is measured: 16 bits.
+/// What is measured.
 pub(crate) const MEASURED: &str = "load";
 
 /// Windows of a cohort epoch: short, so that an agent that missed one's first window while all were connecting is not
