@@ -21,7 +21,5 @@ pub use audit::{AuditError, Draft, Ledger, LogFile, Owner, words};
 pub use config::{HeadEvery, PeerConfig};
 pub use discovery::{Form, HomeAssistant};
 pub use policy::PolicyOptions;
-pub use run::{
-    Arrivals, Consent, Did, Observed, PeerError, PeerOptions, Sent, Step, Workers, WorkersError, run,
-};
+pub use run::{Consent, Did, Observed, PeerError, PeerOptions, Sent, Step, Workers, WorkersError, run};
 pub use store::StoreError;

@@ -113,7 +113,12 @@ pub enum Did {
     /// It decided.
     Decide(Event),
     /// It has what agents sent for a window, and plans on it.
-    Gather(Arrivals),
+    Gather {
+        /// For which window.
+        window: WindowIndex,
+        /// When the last input came that was new to it.
+        last: Timestamp,
+    },
     /// It said something to other peers.
     Say {
         /// What about.
@@ -121,19 +126,6 @@ pub enum Did {
         /// For which window.
         window: WindowIndex,
     },
-}
-
-/// When inputs of a window came that are new to a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrivals {
-    /// For which window.
-    pub window: WindowIndex,
-    /// How many.
-    pub inputs: u32,
-    /// The first.
-    pub first: Timestamp,
-    /// The last.
-    pub last: Timestamp,
 }
 
 /// A step of the protocol in which peers talk (docs/protocol.md, 4).

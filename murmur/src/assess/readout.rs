@@ -144,10 +144,10 @@ impl Readout<'_> {
         let windows = self.windows(&actor.said);
         for (&number, together) in &windows {
             let window = together.common;
-            if let (Some(inputs), Some((_, shared))) =
-                (window.inputs, shared.iter().find(|(of, _)| *of == number))
+            if let (Some(last_us), Some((_, shared))) =
+                (window.last_input_us, shared.iter().find(|(of, _)| *of == number))
             {
-                let under_way = inputs.last_us.saturating_sub(shared.last_us);
+                let under_way = last_us.saturating_sub(shared.last_us);
                 sheet.wall(node, Phase::Transport, number, under_way);
             }
             if let Some(planned) = window.planned {

@@ -40,7 +40,6 @@ pub(crate) struct Heap {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Shared {
     pub(crate) window: WindowIndex,
-    pub(crate) agents: u32,
     /// The longest that one of them took.
     pub(crate) longest_us: u64,
     pub(crate) cpu_us: u64,
@@ -65,9 +64,8 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     pub(crate) window: u64,
-    pub(crate) query: String,
-    /// When the first and the last input came, and how many did.
-    pub(crate) inputs: Option<Inputs>,
+    /// When the last input came.
+    pub(crate) last_input_us: Option<u64>,
     /// Its inventory is said.
     pub(crate) gathered: Option<Mark>,
     /// The cohort is planned; the inputs are checked next.
@@ -84,20 +82,10 @@ pub(crate) struct Window {
     pub(crate) done: Option<Mark>,
     /// Rounds of the function.
     pub(crate) rounds: u32,
-    /// Whether this peer published it.
-    pub(crate) published: bool,
     /// The result's value; nothing if there is none.
     pub(crate) value: Option<String>,
     /// Why there is none.
     pub(crate) reason: Option<String>,
-}
-
-/// Inputs of a window.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Inputs {
-    pub(crate) number: u32,
-    pub(crate) first_us: u64,
-    pub(crate) last_us: u64,
 }
 
 /// An instant in a window, and what the peer had spent and said until then.

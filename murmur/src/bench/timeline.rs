@@ -12,7 +12,7 @@ use smc_mqtt::clock::Clock;
 use smc_peer::{Did, Observed, Step};
 use tokio::sync::mpsc;
 
-use super::said::{Inputs, Mark, Said, Shared, Window, say};
+use super::said::{Mark, Said, Shared, Window, say};
 
 /// How many events may wait to be told.
 const WAITING: usize = 4_096;
@@ -48,10 +48,8 @@ impl Ledger {
         let (messages, bytes, shares) = (sent.messages, sent.bytes, sent.shares);
         let mark = Mark { at_us: at.as_micros(), cpu_us, messages, bytes, shares };
         match what {
-            Did::Gather(arrivals) => {
-                let (first_us, last_us) = (arrivals.first.as_micros(), arrivals.last.as_micros());
-                let inputs = Inputs { number: arrivals.inputs, first_us, last_us };
-                self.common(arrivals.window).inputs = Some(inputs);
+            Did::Gather { window, last } => {
+                self.common(window).last_input_us = Some(last.as_micros());
             }
             Did::Say { step: Step::Inventory, window } => {
                 self.common(window).gathered.get_or_insert(mark);
@@ -67,27 +65,23 @@ impl Ledger {
             Did::Say { step: Step::Endorsement(query), window } => {
                 self.own(window, query).stated = Some(mark);
             }
-            Did::Decide(Event::Result { result, publish, .. }) => {
-                return Some(self.finish(*result, publish, mark));
-            }
+            Did::Decide(Event::Result { result, .. }) => return Some(self.finish(*result, mark)),
             Did::Decide(_) | Did::Say { .. } => {}
         }
         None
     }
 
-    fn finish(&mut self, result: SignedResult, publish: bool, mark: Mark) -> Window {
+    fn finish(&mut self, result: SignedResult, mark: Mark) -> Window {
         let result = result.result;
-        let (window, query) = (result.window.index, result.query);
-        let own = self.own.remove(&(window, query.clone())).unwrap_or_default();
+        let window = result.window.index;
+        let own = self.own.remove(&(window, result.query)).unwrap_or_default();
         let common = self.common.get(&window).cloned().unwrap_or_default();
         Window {
             window: window.0,
-            query: query.to_string(),
             opening: own.opening,
             stated: own.stated,
             rounds: own.rounds,
             done: Some(mark),
-            published: publish,
             value: result.value.map(|value| value.to_string()),
             reason: result.reason,
             ..common
@@ -125,21 +119,11 @@ pub(crate) fn of_agents(clock: Clock) -> mpsc::Sender<Witness> {
 }
 
 fn none(window: WindowIndex) -> Shared {
-    Shared {
-        window,
-        agents: 0,
-        longest_us: 0,
-        cpu_us: 0,
-        messages: 0,
-        plain_bytes: 0,
-        sealed_bytes: 0,
-        last_us: 0,
-    }
+    Shared { window, longest_us: 0, cpu_us: 0, messages: 0, plain_bytes: 0, sealed_bytes: 0, last_us: 0 }
 }
 
 fn add(shared: &mut Shared, witness: &Witness, now: Timestamp) {
     let effort = &witness.effort;
-    shared.agents += 1;
     shared.longest_us = shared.longest_us.max(effort.wall.as_micros() as u64);
     shared.cpu_us += effort.cpu.as_micros() as u64;
     shared.messages += effort.messages;

@@ -5,7 +5,7 @@ use smc_core::time::Period;
 use smc_mqtt::process::thread_cpu;
 
 use super::*;
-use crate::run::{Arrivals, Did, Step};
+use crate::run::{Did, Step};
 
 /// How many windows may gather at once, which is more than the protocol has open.
 const WINDOWS: usize = 8;
@@ -14,7 +14,8 @@ const WINDOWS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Onlooker {
     sender: mpsc::Sender<Observed>,
-    gathering: BTreeMap<(Period, WindowIndex), Arrivals>,
+    /// When the newest input of each window came.
+    gathering: BTreeMap<(Period, WindowIndex), Timestamp>,
 }
 
 impl Onlooker {
@@ -24,18 +25,10 @@ impl Onlooker {
 
     /// An input that is new.
     pub(super) fn note_input(&mut self, period: Period, window: WindowIndex, now: Timestamp) {
-        let new = Arrivals { window, inputs: 0, first: now, last: now };
-        let arrivals = self.gathering.entry((period, window)).or_insert(new);
-        arrivals.inputs += 1;
-        arrivals.last = now;
+        self.gathering.insert((period, window), now);
         if self.gathering.len() > WINDOWS {
             self.gathering.pop_first();
         }
-    }
-
-    /// What came of a window whose cohort is planned.
-    fn gathered(&mut self, period: Period, window: WindowIndex) -> Option<Arrivals> {
-        self.gathering.remove(&(period, window))
     }
 }
 
@@ -49,8 +42,8 @@ impl Service {
         }
         if let Event::Planned { quantity, window } = event {
             let period = self.roster.quantity(*quantity).quantity.period();
-            if let Some(arrivals) = onlooker.gathered(period, *window) {
-                self.tell_onlooker(Did::Gather(arrivals));
+            if let Some(last) = onlooker.gathering.remove(&(period, *window)) {
+                self.tell_onlooker(Did::Gather { window: *window, last });
             }
         }
         self.tell_onlooker(Did::Decide(event.clone()));
