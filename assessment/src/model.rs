@@ -247,8 +247,8 @@ fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
 
 fn arithmetic_ms(phase: Phase, work: &Work, p: &Parameters, known: Known) -> f64 {
     let ns = match phase {
-        Phase::Computation => work.products * known.product_ns,
-        Phase::Validity => work.readings * f64::from(p.bits) * known.bit_ns,
+        Phase::Computation => known.products_ns(work.products, p.peers, p.threshold),
+        Phase::Validity => known.bits_ns(work.readings * f64::from(p.bits), p.peers),
         _ => 0.0,
     };
     ns / 1e6 * slower(p)
