@@ -37,7 +37,7 @@ use tappers::{AddAddressV4, DeviceState, Interface, Tun};
 use tokio::runtime::Handle;
 
 use self::calibration::Sender;
-pub use self::calibration::{Calibration, Measured, Median, Verdict};
+pub use self::calibration::{Calibration, Measured, Verdict};
 use self::cgroup::Cgroups;
 use self::cores::Cores;
 pub use self::error::LabError;

@@ -2,7 +2,8 @@
 
 use super::drawn::{Drawn, shown};
 use super::{Report, words};
-use crate::lab::{Calibration, Median, Verdict};
+use crate::Median;
+use crate::lab::{Calibration, Verdict};
 use crate::model::Predicted;
 use crate::observation::{Measure, Phase, Role, Subject};
 use crate::scenario::{Point, Scenario, value_of};
@@ -160,7 +161,7 @@ pub(super) fn calibration(report: &Report) -> Table {
     let mut rows = Vec::new();
     for Calibration { asked, measured, verdict, .. } in &report.calibrations {
         let fits = if *verdict == Verdict::Holds { "fits" } else { "is off" };
-        let Median { median, low, high } = measured.latency_ms;
+        let Median { median, low, high, .. } = measured.latency_ms;
         let latency =
             format!("{} ({} to {})", words::number(median), words::number(low), words::number(high));
         let lost = format!(
@@ -274,7 +275,8 @@ pub(super) fn predictions(report: &Report, varied: &[String]) -> Option<Table> {
     Some(Table {
         title: "The model beside the measurement".to_owned(),
         about: format!(
-            "Each point is predicted with costs that were fitted to all other points. Median error: {} %.",
+            "Each point is predicted with costs that were fitted to all other points, of {} in all. Median error: {} %.",
+            model.points,
             words::number(model.median_error_percent)
         ),
         columns,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use assessment::model::{Costs, Known, Model, Sample, Work, phases};
+use assessment::model::{Costs, Known, Model, Sample, Work, least_ms, phases};
 use assessment::rehearsal::{Size, prepare};
 use assessment::scenario::Point;
 use assessment::{Parameters, Phase};
@@ -80,7 +80,7 @@ fn samples() -> Vec<Sample> {
 
 #[test]
 fn costs_that_made_the_times_are_found_again() {
-    let model = Model::fit(&samples(), KNOWN).unwrap();
+    let model = Model::fit(&samples(), &[], KNOWN).unwrap();
     assert!(model.median_error_percent < 0.5, "{model:#?}");
     let (found, true_) = (model.costs, costs());
     for (found, true_) in [(found.round_ms, true_.round_ms), (found.message_ms, true_.message_ms)] {
@@ -93,16 +93,30 @@ fn costs_that_made_the_times_are_found_again() {
 #[test]
 fn a_point_is_predicted_without_being_looked_at() {
     let mut samples = samples();
-    let before = Model::fit(&samples, KNOWN).unwrap().predicted[0].time_ms;
+    let before = Model::fit(&samples, &[], KNOWN).unwrap().predicted[0].time_ms;
     samples[0].time_ms *= 100.0;
-    let after = Model::fit(&samples, KNOWN).unwrap();
+    let after = Model::fit(&samples, &[], KNOWN).unwrap();
     assert!((after.predicted[0].time_ms - before).abs() < 1e-9);
     assert!(after.predicted[0].error_percent() > 90.0);
 }
 
 #[test]
+fn other_sweeps_add_to_what_is_known_but_not_of_the_point_itself() {
+    let (samples, two) = (samples(), &samples()[..2]);
+    let model = Model::fit(two, &samples[2..], KNOWN).unwrap();
+    assert_eq!((model.points, model.predicted.len()), (samples.len(), 2));
+    assert!(model.median_error_percent < 0.5, "{model:#?}");
+    let mut twice = samples.clone();
+    twice[0].time_ms *= 100.0;
+    let same = Model::fit(two, &twice[2..], KNOWN).unwrap().predicted[0].time_ms;
+    let once_more =
+        Model::fit(two, &[&twice[..1], &twice[2..]].concat(), KNOWN).unwrap().predicted[0].time_ms;
+    assert!((same - once_more).abs() < 1e-9, "it was measured there, too");
+}
+
+#[test]
 fn too_few_points_are_no_model() {
-    assert!(Model::fit(&samples()[..2], KNOWN).is_none());
+    assert!(Model::fit(&samples()[..2], &[], KNOWN).is_none());
 }
 
 #[test]
@@ -120,6 +134,14 @@ fn latency_is_paid_twice_a_round_and_a_slower_core_for_all_work() {
     let slow = Parameters { rate_mbit_s: Some(1.0), ..none(&at("max", 100)) };
     let bytes = Work::of(&slow).unwrap().shares_in(Phase::Computation);
     assert!(whole(&slow) - whole(&none(&at("max", 100))) > bytes * 8e-3);
+}
+
+#[test]
+fn no_machine_is_quicker_than_its_network() {
+    let p = Parameters { latency_ms: 40.0, ..at("max", 20) };
+    let whole: f64 = phases(&Work::of(&p).unwrap(), &p, &costs()).iter().map(|(_, ms)| ms).sum();
+    let least = least_ms(&p).unwrap();
+    assert!(least > 7.0 * 2.0 * 40.0 && least < whole, "{least} {whole}");
 }
 
 #[test]
