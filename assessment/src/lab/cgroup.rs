@@ -31,14 +31,7 @@ impl Cgroups {
         for base in mounts.bases() {
             sweep(base);
         }
-        let name = owner.to_string();
-        let make = |base: &Option<PathBuf>| make(base.as_deref()?, &name).ok();
-        let groups = Self {
-            cpu: make(&mounts.cpu),
-            cpuacct: make(&mounts.cpuacct),
-            cpuset: make(&mounts.cpuset),
-            unified: mounts.unified,
-        };
+        let groups = Self::beneath(&mounts, &owner.to_string());
         if groups.unified {
             groups.hand_down();
         }
@@ -56,6 +49,22 @@ impl Cgroups {
             );
         }
         groups
+    }
+
+    /// Makes a group of this name in each hierarchy: one for all controllers that are in it.
+    fn beneath(mounts: &Mounts, name: &str) -> Self {
+        let mut bases = mounts.bases();
+        bases.retain(|base| make(base, name).is_ok());
+        let group = |base: &Option<PathBuf>| {
+            let base = base.as_deref()?;
+            bases.contains(&base).then(|| base.join(name))
+        };
+        Self {
+            cpu: group(&mounts.cpu),
+            cpuacct: group(&mounts.cpuacct),
+            cpuset: group(&mounts.cpuset),
+            unified: mounts.unified,
+        }
     }
 
     /// Whether a process can be kept from using all of a core.
@@ -131,4 +140,34 @@ fn remove(group: &Path) {
         group::end(&child.path());
     }
     group::end(group);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_in_one_hierarchy_share_a_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, own) = (folder.path().join("cpu,cpuacct"), folder.path().join("cpuset"));
+        fs::create_dir(&shared).unwrap();
+        fs::create_dir(&own).unwrap();
+        let mounts = Mounts {
+            cpu: Some(shared.clone()),
+            cpuacct: Some(shared.clone()),
+            cpuset: Some(own.clone()),
+            unified: false,
+        };
+        let groups = Cgroups::beneath(&mounts, "lab");
+        assert_eq!((&groups.cpu, &groups.cpuacct), (&Some(shared.join("lab")), &groups.cpu));
+        assert_eq!(groups.cpuset, Some(own.join("lab")));
+        assert_eq!(groups.all(), [shared.join("lab"), own.join("lab")]);
+    }
+
+    #[test]
+    fn a_hierarchy_that_cannot_be_written_to_is_left_out() {
+        let gone = Some(PathBuf::from("/nonexistent/cpu"));
+        let mounts = Mounts { cpu: gone.clone(), cpuacct: gone, ..Mounts::default() };
+        assert_eq!(Cgroups::beneath(&mounts, "lab").all(), Vec::<&Path>::new());
+    }
 }
