@@ -313,7 +313,8 @@ impl Switch {
         match self {
             Self::Netem(netem) => {
                 let (namespace, counters) = netem.join(number)?;
-                Ok((relay::address(number), Way::Interface { namespace, counters: Mutex::new(counters) }))
+                let (counters, header_bytes) = (Mutex::new(counters), netem::HEADER_BYTES);
+                Ok((relay::address(number), Way::Interface { namespace, counters, header_bytes }))
             }
             Self::Proxies(proxies) => {
                 let address = proxy::address(number);
@@ -325,7 +326,7 @@ impl Switch {
                 let (namespace, (device, counters)) = Namespace::make(|| device(address))?;
                 relay.attach(device)?;
                 let (namespace, counters) = (Arc::new(namespace), Mutex::new(counters));
-                Ok((address, Way::Interface { namespace, counters }))
+                Ok((address, Way::Interface { namespace, counters, header_bytes: 0 }))
             }
         }
     }

@@ -30,8 +30,8 @@ pub struct Host {
 /// How a host is joined to the others.
 #[derive(Debug)]
 pub(super) enum Way {
-    /// By an interface in a namespace of its own, whose counters are in this file.
-    Interface { namespace: Arc<Namespace>, counters: Mutex<File> },
+    /// By an interface in a namespace of its own, whose counters are in this file: of IP packets, each behind a header.
+    Interface { namespace: Arc<Namespace>, counters: Mutex<File>, header_bytes: u64 },
     /// By proxies on the loopback of the machine.
     Proxy(Proxy),
 }
@@ -98,9 +98,10 @@ impl Host {
     /// If the kernel does not say.
     pub fn wire(&self) -> Result<Wire, LabError> {
         match &self.way {
-            Way::Interface { counters, .. } => {
+            Way::Interface { counters, header_bytes, .. } => {
                 let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
                 read_counters(&mut counters, INTERFACE)
+                    .map(|wire| wire.without(*header_bytes))
                     .map_err(|source| LabError::Network { what: "reading its counters", source })
             }
             Way::Proxy(proxy) => Ok(proxy.wire()),
@@ -130,6 +131,18 @@ impl Host {
         // Not on that thread, which is in the group itself until it ends.
         group.take(pid)?;
         Ok(Process::new(pid, child, group, events))
+    }
+}
+
+impl Wire {
+    /// The same of packets without headers of so many bytes.
+    fn without(self, header_bytes: u64) -> Self {
+        let headers = |packets: Option<u64>| packets.unwrap_or(0).saturating_mul(header_bytes);
+        Self {
+            sent_bytes: self.sent_bytes.saturating_sub(headers(self.sent_packets)),
+            received_bytes: self.received_bytes.saturating_sub(headers(self.received_packets)),
+            ..self
+        }
     }
 }
 
@@ -198,5 +211,18 @@ mod tests {
         assert_eq!((read.sent_bytes, read.sent_packets), (900, Some(9)));
         assert_eq!(read.dropped_packets, Some(3));
         assert_eq!(wire(dev, "lab"), None);
+    }
+
+    #[test]
+    fn headers_that_are_not_ips_do_not_count() {
+        let read = Wire {
+            sent_bytes: 900,
+            sent_packets: Some(9),
+            received_bytes: 700,
+            received_packets: Some(7),
+            dropped_packets: Some(3),
+        };
+        assert_eq!(read.without(14), Wire { sent_bytes: 774, received_bytes: 602, ..read });
+        assert_eq!(read.without(0), read);
     }
 }

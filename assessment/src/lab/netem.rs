@@ -21,6 +21,10 @@ const ANY_RATE_MBIT_S: f64 = 100_000.0;
 /// Packets that one host may have on their way.
 const PACKETS_MAX: f64 = 65_536.0;
 
+/// An Ethernet header, which packets have here alone. It is neither counted nor takes time on a line, so that bytes are IP's
+/// as at the relay.
+pub(super) const HEADER_BYTES: u64 = 14;
+
 /// A bridge and the hosts at it.
 #[derive(Debug)]
 pub(super) struct Netem {
@@ -33,7 +37,9 @@ impl Netem {
     /// Tries whether the kernel can, and makes a bridge.
     pub(super) fn open() -> Result<Self, LabError> {
         Namespace::make(|| tc(&qdisc("lo", &Impairment { latency_ms: 1.0, ..Impairment::NONE })))?;
-        let (bridge, ()) = Namespace::make(|| ip("link add bridge type bridge\nlink set bridge up\n"))?;
+        // One that listens for groups tells all hosts that it does, which they would count.
+        let (bridge, ()) =
+            Namespace::make(|| ip("link add bridge type bridge mcast_snooping 0\nlink set bridge up\n"))?;
         Ok(Self { bridge, hosts: Mutex::default(), asked: Mutex::new(Impairment::NONE) })
     }
 
@@ -98,7 +104,7 @@ fn qdisc(device: &str, asked: &Impairment) -> Vec<String> {
     let waits_ms = (64.0 * 8.192 / rate).max(100.0);
     let packets = ((asked.latency_ms + asked.jitter_ms + waits_ms) * rate / 12.0).clamp(50.0, PACKETS_MAX);
     let text = format!(
-        "qdisc replace dev {device} root netem limit {packets:.0} delay {}us {}us loss {}% rate {:.0}bit",
+        "qdisc replace dev {device} root netem limit {packets:.0} delay {}us {}us loss {}% rate {:.0}bit -{HEADER_BYTES}",
         asked.latency_ms * 1000.0,
         asked.jitter_ms * 1000.0,
         asked.loss_percent,
@@ -154,7 +160,7 @@ mod tests {
         // 112.5 ms at 12 Mbit/s are 112.5 packets.
         assert_eq!(
             qdisc("lab0", &asked).join(" "),
-            "qdisc replace dev lab0 root netem limit 112 delay 10000us 2500us loss 0.5% rate 12000000bit reorder 3%"
+            "qdisc replace dev lab0 root netem limit 112 delay 10000us 2500us loss 0.5% rate 12000000bit -14 reorder 3%"
         );
     }
 

@@ -138,9 +138,11 @@ async fn where_the_kernel_emulates_a_network_itself_packets_meet_with_the_same()
     let pair = Pair::of(lab, Impairment { latency_ms: 20.0, jitter_ms: 10.0, ..Impairment::NONE }).await;
     assert!(pair.took()[0] >= Duration::from_millis(10));
     assert_eq!(pair.burst(), (0..BURST).collect::<Vec<_>>());
-    // Those before, and nothing that was asked for on the network.
-    assert_eq!(pair.hosts[0].wire().unwrap().sent_packets, Some(15 + u64::from(BURST)));
-    assert_eq!(pair.hosts[1].wire().unwrap().sent_packets, Some(0));
+    // Those before, and nothing that was asked for on the network; and of their bytes IP's and UDP's, not Ethernet's.
+    let [sent, received] = [pair.hosts[0].wire().unwrap(), pair.hosts[1].wire().unwrap()];
+    assert_eq!(sent.sent_packets, Some(15 + u64::from(BURST)));
+    assert_eq!(sent.sent_bytes, 15 * 29 + u64::from(BURST) * 30);
+    assert_eq!((received.received_bytes, received.sent_packets), (sent.sent_bytes, Some(0)));
     pair.lab.impair(Impairment { loss_percent: 50.0, ..Impairment::NONE }).unwrap();
     let arrived = pair.burst().len();
     // 75 of 150, and four standard deviations to both sides.
