@@ -161,6 +161,28 @@ fn everything_works_over_rabbitmq() {
     everything_works(Kind::Rabbitmq);
 }
 
+/// As at the embedded broker, `packet_bytes` is about what is read at all; and Mosquitto has nothing to note about how it is told.
+#[test]
+fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
+    let mut site = Site::quick_on(Kind::Mosquitto, "10s", &["--agents", "3"]);
+    site.edit("broker.toml", |text| format!("{text}\n[limits]\npacket_bytes = 4096\n"));
+    site.start_broker();
+    let topic = "murmur/hq/status/room-2";
+    let watching = site.subscribe("observer-1", &[topic]);
+    let agent = site.login("room-2", "room-2-writer");
+    let file = site.path("long");
+    std::fs::write(&file, vec![b'x'; 5_000]).unwrap();
+    let sent = agent.publish_file(topic, &file);
+    assert!(!sent.status.success(), "{sent:?}");
+    agent.publish(topic, "short");
+    watching.wait_for("what is short enough", |message| {
+        assert_eq!(message.text(), "short");
+        Some(())
+    });
+    let log = site.log_of("broker");
+    assert!(!log.contains("Note:"), "{log}");
+}
+
 /// `murmur site broker` for a site in `folder`.
 fn configure(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Program::Murmur.command();
