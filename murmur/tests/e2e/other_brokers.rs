@@ -90,6 +90,8 @@ fn forging_is_in_vain(site: &Site) {
     agent.publish_file("murmur/hq/share/peer-1/room-3", &file);
     let stranger = Login { user: String::new(), client: "stranger".into(), ..agent.clone() };
     stranger.publish_file("murmur/hq/result/forged", &file);
+    // One thing it may do: ask to be let in.
+    stranger.publish("murmur/hq/pair/ask/peer-1", "{}");
     // What is allowed comes after it on the same way.
     agent.publish("murmur/hq/status/room-2", "{\"forged\":false}");
     watching.wait_for("what the agent may say", |message| {
