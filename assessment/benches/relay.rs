@@ -1,4 +1,5 @@
-//! What the relay can do at most, what it costs, and how exact it is: `cargo bench -p assessment --bench relay`.
+//! What the relay can do at most, what it costs, and how exact it is, beside the kernel's own emulation where there is one:
+//! `cargo bench -p assessment --bench relay`.
 
 #![allow(clippy::unwrap_used, reason = "a measurement may fail by panicking")]
 
@@ -17,7 +18,18 @@ async fn main() {
     println!("{} cores, {}, Linux {}", machine.cores, machine.processor, machine.kernel);
     let mut lab = Lab::open(LabOptions { link: Link::Relay, ..LabOptions::default() }).await.unwrap();
     lab.notes().iter().for_each(|note| println!("{note}"));
+    limits(&mut lab).await;
+    println!("\nthe relay");
+    exactness(lab).await;
+    println!("\nnetem");
+    match Lab::open(LabOptions { link: Link::Netem, ..LabOptions::default() }).await {
+        Ok(lab) => exactness(lab).await,
+        Err(error) => println!("{error}"),
+    }
+}
 
+/// What the relay can do at most.
+async fn limits(lab: &mut Lab) {
     let (before, free) = (lab.relay().unwrap(), lab.calibrate(&Impairment::NONE).await.unwrap());
     let after = lab.relay().unwrap();
     println!("floor of the latency   {:>10.3} ms", free.measured.latency_ms.median);
@@ -30,8 +42,11 @@ async fn main() {
         "packets of 64 bytes    {per_second:>10.0} per second, {}",
         cost(&before, &lab.relay().unwrap())
     );
+}
 
-    println!("\n{:<58}{:>28}{:>9}{:>9}{:>10}", "asked", "latency ms", "jitter", "loss %", "Mbit/s");
+/// What was asked beside what was measured.
+async fn exactness(mut lab: Lab) {
+    println!("{:<58}{:>28}{:>9}{:>9}{:>10}", "asked", "latency ms", "jitter", "loss %", "Mbit/s");
     for asked in networks() {
         tell(&lab.calibrate(&asked).await.unwrap());
     }

@@ -92,6 +92,8 @@ pub struct Model {
     pub share_bytes: f64,
     /// Bytes that a peer's host sends back for each message of an agent.
     pub agent_bytes: f64,
+    /// How many points it is fitted to, of all sweeps that it was given.
+    pub points: usize,
     /// Each point as predicted by the others.
     pub predicted: Vec<Predicted>,
     /// The median of these predictions' errors.
@@ -99,30 +101,29 @@ pub struct Model {
 }
 
 impl Model {
-    /// Fits a model; none if there are too few points.
-    pub fn fit(samples: &[Sample], known: Known) -> Option<Self> {
-        if samples.len() < FEWEST {
+    /// Fits a model to `samples` and to `more` of other sweeps on the same machine; none if there are too few. Each of
+    /// `samples` is predicted by whatever was measured at other points.
+    pub fn fit(samples: &[Sample], more: &[Sample], known: Known) -> Option<Self> {
+        let all: Vec<&Sample> = samples.iter().chain(more).collect();
+        if all.len() < FEWEST {
             return None;
         }
-        let predicted: Vec<Predicted> = (0..samples.len())
-            .map(|out| {
-                let others: Vec<&Sample> = samples
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| *at != out)
-                    .map(|(_, sample)| sample)
-                    .collect();
-                predict(&samples[out], &costs(&others, known), &wire(&others))
+        let predicted: Vec<Predicted> = samples
+            .iter()
+            .map(|sample| {
+                let unseen = |other: &&Sample| other.point.id != sample.point.id;
+                let others: Vec<&Sample> = all.iter().copied().filter(unseen).collect();
+                predict(sample, &costs(&others, known), &wire(&others))
             })
             .collect();
         let errors: Vec<f64> = predicted.iter().map(Predicted::error_percent).collect();
-        let all: Vec<&Sample> = samples.iter().collect();
         let [message_bytes, share_bytes, agent_bytes] = wire(&all);
         Some(Self {
             costs: costs(&all, known),
             message_bytes,
             share_bytes,
             agent_bytes,
+            points: all.len(),
             predicted,
             median_error_percent: percentile(&errors, 0.5)?,
         })
@@ -235,6 +236,14 @@ pub fn phases(work: &Work, p: &Parameters, costs: &Costs) -> Vec<(Phase, f64)> {
     network.into_iter().map(of).collect()
 }
 
+/// What a window takes at least, in milliseconds, on whatever machine: what the network makes of it.
+///
+/// # Errors
+/// If the work can't be counted.
+pub fn least_ms(p: &Parameters) -> Result<f64, WorkError> {
+    Ok(network::phases_ms(&Work::of(p)?, p).iter().map(|(_, ms)| ms).sum())
+}
+
 fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
     let slower = slower(p);
     let rounds = work.rounds_in(phase);
@@ -247,8 +256,8 @@ fn row(phase: Phase, work: &Work, p: &Parameters) -> Row {
 
 fn arithmetic_ms(phase: Phase, work: &Work, p: &Parameters, known: Known) -> f64 {
     let ns = match phase {
-        Phase::Computation => work.products * known.product_ns,
-        Phase::Validity => work.readings * f64::from(p.bits) * known.bit_ns,
+        Phase::Computation => known.products_ns(work.products, p.peers, p.threshold),
+        Phase::Validity => known.bits_ns(work.readings * f64::from(p.bits), p.peers),
         _ => 0.0,
     };
     ns / 1e6 * slower(p)

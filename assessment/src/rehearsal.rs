@@ -204,13 +204,13 @@ impl Prepared {
 const RUNS: usize = 5;
 
 /// What a product costs one peer on this machine, in nanoseconds: from 1000 readings that are compared with a threshold by
-/// three peers in one thread, without messages.
+/// all peers in one thread, without messages.
 ///
 /// # Errors
 /// If that comes to no output.
-pub fn product_ns() -> Result<f64, RehearsalFailure> {
+pub fn product_ns(peers: u8, threshold: u8) -> Result<f64, RehearsalFailure> {
     let Some(entry) = Entry::named("count_above") else { return Ok(0.0) };
-    let size = Size { agents: 1_000, bits: 16, elements: 1, peers: 3, threshold: 1 };
+    let size = Size { agents: 1_000, bits: 16, elements: 1, peers, threshold };
     let Prepared { stage, function, quantity } = prepare(entry, size)?;
     let readings = stage.readings(1);
     let rehearsal = stage.rehearsal(&quantity, &readings, &[], Audience::Everybody);

@@ -134,9 +134,7 @@ impl Report {
         if summary.points.is_empty() {
             return Err(ReportError::Nothing);
         }
-        let mut samples = model::samples(&summary);
-        samples.extend_from_slice(more);
-        let model = Model::fit(&samples, recorded.header.known);
+        let model = Model::fit(&model::samples(&summary), more, recorded.header.known);
         let elsewhere = model.as_ref().map(model::elsewhere).transpose()?.unwrap_or_default();
         let figures = drawn::drawn(scenario, &summary, model.as_ref());
         let tables = table::tables(scenario, &summary);

@@ -73,7 +73,9 @@ pub enum PlayError {
         why: String,
     },
     /// Too few windows came to a value.
-    #[error("after {seconds} s only {have} of {wanted} windows were measured")]
+    #[error(
+        "after {seconds} s only {have} of {wanted} windows were measured; if they take longer than the period, write a longer one"
+    )]
     Stalled {
         /// How many were measured.
         have: u32,

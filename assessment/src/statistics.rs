@@ -1,9 +1,9 @@
 //! Medians, and how sure they are.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A median with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Median {
     /// The middle sample, or between the two middle ones.
     pub median: f64,
@@ -22,6 +22,10 @@ pub struct Median {
 const CONFIDENCE: f64 = 0.95;
 
 impl Median {
+    /// That of no samples.
+    pub const NONE: Self =
+        Self { median: f64::NAN, low: f64::NAN, high: f64::NAN, confidence_percent: 0.0, samples: 0 };
+
     /// The median of `samples`, and the shortest interval between two of them, equally far from both ends, that covers the
     /// true median with a probability of 95 %: a sample lies below it with probability 1/2, so how many do is binomial,
     /// whatever the distribution. With fewer than six samples that is not to be had; the interval is then all of them, and

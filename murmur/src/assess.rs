@@ -112,7 +112,7 @@ impl<'a> Site<'a> {
                 let command = mosquitto::command(&self.plan, listen)?;
                 let place = Place { host, limits: &limits };
                 self.company.start_foreign("broker", &place, command).await?;
-                mosquitto::listening(host, listen).await
+                mosquitto::listening(&self.plan, host, listen).await
             }
         }
     }

@@ -48,7 +48,7 @@ use self::phase::Phase;
 pub(crate) use self::requests::requests;
 pub(crate) use self::role::{Role, play};
 pub(crate) use self::sessions::sessions;
-pub(crate) use self::setup::{MEASURED, Plain, Setup, TlsPaths};
+pub(crate) use self::setup::{Plain, Setup, TlsPaths, asked};
 use crate::stage::StageError;
 
 /// Why a measurement failed.

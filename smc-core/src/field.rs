@@ -88,6 +88,15 @@ impl Fp {
         Self::from_canonical(bits >> 3)
     }
 
+    /// The element plus `number`, which is at most P, times `factor`: reduced once.
+    pub(crate) const fn plus_product(self, number: u64, factor: Self) -> Self {
+        // At most P (P - 1) + P - 1 < P^2, so that low <= P and high < P: their sum is < 2P.
+        let sum = number as u128 * factor.0 as u128 + self.0 as u128;
+        let low = sum as u64 & Self::P;
+        let high = (sum >> 61) as u64;
+        Self(subtract_p_once(low + high))
+    }
+
     /// The element congruent to `sum`, a sum of at most 64 products of elements.
     pub(crate) const fn reduce_wide(sum: u128) -> Self {
         // Each product is < 2^122, so the sum is < 2^128. As 2^61 = 1 (mod P), three limbs of 61 bits add up to it:
@@ -250,6 +259,23 @@ mod tests {
         assert_eq!(Fp::reduce(u64::MAX), Fp::from(7));
         assert_eq!(Fp::ZERO.inverse(), None);
         assert_eq!(Fp::ZERO.pow(0), Fp::ONE);
+    }
+
+    #[test]
+    fn a_product_is_added_as_if_each_were_reduced() {
+        let edges = [0, 1, 2, 1 << 60, Fp::P - 2, Fp::P - 1].map(Fp::reduce);
+        for element in edges {
+            for factor in edges {
+                for number in edges.map(Fp::to_u64).into_iter().chain([Fp::P]) {
+                    let apart = element + Fp::reduce(number) * factor;
+                    assert_eq!(
+                        element.plus_product(number, factor),
+                        apart,
+                        "{element} + {number} * {factor}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

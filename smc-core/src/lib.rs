@@ -18,6 +18,7 @@ pub mod field;
 pub mod function;
 pub mod identity;
 pub mod introduction;
+mod keystream;
 pub mod message;
 pub mod mutation;
 pub mod name;

@@ -8,13 +8,12 @@
 mod label;
 mod seeds;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 pub use self::label::Label;
 pub use self::seeds::{Contribution, SeedBatch, SeedError, Seeds};
 use crate::field::Fp;
+use crate::keystream::{Drawn, Keystream, number};
 use crate::peers::PeerSet;
 use crate::shamir::{PeerIndex, Sharing};
 
@@ -37,7 +36,7 @@ pub struct Randomness {
 
 /// What one key yields.
 struct Stream {
-    rng: ChaCha20Rng,
+    numbers: Keystream,
     /// f_A(i) i^d for d = 0..=t, where i is this peer and f_A the polynomial of degree t that is 1 at zero and
     /// vanishes at all peers outside A.
     factors: Vec<Fp>,
@@ -57,7 +56,7 @@ impl Randomness {
                 factor *= me.point();
                 now
             });
-            Stream { factors: factors.collect(), rng: ChaCha20Rng::from_seed(*key) }
+            Stream { factors: factors.collect(), numbers: Keystream::new(&key) }
         };
         Self { streams: keys.into_iter().map(stream).collect() }
     }
@@ -69,16 +68,18 @@ impl Randomness {
 
     /// Adds to each element this peer's share, of degree t, of a random number.
     pub fn add_random(&mut self, elements: &mut [Fp]) {
+        let mut room = room();
         for stream in &mut self.streams {
-            stream.add(elements, 0);
+            stream.add(elements, 0, &mut room);
         }
     }
 
     /// Adds to each element this peer's share, of degree 2t, of zero.
     pub fn add_zeros(&mut self, elements: &mut [Fp]) {
+        let mut room = room();
         for stream in &mut self.streams {
             for degree in 1..stream.factors.len() {
-                stream.add(elements, degree);
+                stream.add(elements, degree, &mut room);
             }
         }
     }
@@ -86,21 +87,22 @@ impl Randomness {
 
 impl Stream {
     /// Adds to each element the next number of this key times the factor of `degree`.
-    fn add(&mut self, elements: &mut [Fp], degree: usize) {
+    fn add(&mut self, elements: &mut [Fp], degree: usize, room: &mut [Drawn; DRAWS]) {
         let factor = self.factors[degree];
-        let mut draws = [0; DRAWS * 8];
-        let drawn = elements.len().min(DRAWS) * 8;
         for elements in elements.chunks_mut(DRAWS) {
-            let draws = &mut draws[..elements.len() * 8];
-            self.rng.fill_bytes(draws);
-            for (element, &draw) in elements.iter_mut().zip(draws.as_chunks().0) {
+            let room = &mut room[..elements.len()];
+            self.numbers.fill(room);
+            for (element, drawn) in elements.iter_mut().zip(room) {
                 // 61 uniform bits; that p itself counts as zero skews the draw by 2^-61.
-                *element += Fp::reduce(u64::from_le_bytes(draw) >> 3) * factor;
+                *element = element.plus_product(number(*drawn), factor);
             }
         }
-        // Byte by byte: erasing what was never written would take longer than to draw a few.
-        draws[..drawn].zeroize();
     }
+}
+
+/// Where numbers are drawn to, erased once for all keys: that goes byte by byte.
+fn room() -> Zeroizing<[Drawn; DRAWS]> {
+    Zeroizing::new([[0; 8]; DRAWS])
 }
 
 /// f_A(me) = prod (j - me) / j over the peers j outside A.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Model, Work, WorkError, bytes, phases};
+use super::{Costs, Model, Work, WorkError, bytes, phases};
 use crate::parameters::Parameters;
 
 /// One row of the table.
@@ -91,7 +91,9 @@ fn row(
     beside_ms: f64,
 ) -> Result<Elsewhere, WorkError> {
     let work = Work::of(p)?;
-    let time_ms = beside_ms + phases(&work, p, &model.costs).iter().map(|(_, ms)| ms).sum::<f64>();
+    // There, each peer has a machine to itself.
+    let costs = Costs { known: model.costs.known.apart(), ..model.costs };
+    let time_ms = beside_ms + phases(&work, p, &costs).iter().map(|(_, ms)| ms).sum::<f64>();
     let bytes = bytes(&work, p, &[model.message_bytes, model.share_bytes, model.agent_bytes]);
     Ok(Elsewhere { what, assumed, time_ms, bytes })
 }

@@ -26,16 +26,18 @@ pub(super) fn phases_ms(work: &Work, p: &Parameters) -> Vec<(Phase, f64)> {
     PHASES.into_iter().map(phase).collect()
 }
 
-/// From one peer to another, in a round that waits for all: the delay of two links, what jitter adds to the latest of all
-/// messages, and how long losses hold it up.
+/// From one peer to another, in a round that waits for all: the delay of two links, what jitter adds, and how long losses hold
+/// it up.
 fn round_ms(p: &Parameters) -> f64 {
     let messages = f64::from(p.peers) * (f64::from(p.peers) - 1.0);
     let there = 2.0 * p.latency_ms;
     // Two round trips of one link, and the way of what is sent again.
     let again = 5.0 * p.latency_ms + TICK_MS;
-    // The sum of two delays that vary evenly to both sides is above (2 - y) J with probability y^2 / 8; of m of them the
-    // greatest lies about where that is 1 in m + 1.
-    let latest = p.jitter_ms * (2.0 - (8.0 / (messages + 1.0)).sqrt()).max(0.0);
+    // Whoever has its messages late sends late in the next round, and only among others as late does that add up: over
+    // rounds the mean of the two slowest peers counts. The sum of a peer's two delays, which vary evenly to both sides, is above
+    // (2 - y) J with probability y^2 / 8; the k-th greatest of n lies about where that is k in n + 1.
+    let slow = |k: f64| (2.0 - (8.0 * k / (f64::from(p.peers) + 1.0)).sqrt()).max(0.0);
+    let latest = p.jitter_ms * (slow(1.0) + slow(2.0)) / 2.0;
     // Each message passes two links, and the round waits if one of all packets is lost.
     let kept = (1.0 - p.loss_percent / 100.0).powf(2.0 * messages);
     there + latest + (1.0 - kept) * again
@@ -53,8 +55,8 @@ fn carried_ms(phase: Phase, work: &Work, p: &Parameters, flight: &mut f64) -> f6
     for shares in rounds {
         // What one peer sends to all others, and gets from them.
         let sent = (peers - 1.0) * (shares * 8.0 * SHARES_ON_THE_WIRE + MESSAGE_ON_THE_WIRE);
-        // A message enters the broker and leaves it only whole: that of the slowest peer, then those to all, over one link.
-        let bytes = sent + peers * sent;
+        // A message leaves the broker only once it is there whole; then its line to all is busy, while the others' messages come.
+        let bytes = sent / (peers - 1.0) + peers * sent;
         ms += p.rate_mbit_s.map_or(0.0, |rate| bytes * 8.0 / (rate * 1e3));
         let waits = (sent / *flight).log2().max(0.0).ceil();
         // Of the two links one: the broker passes on the first messages while the last ones wait.

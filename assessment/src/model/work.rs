@@ -13,7 +13,7 @@ pub struct Work {
     pub rounds: f64,
     /// Products of shares, at one peer, of all sessions.
     pub products: f64,
-    /// Readings that a peer checks and adds up.
+    /// Readings that a peer checks, of both quantities where there are two.
     pub readings: f64,
     /// How many shares a peer gives each other peer, round by round of the function, of all sessions.
     pub shares: Vec<f64>,
@@ -50,6 +50,7 @@ impl Work {
         let (agents, elements) = (readings.min(REHEARSED), p.batch.min(ELEMENTS));
         let size = Size { agents, bits: p.bits.into(), elements, peers: p.peers, threshold: p.threshold };
         let measured = rehearsal::prepare(entry, size)?.cost()?;
+        let quantities = if rehearsal::example(entry, p.bits.into())?.with.is_some() { 2.0 } else { 1.0 };
         let sessions = f64::from(p.sessions);
         let per_reading = f64::from(readings) / f64::from(agents);
         let per_element = f64::from(p.batch) / f64::from(elements);
@@ -61,7 +62,7 @@ impl Work {
         Ok(Self {
             rounds: measured.rounds.into(),
             products: scaled(measured.products),
-            readings: f64::from(readings) * f64::from(p.batch),
+            readings: f64::from(readings) * f64::from(p.batch) * quantities,
             shares: measured.opened.iter().map(|shares| scaled(*shares)).collect(),
             peers: p.peers.into(),
             sessions,

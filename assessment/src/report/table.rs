@@ -2,7 +2,8 @@
 
 use super::drawn::{Drawn, shown};
 use super::{Report, words};
-use crate::lab::{Calibration, Median, Verdict};
+use crate::Median;
+use crate::lab::{Calibration, Verdict};
 use crate::model::Predicted;
 use crate::observation::{Measure, Phase, Role, Subject};
 use crate::scenario::{Point, Scenario, value_of};
@@ -160,7 +161,7 @@ pub(super) fn calibration(report: &Report) -> Table {
     let mut rows = Vec::new();
     for Calibration { asked, measured, verdict, .. } in &report.calibrations {
         let fits = if *verdict == Verdict::Holds { "fits" } else { "is off" };
-        let Median { median, low, high } = measured.latency_ms;
+        let Median { median, low, high, .. } = measured.latency_ms;
         let latency =
             format!("{} ({} to {})", words::number(median), words::number(low), words::number(high));
         let lost = format!(
@@ -274,7 +275,8 @@ pub(super) fn predictions(report: &Report, varied: &[String]) -> Option<Table> {
     Some(Table {
         title: "The model beside the measurement".to_owned(),
         about: format!(
-            "Each point is predicted with costs that were fitted to all other points. Median error: {} %.",
+            "Each point is predicted with costs that were fitted to all other points, of {} in all. Median error: {} %.",
+            model.points,
             words::number(model.median_error_percent)
         ),
         columns,
@@ -293,7 +295,8 @@ pub(super) fn costs(report: &Report) -> Option<Table> {
         ("a kilobyte of shares in such messages", costs.kilobyte_ms, "ms"),
         ("an agent's message, before the cohort is agreed on", costs.agent_ms, "ms"),
         ("the check of a bit of a reading (measured in one process, not fitted)", costs.known.bit_ns, "ns"),
-        ("a product (measured in one process, not fitted)", costs.known.product_ns, "ns"),
+        ("a product, beside what is drawn for it (measured, not fitted)", costs.known.product_ns, "ns"),
+        ("a number drawn for a product (measured, not fitted)", costs.known.drawn_ns, "ns"),
         ("on the wire: a message between peers", model.message_bytes, "bytes"),
         ("on the wire: a byte of shares", model.share_bytes, "bytes"),
         ("on the wire: what an agent's message has a peer send back", model.agent_bytes, "bytes"),

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use assessment::ground::Ground;
-use assessment::lab::{Calibration, Impairment, LinkKind, Measured, Median, Verdict};
-use assessment::{Measure, Observation, Parameters, Phase, PlayError, Role, Run, Stage, Subject};
+use assessment::lab::{Calibration, Impairment, LinkKind, Measured, Verdict};
+use assessment::{Measure, Median, Observation, Parameters, Phase, PlayError, Role, Run, Stage, Subject};
 
 /// Links that are what was asked for, but for a latency that adds to it.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Ground for Closed {
         self.calibrations += 1;
         let median = links.latency_ms + self.added_ms;
         let measured = Measured {
-            latency_ms: Median { median, low: median - 0.1, high: median + 0.1 },
+            latency_ms: Median::of(&[median]).unwrap(),
             jitter_ms: 0.0,
             sent_packets: 100,
             lost_packets: 0,

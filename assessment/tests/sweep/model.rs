@@ -1,6 +1,8 @@
 //! The model: what it counts, held against rehearsals, and what it finds again.
 
-use assessment::model::{Costs, Known, Model, Sample, Work, phases};
+use std::num::NonZeroU32;
+
+use assessment::model::{Costs, Known, Model, Sample, Work, least_ms, phases};
 use assessment::rehearsal::{Size, prepare};
 use assessment::scenario::Point;
 use assessment::{Parameters, Phase};
@@ -52,7 +54,7 @@ fn sessions_side_by_side_multiply_messages_and_not_rounds() {
     assert_eq!(four.messages_in(Phase::Agreement), one.messages_in(Phase::Agreement));
 }
 
-const KNOWN: Known = Known { product_ns: 80.0, bit_ns: 9.0 };
+const KNOWN: Known = Known { product_ns: 60.0, drawn_ns: 5.0, bit_ns: 9.0, cores: NonZeroU32::new(2) };
 
 fn costs() -> Costs {
     Costs { window_ms: 2.0, round_ms: 0.5, message_ms: 0.05, kilobyte_ms: 0.01, agent_ms: 0.02, known: KNOWN }
@@ -78,7 +80,7 @@ fn samples() -> Vec<Sample> {
 
 #[test]
 fn costs_that_made_the_times_are_found_again() {
-    let model = Model::fit(&samples(), KNOWN).unwrap();
+    let model = Model::fit(&samples(), &[], KNOWN).unwrap();
     assert!(model.median_error_percent < 0.5, "{model:#?}");
     let (found, true_) = (model.costs, costs());
     for (found, true_) in [(found.round_ms, true_.round_ms), (found.message_ms, true_.message_ms)] {
@@ -91,16 +93,30 @@ fn costs_that_made_the_times_are_found_again() {
 #[test]
 fn a_point_is_predicted_without_being_looked_at() {
     let mut samples = samples();
-    let before = Model::fit(&samples, KNOWN).unwrap().predicted[0].time_ms;
+    let before = Model::fit(&samples, &[], KNOWN).unwrap().predicted[0].time_ms;
     samples[0].time_ms *= 100.0;
-    let after = Model::fit(&samples, KNOWN).unwrap();
+    let after = Model::fit(&samples, &[], KNOWN).unwrap();
     assert!((after.predicted[0].time_ms - before).abs() < 1e-9);
     assert!(after.predicted[0].error_percent() > 90.0);
 }
 
 #[test]
+fn other_sweeps_add_to_what_is_known_but_not_of_the_point_itself() {
+    let (samples, two) = (samples(), &samples()[..2]);
+    let model = Model::fit(two, &samples[2..], KNOWN).unwrap();
+    assert_eq!((model.points, model.predicted.len()), (samples.len(), 2));
+    assert!(model.median_error_percent < 0.5, "{model:#?}");
+    let mut twice = samples.clone();
+    twice[0].time_ms *= 100.0;
+    let same = Model::fit(two, &twice[2..], KNOWN).unwrap().predicted[0].time_ms;
+    let once_more =
+        Model::fit(two, &[&twice[..1], &twice[2..]].concat(), KNOWN).unwrap().predicted[0].time_ms;
+    assert!((same - once_more).abs() < 1e-9, "it was measured there, too");
+}
+
+#[test]
 fn too_few_points_are_no_model() {
-    assert!(Model::fit(&samples()[..2], KNOWN).is_none());
+    assert!(Model::fit(&samples()[..2], &[], KNOWN).is_none());
 }
 
 #[test]
@@ -121,10 +137,18 @@ fn latency_is_paid_twice_a_round_and_a_slower_core_for_all_work() {
 }
 
 #[test]
+fn no_machine_is_quicker_than_its_network() {
+    let p = Parameters { latency_ms: 40.0, ..at("max", 20) };
+    let whole: f64 = phases(&Work::of(&p).unwrap(), &p, &costs()).iter().map(|(_, ms)| ms).sum();
+    let least = least_ms(&p).unwrap();
+    assert!(least > 7.0 * 2.0 * 40.0 && least < whole, "{least} {whole}");
+}
+
+#[test]
 fn arithmetic_takes_a_machine_some_nanoseconds() {
-    let Known { product_ns, bit_ns } = Known::here().unwrap();
-    assert!(
-        (1.0..100_000.0).contains(&product_ns) && (0.1..10_000.0).contains(&bit_ns),
-        "{product_ns} {bit_ns}"
-    );
+    let known = Known::here().unwrap();
+    let Known { product_ns, drawn_ns, bit_ns, cores } = known;
+    let product_ns = product_ns + 4.0 * drawn_ns;
+    assert!((1.0..100_000.0).contains(&product_ns) && drawn_ns > 0.0, "{known:?}");
+    assert!((0.1..10_000.0).contains(&bit_ns) && cores.is_some(), "{known:?}");
 }

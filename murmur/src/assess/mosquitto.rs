@@ -1,8 +1,9 @@
 //! Mosquitto as the broker of a point, with the logins and rules that this project makes for it.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,13 +40,27 @@ pub(super) fn command(plan: &Plan, listen: SocketAddr) -> Result<Command, PlayEr
     let folder = plan.folder.join("mosquitto");
     let config = site::mosquitto(&folder, cast.roster.site(), logins, listen, tls);
     let config = config.map_err(|error| failed(&error))?;
+    // What it says is for a file: it would stand between the lines of the progress.
+    let said = File::create(said(plan)).map_err(|error| failed(&error))?;
     let mut command = Command::new(program);
-    command.arg("-c").arg(config);
+    command.arg("-c").arg(config).stderr(said);
     Ok(command)
 }
 
+/// Where what it says is kept.
+fn said(plan: &Plan) -> PathBuf {
+    plan.folder.join("mosquitto.log")
+}
+
+/// The error, with what it said last.
+fn told(plan: &Plan, error: &dyn std::fmt::Display) -> PlayError {
+    let said = std::fs::read_to_string(said(plan)).unwrap_or_default();
+    let last = said.lines().last().map_or_else(String::new, |line| format!("; it said last: {line}"));
+    setup("mosquitto", &format!("{error}{last}"))
+}
+
 /// Waits until somebody listens there, on that very host.
-pub(super) async fn listening(host: &Host, listen: SocketAddr) -> Result<(), PlayError> {
+pub(super) async fn listening(plan: &Plan, host: &Host, listen: SocketAddr) -> Result<(), PlayError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let tried = host.inside(|| TcpStream::connect(listen)).map_err(|error| setup("broker", &error))?;
@@ -54,7 +69,7 @@ pub(super) async fn listening(host: &Host, listen: SocketAddr) -> Result<(), Pla
             Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < deadline => {
                 sleep(AGAIN).await;
             }
-            Err(error) => return Err(setup("mosquitto", &error)),
+            Err(error) => return Err(told(plan, &error)),
         }
     }
 }

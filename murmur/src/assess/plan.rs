@@ -7,7 +7,6 @@ use assessment::lab::{Lab, Limits};
 use assessment::rehearsal;
 use assessment::{BrokerKind, Parameters, PlayError, Run, Subject};
 use smc_core::function::{Entry, FunctionError};
-use smc_core::name::NameError;
 use smc_core::roster::Span;
 use smc_core::roster::document::QueryTable;
 use smc_core::shamir::PeerIndex;
@@ -15,7 +14,7 @@ use smc_core::time::Period;
 use smc_mqtt::files;
 
 use super::setup;
-use crate::bench::{MEASURED, Plain, Role, Setup, TlsPaths};
+use crate::bench::{self, Plain, Role, Setup, TlsPaths};
 use crate::command::site::Authority;
 use crate::stage::Cast;
 
@@ -42,26 +41,8 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(lab: &Lab, point: &Parameters, run: &Run) -> Result<Self, PlayError> {
-        let mut setup = Setup {
-            agents: point.agents as usize,
-            streams: point.streams as usize,
-            peers: point.peers,
-            threshold: point.threshold,
-            period: Span::new(run.period),
-            grace: Span::new(grace(point)),
-            windows: u64::from(run.windows),
-            seed: run.seed,
-            bits: point.bits,
-            elements: point.batch,
-            sessions: point.sessions,
-            plain: Plain::Bare,
-            observed: true,
-            ..Setup::default()
-        };
-        setup.query = Some(query(point)?);
+        let (mut setup, cast) = site(point, run)?;
         let period = Period::try_from(setup.period).map_err(|error| impossible(&error))?;
-        // Whatever the roster refuses is told before anything runs.
-        let cast = setup.cast().map_err(|error| impossible(&error))?;
         let folder = lab.folder().join(format!("site-{}", run.seed));
         std::fs::create_dir_all(&folder).map_err(|error| super::setup(&folder.to_string_lossy(), &error))?;
         setup.state_dir = Some(folder.join("state"));
@@ -125,14 +106,35 @@ impl Plan {
     }
 }
 
+/// The site that a point asks for, and its nodes. Whatever its roster refuses is told before anything runs.
+fn site(point: &Parameters, run: &Run) -> Result<(Setup, Cast), PlayError> {
+    let setup = Setup {
+        agents: point.agents as usize,
+        streams: point.streams as usize,
+        peers: point.peers,
+        threshold: point.threshold,
+        period: Span::new(run.period),
+        grace: Span::new(grace(point)),
+        windows: u64::from(run.windows),
+        query: Some(query(point)?),
+        seed: run.seed,
+        bits: point.bits,
+        elements: point.batch,
+        sessions: point.sessions,
+        plain: Plain::Bare,
+        observed: true,
+        ..Setup::default()
+    };
+    let cast = setup.cast().map_err(|error| impossible(&error))?;
+    Ok((setup, cast))
+}
+
 /// What is asked: the function as the model counts it.
 fn query(point: &Parameters) -> Result<QueryTable, PlayError> {
     let entry = Entry::named(&point.function);
     let entry = entry.ok_or_else(|| impossible(&FunctionError::Unknown(point.function.clone())))?;
     let example = rehearsal::example(entry, point.bits.into()).map_err(|error| impossible(&error))?;
-    let name = point.function.replace('_', "-").parse().map_err(|error: NameError| impossible(&error))?;
-    let quantity = MEASURED.parse().map_err(|error: NameError| impossible(&error))?;
-    Ok(QueryTable { name, quantity, ..example })
+    bench::asked(example).map_err(|error| impossible(&error))
 }
 
 impl Drop for Plan {
@@ -160,7 +162,34 @@ fn impossible(why: &impl std::fmt::Display) -> PlayError {
 
 #[cfg(test)]
 mod tests {
+    use smc_core::function::catalogue;
+
     use super::*;
+
+    fn run() -> Run {
+        let (subject, period) = (Subject::Murmuration, Duration::from_secs(1));
+        Run { subject, repetition: 0, seed: 1, warm_up: 1, windows: 1, period }
+    }
+
+    #[test]
+    fn every_function_has_a_site_that_can_play_it() {
+        for entry in catalogue() {
+            // No function takes fewer steps of a quantity than 2^10.
+            let function = entry.name.to_owned();
+            let point = Parameters { function, bits: 10, agents: 5, ..Parameters::default() };
+            let (setup, cast) =
+                site(&point, &run()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            let (_, query) = cast.roster.queries().next().unwrap();
+            let quantities = if query.with.is_some() { 2 } else { 1 };
+            assert_eq!(setup.agent_streams().unwrap().len(), quantities, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn a_cohort_is_no_larger_than_the_site() {
+        let point = Parameters { agents: 3, ..Parameters::default() };
+        assert!(site(&point, &run()).is_ok());
+    }
 
     #[test]
     fn shares_are_waited_for_as_long_as_links_and_losses_may_take() {

@@ -46,12 +46,13 @@ pub(super) async fn publish(setup: &Setup, cast: Cast, over: &Over) -> Result<()
     let topics = Topics::new(cast.roster.site().clone());
     let size = if setup.plain == Plain::Alike { message_bytes(&cast) } else { 0 };
     let receivers = if setup.plain == Plain::Alike { usize::from(setup.peers) } else { 1 };
+    let streams = setup.agent_streams().map_err(|error| BenchError::Setup(error.to_string()))?;
+    let elements = streams.len() * setup.elements as usize;
     let mut tasks = JoinSet::new();
     for (place, agent) in cast.roster.agents().iter().enumerate() {
         let Some(secrets) = cast.secrets.get(&agent.node.name) else { continue };
         let settings = connection(&topics, &agent.node.name, broker.clone(), secrets.password.clone());
         let one = |number| f64::from(reading(place, number) & setup.greatest());
-        let elements = setup.streams * setup.elements as usize;
         let values = (1..=elements).map(one).collect();
         let publisher = PlainPublisher {
             roster: Arc::clone(&cast.roster),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig, ClientCertificates, Limits, TlsListener};
 use sensor_agent::source::{Happened, Observation, Reading};
 use sensor_agent::{AgentOptions, Feed};
+use smc_core::name::{QuantityName, StreamName};
 use smc_core::protocol::terms::Terms;
 use smc_core::shamir::PeerIndex;
 use smc_mqtt::clock::Clock;
@@ -187,11 +188,12 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
     let broker = address(setup)?;
     let clock = Clock::system();
     let witness = setup.observed.then(|| timeline::of_agents(clock.clone()));
+    let streams = setup.agent_streams().map_err(|error| BenchError::Setup(error.to_string()))?;
     let mut tasks = JoinSet::new();
     for (place, agent) in cast.roster.agents().iter().enumerate() {
         let Some(secrets) = cast.secrets.remove(&agent.node.name) else { continue };
-        let (sender, feed) = mpsc::channel(setup.streams.max(1));
-        fill(&sender, setup, &clock, place);
+        let (sender, feed) = mpsc::channel(streams.len().max(1));
+        fill(&sender, setup, &streams, &clock, place);
         let options = AgentOptions {
             members: None,
             roster: Arc::clone(&cast.roster),
@@ -218,14 +220,20 @@ async fn agents(setup: &Setup, mut cast: Cast, over: &Over) -> Result<(), BenchE
 }
 
 /// One reading per stream, there from the start.
-fn fill(sender: &mpsc::Sender<Happened>, setup: &Setup, clock: &Clock, place: usize) {
-    for number in 1..=setup.streams {
+fn fill(
+    sender: &mpsc::Sender<Happened>,
+    setup: &Setup,
+    streams: &[(StreamName, QuantityName)],
+    clock: &Clock,
+    place: usize,
+) {
+    for (number, (stream, _)) in (1..).zip(streams) {
         let one = |element: usize| f64::from(reading(place, number + element) & setup.greatest());
         let value = match setup.elements {
             1 => Reading::new(one(0)),
             many => Reading::vector((0..many as usize).map(|element| Ok(one(element)))).ok(),
         };
-        let (Ok(stream), Some(value)) = (format!("s{number}").parse(), value) else { continue };
+        let (stream, Some(value)) = (stream.clone(), value) else { continue };
         // The channel has room for exactly these.
         let _ = sender.try_send(Happened::Observed(Observation { stream, at: clock.now(), value }));
     }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use smc_core::envelope::{Binding, KeyEpoch, Sealer};
-use smc_core::name::NameError;
+use smc_core::name::{NameError, QuantityName, StreamName};
 use smc_core::protocol::input;
 use smc_core::roster::document::{QuantityTable, QueryTable, SiteTable, StreamTable};
 use smc_core::roster::{BundleIndex, Roster, Span, Tolerate};
@@ -21,6 +21,15 @@ pub(crate) const QUERY: &str = "co2-mean";
 
 /// What is measured.
 pub(crate) const MEASURED: &str = "load";
+
+/// The second quantity, of queries of two.
+const SECOND: &str = "weight";
+
+/// What agents are called, with a number from 1.
+const AGENT: &str = "agent";
+
+/// The smallest cohort of a site that has as many agents.
+const MINIMUM_COHORT: u32 = 5;
 
 /// Windows of a cohort epoch: short, so that an agent that missed one's first window while all were connecting is not
 /// left out of what is measured.
@@ -121,6 +130,17 @@ pub(crate) struct Told {
     message_bytes: usize,
 }
 
+/// A query with this site's quantities and agents in the places of an example's.
+pub(crate) fn asked(example: QueryTable) -> Result<QueryTable, NameError> {
+    Ok(QueryTable {
+        name: example.function.replace('_', "-").parse()?,
+        quantity: MEASURED.parse()?,
+        with: example.with.map(|_| SECOND.parse()).transpose()?,
+        agent: example.agent.map(|_| format!("{AGENT}-1").parse()).transpose()?,
+        ..example
+    })
+}
+
 /// A seed that nobody else has.
 pub(crate) fn fresh_seed(rng: &mut ChaCha20Rng) -> u64 {
     rng.next_u64()
@@ -163,19 +183,31 @@ impl Setup {
         }
     }
 
-    fn script(&self) -> Result<Script, NameError> {
-        let stream = |number: usize| -> Result<StreamTable, NameError> {
-            Ok(StreamTable::Named { name: format!("s{number}").parse()?, quantity: MEASURED.parse()? })
+    /// What each agent's streams are called and what they measure: as many of each quantity.
+    pub(crate) fn agent_streams(&self) -> Result<Vec<(StreamName, QuantityName)>, NameError> {
+        let each = |quantity: &'static str| {
+            (1..=self.streams).map(move |n| Ok((format!("{quantity}-{n}").parse()?, quantity.parse()?)))
         };
-        let streams: Vec<_> = (1..=self.streams).map(stream).collect::<Result<_, _>>()?;
-        let agents = numbered("agent", self.agents)?;
+        self.quantities().into_iter().flat_map(each).collect()
+    }
+
+    /// What is measured: one quantity, or the two that the query is about.
+    fn quantities(&self) -> Vec<&'static str> {
+        let second = self.query.as_ref().is_some_and(|query| query.with.is_some());
+        if second { vec![MEASURED, SECOND] } else { vec![MEASURED] }
+    }
+
+    fn script(&self) -> Result<Script, NameError> {
+        let streams = self.agent_streams()?.into_iter();
+        let streams: Vec<_> = streams.map(|(name, quantity)| StreamTable::Named { name, quantity }).collect();
+        let agents = numbered(AGENT, self.agents)?;
         Ok(Script {
             site: SiteTable {
                 name: site_name("bench")?,
                 threshold: self.threshold,
                 consent: smc_core::roster::Consent::default(),
                 tolerate: Tolerate::Crash,
-                minimum_cohort: 5,
+                minimum_cohort: MINIMUM_COHORT.min(self.agents as u32),
                 period: self.period,
                 grace: self.grace,
                 step: Span::new(self.period.get().max(Duration::from_secs(1))),
@@ -185,7 +217,11 @@ impl Setup {
             peers: numbered("peer", usize::from(self.peers))?,
             agents: agents.into_iter().map(|agent| (agent, streams.clone())).collect(),
             clients: numbered("client", self.clients)?,
-            quantities: vec![self.load()?],
+            quantities: self
+                .quantities()
+                .into_iter()
+                .map(|name| self.quantity(name))
+                .collect::<Result<_, _>>()?,
             queries: self.queries()?,
         })
     }
@@ -201,9 +237,9 @@ impl Setup {
         Ok(std::iter::once(query).chain(more).collect())
     }
 
-    fn load(&self) -> Result<QuantityTable, NameError> {
+    fn quantity(&self, name: &str) -> Result<QuantityTable, NameError> {
         Ok(QuantityTable {
-            name: MEASURED.parse()?,
+            name: name.parse()?,
             unit: "W".to_owned(),
             minimum: 0.into(),
             maximum: i64::from(self.greatest()).into(),

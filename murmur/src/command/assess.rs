@@ -11,10 +11,11 @@ use assessment::baseline::WithMpyc;
 use assessment::journal::{Header, JournalError, Recorded, SCENARIO};
 use assessment::lab::{Lab, LabError, LabOptions, Link, become_root_within};
 use assessment::meter::Machine;
-use assessment::model::Known;
+use assessment::model::{self, Known, WorkError};
 use assessment::rehearsal::RehearsalFailure;
 use assessment::report::{FILES, Report, ReportError};
 use assessment::scenario::{Scenario, ScenarioError};
+use assessment::summary::Summary;
 use assessment::sweep::{Progress, Sweep, SweepError, Swept, units};
 use clap::{Args, Subcommand, ValueEnum};
 use rand_core::Rng;
@@ -39,6 +40,7 @@ Examples:
   murmur assess configs/scenarios/peers.toml --out peers --repetitions 5
   murmur assess check configs/scenarios/peers.toml
   murmur assess report peers
+  murmur assess report peers --with functions --with agents
 
 Every node is a process of its own on a host of its own; a relay between them delays, loses and slows down packets as the
 scenario asks. That takes root, or user namespaces; without them delay and rate alone are emulated, which the report says.
@@ -75,6 +77,9 @@ enum Action {
     Report {
         /// The folder that was its --out
         folder: PathBuf,
+        /// Fit the model to another sweep of this machine, too
+        #[arg(long, value_name = "DIR")]
+        with: Vec<PathBuf>,
     },
 }
 
@@ -134,6 +139,8 @@ enum Joined {
 /// Why nothing could be assessed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssessFailure {
+    #[error("--with {other}: it was measured on another machine, kernel or build than {folder}")]
+    AnotherMachine { folder: PathBuf, other: PathBuf },
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
     #[error(transparent)]
@@ -142,6 +149,8 @@ pub(crate) enum AssessFailure {
     Lab(#[from] LabError),
     #[error("--only: {0}")]
     Only(String),
+    #[error("what a point takes can't be counted: {0}")]
+    Model(#[from] WorkError),
     #[error("the cost of arithmetic can't be measured: {0}")]
     Product(#[from] RehearsalFailure),
     #[error(transparent)]
@@ -156,11 +165,11 @@ impl Assess {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match (self.action, self.scenario.zip(self.out)) {
             (Some(Action::Check { scenario, shorter }), _) => {
-                check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?)?);
+                check(&shorter.of(Scenario::load(&scenario).map_err(AssessFailure::from)?)?)?;
                 Ok(Outcome::Done)
             }
-            (Some(Action::Report { folder }), _) => {
-                let written = report(&folder)?;
+            (Some(Action::Report { folder, with }), _) => {
+                let written = report(&folder, &with)?;
                 say!("{}", told(&folder, &written));
                 Ok(Outcome::Done)
             }
@@ -202,8 +211,9 @@ impl Options {
         let text =
             fs::read_to_string(file).map_err(|error| ScenarioError::Read { path: file.to_owned(), error })?;
         let scenario = self.shorter.of(Scenario::parse(file, &text)?)?;
-        let (scenario, left_out) = scenario.on_machine(Machine::here().cores);
+        let (scenario, left_out) = scenario.on_machine(&Machine::here());
         left_out.iter().for_each(|note| eprintln!("{note}"));
+        too_long(&scenario)?.iter().for_each(|warning| eprintln!("{warning}"));
         eprintln!("{}", about(&scenario));
         let seed = self.seed.map_or_else(|| entropy::rng().map(|mut rng| rng.next_u64()), Ok)?;
         let mut lab = Lab::open(LabOptions { link: self.link.into(), seed, ..LabOptions::default() }).await?;
@@ -218,7 +228,7 @@ impl Options {
         drop(stage);
         lab.close().await?;
         let swept = swept?;
-        let written = report(out);
+        let written = report(out, &[]);
         self.tell(out, &swept, &written);
         Ok(match swept {
             Swept { left: 1.., .. } => Outcome::Unanswered,
@@ -245,11 +255,22 @@ impl Options {
     }
 }
 
-/// Writes the reports from the journal.
-fn report(folder: &Path) -> Result<Report, AssessFailure> {
-    let recorded = Recorded::read(folder)?;
-    let scenario = Scenario::load(&folder.join(SCENARIO))?;
-    let report = Report::of(&scenario, &recorded, &[])?;
+/// Writes the reports from the journal. The model is fitted to other sweeps, too, if they are of the same machine.
+fn report(folder: &Path, with: &[PathBuf]) -> Result<Report, AssessFailure> {
+    let read = |folder: &Path| -> Result<(Scenario, Recorded), AssessFailure> {
+        Ok((Scenario::load(&folder.join(SCENARIO))?, Recorded::read(folder)?))
+    };
+    let (scenario, recorded) = read(folder)?;
+    let mut more = Vec::new();
+    for other in with {
+        let (scenario, others) = read(other)?;
+        if others.header.machine != recorded.header.machine {
+            let (folder, other) = (folder.to_owned(), other.clone());
+            return Err(AssessFailure::AnotherMachine { folder, other });
+        }
+        more.extend(model::samples(&Summary::of(&scenario, &others)));
+    }
+    let report = Report::of(&scenario, &recorded, &more)?;
     report.write(folder, &recorded)?;
     Ok(report)
 }
@@ -285,12 +306,30 @@ fn here() -> Machine {
 const SETTING_UP: Duration = Duration::from_secs(6);
 
 /// What would be played.
-fn check(scenario: &Scenario) {
+fn check(scenario: &Scenario) -> Result<(), AssessFailure> {
     say!("{}\n{}", scenario.title, scenario.question);
     for point in &scenario.points {
         say!("  {}", point.differs(&scenario.varied));
     }
+    too_long(scenario)?.iter().for_each(|warning| say!("{warning}"));
     say!("{}", about(scenario));
+    Ok(())
+}
+
+/// The points at which the network alone makes a window longer than the period: its results would come late, or never.
+fn too_long(scenario: &Scenario) -> Result<Vec<String>, AssessFailure> {
+    let mut warnings = Vec::new();
+    for point in &scenario.points {
+        let least = Duration::from_secs_f64(model::least_ms(&point.parameters)?.max(0.0) / 1e3);
+        if least > scenario.period {
+            let (which, period) = (point.differs(&scenario.varied), scenario.period.as_secs_f64());
+            let least = least.as_secs_f64();
+            warnings.push(format!(
+                "{which}: on these links a window takes {least:.1} s at least, more than the period of {period} s; write a longer `period`"
+            ));
+        }
+    }
+    Ok(warnings)
 }
 
 /// How much there is to play, and how long that takes.

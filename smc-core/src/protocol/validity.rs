@@ -5,20 +5,26 @@
 //! shared bit b. Then sum c b (b - 1) is zero if all are bits, and sum c b is shared with degree t if all shares are
 //! consistent; of inputs that are not so, a fraction of 2^-61 passes. Both sums are masked before they are shown.
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
 use sha2::{Digest as _, Sha256};
 
 use crate::field::Fp;
+use crate::keystream::{Drawn, Keystream, number};
 use crate::shamir::{Degree, PeerIndex, Share, Sharing};
 
 /// How many elements make up the coin: 122 bits.
 pub const COIN: usize = 2;
 /// How many coefficients are drawn at once.
 const DRAWS: usize = 64;
+/// How many products of elements a sum has room for before it is reduced.
+const PRODUCTS: usize = 64;
 
 /// The coefficients, one after the other.
-pub struct Challenge(ChaCha20Rng);
+pub struct Challenge {
+    keystream: Keystream,
+    drawn: [Drawn; DRAWS],
+    /// How many of those drawn are used.
+    used: usize,
+}
 
 /// One peer's shares of what is checked about some inputs.
 #[derive(Clone, Copy, Default)]
@@ -35,20 +41,28 @@ impl Challenge {
         let mut hash = Sha256::new();
         hash.update(b"murmuration/1/challenge\0");
         coin.iter().for_each(|element| hash.update(element.to_bytes()));
-        Self(ChaCha20Rng::from_seed(hash.finalize().into()))
+        let keystream = Keystream::new(&hash.finalize().into());
+        Self { keystream, drawn: [Drawn::default(); DRAWS], used: DRAWS }
+    }
+
+    /// The next coefficient.
+    fn draw(&mut self) -> Fp {
+        if self.used == DRAWS {
+            self.keystream.fill(&mut self.drawn);
+            self.used = 0;
+        }
+        let drawn = self.drawn[self.used];
+        self.used += 1;
+        Fp::reduce(number(drawn))
     }
 
     /// What one peer's shares of some bits contribute to the sums.
     pub fn weigh(&mut self, bits: &[Share]) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut draws = [0; DRAWS * 8];
-        for bits in bits.chunks(DRAWS) {
-            let draws = &mut draws[..bits.len() * 8];
-            self.0.fill_bytes(draws);
-            // At most 64 products in each sum.
+        for bits in bits.chunks(PRODUCTS) {
             let (mut linear, mut square) = (0, 0);
-            for (share, &draw) in bits.iter().zip(draws.as_chunks().0) {
-                let (b, c) = (share.reveal(), Fp::reduce(u64::from_le_bytes(draw) >> 3));
+            for share in bits {
+                let (b, c) = (share.reveal(), self.draw());
                 let cb = c * b;
                 linear += u128::from(cb.to_u64());
                 square += cb.widening_mul(b - Fp::ONE);
