@@ -12,7 +12,7 @@ pub trait Ground {
     /// What is not emulated, and why: sentences for a report.
     fn notes(&self) -> Vec<String>;
 
-    /// Impairs all links as the point asks, from now on.
+    /// Makes all links and cores as the point asks, from now on.
     ///
     /// # Errors
     /// If that can't be done here.
@@ -36,7 +36,8 @@ impl Ground for Lab {
     }
 
     fn impair(&mut self, point: &Parameters) -> Result<(), PlayError> {
-        Lab::impair(self, point.into()).map_err(failed)
+        Lab::impair(self, point.into()).map_err(failed)?;
+        self.set_frequency(point.frequency_mhz).map_err(|error| PlayError::Impossible(error.to_string()))
     }
 
     async fn calibrate(&mut self, links: &Impairment) -> Result<Calibration, PlayError> {

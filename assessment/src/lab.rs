@@ -11,6 +11,7 @@ mod cgroup;
 mod cores;
 mod error;
 mod folder;
+mod frequency;
 mod guard;
 mod host;
 mod impairment;
@@ -42,6 +43,7 @@ use self::cgroup::Cgroups;
 use self::cores::Cores;
 pub use self::error::LabError;
 use self::folder::Folder;
+use self::frequency::Frequency;
 use self::guard::Guard;
 use self::host::Way;
 pub use self::host::{Host, Wire};
@@ -70,11 +72,18 @@ pub struct LabOptions {
     pub temporary: PathBuf,
     /// What losses, jitter and overtaking are thrown by.
     pub seed: u64,
+    /// Where the kernel lets frequencies be set.
+    pub cpufreq: PathBuf,
 }
 
 impl Default for LabOptions {
     fn default() -> Self {
-        Self { link: Link::Auto, temporary: std::env::temp_dir(), seed: 0 }
+        Self {
+            link: Link::Auto,
+            temporary: std::env::temp_dir(),
+            seed: 0,
+            cpufreq: frequency::POLICIES.into(),
+        }
     }
 }
 
@@ -129,6 +138,7 @@ struct Shared {
     guard: Mutex<Option<Guard>>,
     cgroups: Cgroups,
     folder: Folder,
+    frequency: Frequency,
     cores: Cores,
     runtime: Handle,
     processes: AtomicU32,
@@ -157,12 +167,6 @@ impl Lab {
             },
         };
         notes.extend(Events::note().map(str::to_owned));
-        if !Path::new("/sys/devices/system/cpu/cpu0/cpufreq").exists() {
-            notes.push(
-                "no frequency is set, since this machine lets none be set: cpu_percent stands for it"
-                    .to_owned(),
-            );
-        }
         let runtime = Handle::current();
         let guard = match Guard::start(&runtime) {
             Ok(guard) => Some(guard),
@@ -173,10 +177,12 @@ impl Lab {
                 None
             }
         };
+        let folder = Folder::make(&options.temporary, &owner, &options.cpufreq)?;
         let shared = Shared {
             guard: Mutex::new(guard),
             cgroups: Cgroups::open(&owner, &mut notes),
-            folder: Folder::make(&options.temporary, &owner)?,
+            frequency: Frequency::new(&options.cpufreq, folder.path()),
+            folder,
             cores: Cores::allowed(),
             runtime,
             processes: AtomicU32::new(0),
@@ -244,6 +250,15 @@ impl Lab {
         Ok(())
     }
 
+    /// From now on, all cores run at so many MHz; none: as they did before this lab.
+    ///
+    /// # Errors
+    ///
+    /// If this machine does not let it be set so.
+    pub fn set_frequency(&self, mhz: Option<u32>) -> Result<(), LabError> {
+        self.shared.frequency.set(mhz)
+    }
+
     /// Makes the network so, and measures whether it is: what was asked for beside what two hosts of its own see. With
     /// [`Impairment::NONE`] it is what the lab itself costs. Nothing else should be running; it takes a few seconds.
     ///
@@ -286,6 +301,7 @@ impl Drop for Lab {
         // Hosts may live on, but not what runs on them. A guard that is dropped is killed, and with it all others.
         drop(self.shared.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.shared.cgroups.remove();
+        self.shared.frequency.put_back();
         self.shared.folder.remove();
     }
 }

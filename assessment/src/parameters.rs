@@ -20,6 +20,9 @@ pub struct Parameters {
     pub bits: u8,
     /// Cores that the processes of one host may use; none: all that there are.
     pub cores: Option<u32>,
+    /// What all cores run at, in MHz; none: as the machine has it. Where there is none, a point's name knows nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_mhz: Option<u32>,
     /// CPU time that one host may use, in percent of one core; none: all.
     pub cpu_percent: Option<u32>,
     /// Delay of each packet, one way between two hosts, in milliseconds.
@@ -62,6 +65,7 @@ impl Default for Parameters {
             function: "sum".to_owned(),
             bits: 16,
             cores: None,
+            frequency_mhz: None,
             cpu_percent: None,
             latency_ms: 1.0,
             jitter_ms: 0.0,

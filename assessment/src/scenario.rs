@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::PointError;
 pub use self::point::{KEYS, Point, PointId, value_of};
+use crate::meter::Machine;
 use crate::observation::{Measure, Phase, Role, Subject};
 use crate::parameters::Parameters;
 
@@ -185,16 +186,30 @@ impl Scenario {
         }
     }
 
-    /// Its points as they can be played on a machine with so many cores, and what is to be said about the others.
-    pub fn on_machine(mut self, cores: u32) -> (Self, Vec<String>) {
-        let too_many = |parameters: &Parameters| parameters.cores.is_some_and(|asked| asked > cores);
-        let left_out = self.points.iter().filter(|point| too_many(&point.parameters));
-        let notes = left_out
-            .map(|point| {
-                format!("{} is left out: this machine has {cores} cores", point.differs(&self.varied))
-            })
-            .collect();
-        self.points.retain(|point| !too_many(&point.parameters));
+    /// Its points as they can be played on this machine, and what is to be said about the others.
+    pub fn on_machine(mut self, machine: &Machine) -> (Self, Vec<String>) {
+        let mut notes = Vec::new();
+        self.points.retain(|point| match lacks(machine, &point.parameters) {
+            None => true,
+            Some(lacks) => {
+                notes.push(format!("{} is left out: this machine {lacks}", point.differs(&self.varied)));
+                false
+            }
+        });
         (self, notes)
+    }
+}
+
+/// What a machine lacks for a point.
+fn lacks(machine: &Machine, point: &Parameters) -> Option<String> {
+    if point.cores.is_some_and(|asked| asked > machine.cores) {
+        return Some(format!("has {} cores", machine.cores));
+    }
+    match (point.frequency_mhz?, machine.frequency_mhz) {
+        (_, None) => Some("lets no frequency be set; cpu_percent can stand for it".to_owned()),
+        (asked, Some((least, most))) if !(least..=most).contains(&asked) => {
+            Some(format!("has frequencies from {least} to {most} MHz"))
+        }
+        (_, Some(_)) => None,
     }
 }

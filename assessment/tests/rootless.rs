@@ -69,7 +69,7 @@ fn inner(folder: &Path) {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let options = LabOptions { link: Link::Relay, temporary: folder.to_owned(), seed: 0 };
+        let options = LabOptions { link: Link::Relay, temporary: folder.to_owned(), ..LabOptions::default() };
         let mut lab = Lab::open(options).await.unwrap();
         assert_eq!(lab.kind(), LinkKind::Relay);
         // What this user can't have is said.

@@ -4,7 +4,6 @@
 //! client's own filter hangs on the narrowest of them that covers it, and is matched here. The links are read
 //! by a thread of their own, so that a burst of publishing connections can't keep them waiting.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
@@ -15,6 +14,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use crate::counters::Counters;
 use crate::error::BrokerError;
 use crate::filter::Filter;
+use crate::filter_tree::FilterTree;
 use crate::hub::{Hub, Subscriber, Subscription};
 use crate::limits::Limits;
 use crate::pump::{Open, inlet, serve};
@@ -40,7 +40,7 @@ pub(crate) struct Fanout {
 #[derive(Debug, Clone)]
 struct Table {
     slots: Vec<Arc<Slot>>,
-    exact: HashMap<Filter, usize>,
+    by_level: FilterTree,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Fanout {
         counters: Arc<Counters>,
     ) -> Result<Self, BrokerError> {
         let room = filters.len() + to_come;
-        let mut table = Table { slots: Vec::new(), exact: HashMap::new() };
+        let mut table = Table { slots: Vec::new(), by_level: FilterTree::default() };
         table.extend(filters, room);
         let (opens, requests) = mpsc::channel(16);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,13 +125,13 @@ impl Fanout {
     /// Where messages on `topic` go.
     pub(crate) fn route(&self, topic: &str) -> Route {
         let generation = self.generation.load(Ordering::Acquire);
-        let charged = |slot: &Arc<Slot>| {
-            slot.hub.get().is_some_and(|hub| hub.is_charged(generation)) && slot.filter.matches(topic)
-        };
         let table = self.table();
-        let hubs = table.slots.iter().enumerate().filter(|(_, slot)| charged(slot));
-        let lead = |(index, slot): (_, &Arc<Slot>)| Lead { index, inlet: slot.inlet.clone() };
-        Route { generation, hubs: hubs.map(lead).collect() }
+        let lead = |index: usize| {
+            let slot = &table.slots[index];
+            let charged = slot.hub.get().is_some_and(|hub| hub.is_charged(generation));
+            charged.then(|| Lead { index, inlet: slot.inlet.clone() })
+        };
+        Route { generation, hubs: table.by_level.matching(topic).into_iter().filter_map(lead).collect() }
     }
 
     /// Charges the hub at `index` for `bytes` on their way into the router.
@@ -165,7 +165,7 @@ impl Table {
     fn extend(&mut self, filters: Vec<Filter>, room: usize) -> usize {
         let mut left_out = 0;
         for filter in filters {
-            if self.exact.contains_key(&filter) {
+            if self.by_level.get(&filter).is_some() {
                 continue;
             }
             if self.slots.len() >= room {
@@ -173,23 +173,16 @@ impl Table {
                 continue;
             }
             let (index, hub) = (self.slots.len(), OnceCell::new());
-            self.exact.insert(filter.clone(), index);
+            self.by_level.insert(&filter, index);
             self.slots.push(Arc::new(Slot { filter, inlet: inlet(index).into(), hub }));
         }
         left_out
     }
 
     fn narrowest(&self, wanted: &Filter) -> Option<usize> {
-        if let Some(&index) = self.exact.get(wanted) {
-            return Some(index);
-        }
-        let mut best: Option<usize> = None;
-        for (index, slot) in self.slots.iter().enumerate() {
-            let narrower = best.is_none_or(|best| self.slots[best].filter.covers(&slot.filter));
-            if slot.filter.covers(wanted) && narrower {
-                best = Some(index);
-            }
-        }
-        best
+        let narrower = |one: usize, other: usize| {
+            if self.slots[one].filter.covers(&self.slots[other].filter) { other } else { one }
+        };
+        self.by_level.get(wanted).or_else(|| self.by_level.covering(wanted).into_iter().reduce(narrower))
     }
 }

@@ -25,6 +25,7 @@ mod door;
 mod error;
 mod fanout;
 mod filter;
+mod filter_tree;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;

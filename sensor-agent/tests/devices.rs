@@ -199,7 +199,7 @@ async fn what_a_server_does_wrong_is_told_of_with_a_remedy() {
         ),
         (Behaviour::Drip, "no whole answer within 400ms; raise `timeout_s`"),
         (Behaviour::Flood, "more than 10000 bytes; ask for less, or raise `max_bytes`"),
-        (Behaviour::Bytes(b"220 mail.example ESMTP\r\n".to_vec()), "http://127.0.0.1:"),
+        (Behaviour::Bytes(b"220 mail.example ESMTP\r\n".to_vec()), "speaks no HTTP"),
         (Behaviour::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n612".to_vec()), "http://127.0.0.1:"),
         (Behaviour::Bytes(Vec::new()), "http://127.0.0.1:"),
     ] {
@@ -336,7 +336,8 @@ fn settings_out_of_range_are_named() {
         ("kind = 'command'\nprogram = 'a'\ntimeout_s = 0\nreadings = {}", "`timeout_s`"),
         ("kind = 'command'\nprogram = 'a'\nmax_bytes = 99999999\nreadings = {}", "`max_bytes`"),
         ("kind = 'command'\nprogram = 'a'\ninterval_s = 0\nreadings = {}", "`interval_s`"),
-        ("kind = 'http'\nurl = 'https://a'\nreadings = {}", "https is not supported yet"),
+        ("kind = 'http'\nurl = 'https://me:secret@a'\nreadings = {}", "login"),
+        ("kind = 'http'\nurl = 'https://a'\ncertificate = 'b'\nreadings = {}", "certificate"),
         ("kind = 'http'\nurl = 'http://a'\nreadings.co2 = { pointr = '/a' }", "pointr"),
         ("kind = 'iio'\nsensors.co2 = { device = 'a', chanel = 'b' }", "chanel"),
         ("kind = 'hwmon'\nsensors.co2 = { device = 'a' }", "channel"),

@@ -1,5 +1,5 @@
-//! TLS on the way to a broker: whom a client trusts, what it shows of itself, what is said when that fails; and reading
-//! certificates and keys, which the embedded broker does, too (docs/decisions/0026-tls.md).
+//! TLS on the way to a broker, and to devices that serve readings: whom a client trusts, what it shows of itself, what is said when
+//! that fails; and reading certificates and keys, which the embedded broker does, too (docs/decisions/0026-tls.md).
 //!
 //! One stack: rustls with ring. There is no store of system-wide authorities: who has a certificate of a public one names
 //! a file of those, such as Debian's `/etc/ssl/certs/ca-certificates.crt`.
@@ -8,6 +8,7 @@ mod certificate;
 mod client;
 mod dates;
 mod fault;
+mod handshake;
 mod pem;
 mod verify;
 
@@ -21,6 +22,7 @@ pub use self::certificate::Facts;
 pub(crate) use self::client::{Connector, Stream, fault};
 pub use self::dates::{Dates, Expiring, NOTICE};
 pub use self::fault::TlsFault;
+pub use self::handshake::Handshakes;
 pub use self::pem::{MAX_CERTIFICATES, PemError, PemFiles, are_certificates, certificates, key};
 
 /// How a client knows that a broker is the one, and how it proves itself who it is.

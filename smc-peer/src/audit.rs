@@ -5,6 +5,7 @@
 //! but a head, which is published only once all that it vouches for is there. Until then entries may be in a file of their own,
 //! where there is a folder for what need not outlive the machine; then beside the log, until there is much to come into it.
 
+mod aside;
 mod error;
 mod file;
 mod gathered;

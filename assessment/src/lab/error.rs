@@ -37,6 +37,30 @@ pub enum LabError {
         /// What the system said.
         source: io::Error,
     },
+    /// A frequency that can't be set.
+    #[error("{}: {source}; run as root, or without frequency_mhz", path.display())]
+    Frequency {
+        /// The kernel's file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A frequency that the cores do not have.
+    #[error("frequency_mhz = {asked}: choose what this machine has from {least} to {most}")]
+    FrequencyRange {
+        /// As many MHz were asked for.
+        asked: u32,
+        /// The lowest there is.
+        least: u32,
+        /// The highest there is.
+        most: u32,
+    },
+    /// No frequency can be set.
+    #[error("frequency_mhz = {asked}: this machine lets no frequency be set; cpu_percent can stand for it")]
+    NoFrequency {
+        /// As many MHz were asked for.
+        asked: u32,
+    },
     /// A network that can't be.
     #[error("{key} = {value}: choose {remedy}")]
     Impairment {

@@ -18,6 +18,8 @@ pub struct Machine {
     pub cores: u32,
     /// What sets the cores' frequency; none: this machine does not say, or lets nobody.
     pub governor: Option<String>,
+    /// The lowest and the highest frequency that can be set, in MHz; none: none can.
+    pub frequency_mhz: Option<(u32, u32)>,
     /// Memory.
     pub memory_bytes: u64,
     /// The kernel's version.
@@ -44,6 +46,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
                 .map(|text| text.trim().to_owned()),
+            frequency_mhz: frequency("cpuinfo_min_freq").zip(frequency("cpuinfo_max_freq")),
             memory_bytes: memory_kib.unwrap_or(0).saturating_mul(1024),
             kernel: read("/proc/sys/kernel/osrelease").map_or_else(unknown, |text| text.trim().to_owned()),
             congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control")
@@ -77,6 +80,12 @@ impl Machine {
             self.programs.insert("commit".to_owned(), format!("{commit}{changed}"));
         }
     }
+}
+
+/// One of the first core's frequencies.
+fn frequency(file: &str) -> Option<u32> {
+    let khz = fs::read_to_string(Path::new("/sys/devices/system/cpu/cpu0/cpufreq").join(file)).ok()?;
+    khz.trim().parse::<u32>().ok().map(|khz| khz / 1000)
 }
 
 /// The first line of what a command says; some say it to standard error.

@@ -10,6 +10,7 @@ pub(super) fn key(key: &str) -> (&str, &'static str) {
         "batch" => ("elements of a vector", ""),
         "bits" => ("bits of a reading", ""),
         "cores" => ("cores per host", ""),
+        "frequency_mhz" => ("frequency of the cores", "MHz"),
         "cpu_percent" => ("CPU time per host", "% of a core"),
         "jitter_ms" => ("jitter, to both sides", "ms"),
         "latency_ms" => ("latency, one way", "ms"),

@@ -62,6 +62,9 @@ pub(super) fn point(p: &Parameters) -> Result<(), PointError> {
     if let Some(cores) = p.cores {
         range("cores", cores, 1, 1_024)?;
     }
+    if let Some(mhz) = p.frequency_mhz {
+        range("frequency_mhz", mhz, 1, 10_000)?;
+    }
     if let Some(percent) = p.cpu_percent {
         range("cpu_percent", percent, 1, 102_400)?;
     }

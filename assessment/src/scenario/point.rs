@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::parameters::Parameters;
 
 /// The keys of [`Parameters`], in their order.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "peers",
     "threshold",
     "agents",
@@ -17,6 +17,7 @@ pub const KEYS: [&str; 17] = [
     "function",
     "bits",
     "cores",
+    "frequency_mhz",
     "cpu_percent",
     "latency_ms",
     "jitter_ms",

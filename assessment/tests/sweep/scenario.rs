@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use assessment::Parameters;
+use assessment::meter::Machine;
 use assessment::scenario::{KEYS, Point, Scenario, ScenarioError, value_of};
 
 fn parse(text: &str) -> Result<Scenario, ScenarioError> {
@@ -114,9 +115,25 @@ fn columns_of_unequal_length_are_refused() {
 
 #[test]
 fn more_cores_than_there_are_leave_the_point_out_and_say_so() {
-    let (scenario, notes) = parse("[vary]\ncores = [1, 2, 4]\n").unwrap().on_machine(2);
+    let machine = Machine { cores: 2, ..Machine::here() };
+    let (scenario, notes) = parse("[vary]\ncores = [1, 2, 4]\n").unwrap().on_machine(&machine);
     assert_eq!(scenario.points.len(), 2);
     assert_eq!(notes, ["cores = 4 is left out: this machine has 2 cores"]);
+}
+
+#[test]
+fn frequencies_that_the_machine_does_not_have_leave_the_point_out_and_say_so() {
+    let asked = || parse("[vary]\nfrequency_mhz = [600, 1500]\n").unwrap();
+    let none = Machine { frequency_mhz: None, ..Machine::here() };
+    let (scenario, notes) = asked().on_machine(&none);
+    assert!(scenario.points.is_empty() && notes.len() == 2, "{notes:?}");
+    assert!(notes[0].ends_with("lets no frequency be set; cpu_percent can stand for it"), "{notes:?}");
+    let (scenario, notes) = asked().on_machine(&Machine { frequency_mhz: Some((600, 1_200)), ..none });
+    assert_eq!(scenario.points.len(), 1);
+    assert_eq!(
+        notes,
+        ["frequency_mhz = 1500 is left out: this machine has frequencies from 600 to 1200 MHz"]
+    );
 }
 
 #[test]
@@ -128,7 +145,8 @@ fn a_changed_grid_is_the_same_scenario_and_other_windows_are_not() {
 
 #[test]
 fn the_keys_are_those_of_the_parameters() {
-    let all = serde_json::to_value(Parameters::default()).unwrap();
+    let parameters = Parameters { frequency_mhz: Some(1_000), ..Parameters::default() };
+    let all = serde_json::to_value(parameters).unwrap();
     let have: BTreeSet<&str> = all.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(have, BTreeSet::from(KEYS));
 }
@@ -162,5 +180,5 @@ fn the_shipped_scenarios_can_be_played_and_have_figures() {
     }
     // Each parameter in one at least.
     assert_eq!(varied, KEYS.into_iter().map(str::to_owned).collect());
-    assert!(names.contains(&"quick".to_owned()) && names.len() == 19, "{names:?}");
+    assert!(names.contains(&"quick".to_owned()) && names.len() == 20, "{names:?}");
 }

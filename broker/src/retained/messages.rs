@@ -1,6 +1,7 @@
 //! The retained messages in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -54,7 +55,12 @@ impl Messages {
         if !filter.as_str().contains(['+', '#']) {
             return self.by_topic.get(filter.as_str()).and_then(|kept| kept.at(now)).into_iter().collect();
         }
-        let matching = self.by_topic.iter().filter(|(topic, _)| filter.matches(topic));
+        // Topics that begin as the filter does lie together; `a/#` matches `a`, too.
+        let begin = filter.as_str().split(['+', '#']).next().unwrap_or_default();
+        let begin = begin.strip_suffix('/').unwrap_or(begin);
+        let from_there = self.by_topic.range::<str, _>((Bound::Included(begin), Bound::Unbounded));
+        let together = from_there.take_while(|(topic, _)| topic.starts_with(begin));
+        let matching = together.filter(|(topic, _)| filter.matches(topic));
         matching.filter_map(|(_, kept)| kept.at(now)).collect()
     }
 

@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_filter_finds_what_lies_beside_others_that_begin_as_it_does() {
+        let store = open(None, &Limits::default());
+        for topic in ["a", "a b/c", "a/b", "a/b/c", "ab/c", "b/a"] {
+            store.put(message(topic, &[], b"1"), "a").await;
+        }
+        assert_eq!(topics(&store, "a/#"), ["a", "a/b", "a/b/c"]);
+        assert_eq!(topics(&store, "a/+"), ["a/b"]);
+        assert_eq!(topics(&store, "+/c"), ["a b/c", "ab/c"]);
+        assert_eq!(topics(&store, "#").len(), 6);
+    }
+
+    #[tokio::test]
     async fn the_store_survives_its_process() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(Some(folder.path()), &Limits::default());

@@ -211,7 +211,7 @@ impl Options {
         let text =
             fs::read_to_string(file).map_err(|error| ScenarioError::Read { path: file.to_owned(), error })?;
         let scenario = self.shorter.of(Scenario::parse(file, &text)?)?;
-        let (scenario, left_out) = scenario.on_machine(Machine::here().cores);
+        let (scenario, left_out) = scenario.on_machine(&Machine::here());
         left_out.iter().for_each(|note| eprintln!("{note}"));
         too_long(&scenario)?.iter().for_each(|warning| eprintln!("{warning}"));
         eprintln!("{}", about(&scenario));

@@ -11,6 +11,7 @@ use smc_core::result::PART_ELEMENTS;
 
 use crate::home_assistant::jinja::render;
 use crate::looking::page::Page;
+use crate::support::brokers::is_rabbitmq;
 use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::all_fresh;
 use crate::support::process::Process;
@@ -126,6 +127,20 @@ fn same_window(site: &Site, observer: &Subscriber, told: &Receiver<Value>) -> (V
     panic!("no window that both saw: {:?} {:?}", public.keys(), private.keys());
 }
 
+/// The display opens what it may although peer-3, which computes with the others, has nothing to say to it. Returns who looks on.
+fn opened_without_a_word_of_peer_3(site: &mut Site, told: &Receiver<Value>) -> Subscriber {
+    hold_outputs_of_peer_3_back(site);
+    let observer = site.subscribe("observer-2", &[EVERYTHING]);
+    // What was told before the broker stopped is in between.
+    let silent = |(private, _): &(Value, Value)| private["silent"] == json!(["peer-3"]);
+    let mut seen = (0..5).map(|_| same_window(site, &observer, told));
+    let (private, public) = seen.find(silent).expect("a window in which peer-3 stays silent");
+    assert_eq!(private["value"], public, "two of three shares are enough");
+    assert_eq!((&private["peers"], &private["verified"]), (&json!(["peer-1", "peer-2"]), &false.into()));
+    drop(seen);
+    observer
+}
+
 #[test]
 fn long_sums_come_in_parts_and_one_client_opens_them_whoever_stays_silent() {
     let mut site = federation();
@@ -146,16 +161,12 @@ fn long_sums_come_in_parts_and_one_client_opens_them_whoever_stays_silent() {
     assert_eq!(private["value"], public);
     assert_eq!((&private["verified"], private["silent"].as_array().unwrap().len()), (&true.into(), 0));
 
-    drop(observer);
-    hold_outputs_of_peer_3_back(&mut site);
-    let observer = site.subscribe("observer-2", &[EVERYTHING]);
-    // What was told before the broker stopped is in between.
-    let silent = |(private, _): &(Value, Value)| private["silent"] == json!(["peer-3"]);
-    let mut seen = (0..5).map(|_| same_window(&site, &observer, &told));
-    let (private, public) = seen.find(silent).expect("a window in which peer-3 stays silent");
-    assert_eq!(private["value"], public, "two of three shares are enough");
-    assert_eq!((&private["peers"], &private["verified"]), (&json!(["peer-1", "peer-2"]), &false.into()));
-
+    let observer = if is_rabbitmq("it closes the connection of whom it holds something back from") {
+        observer
+    } else {
+        drop(observer);
+        opened_without_a_word_of_peer_3(&mut site, &told)
+    };
     site.process("peer-3").kill();
     let without = |(private, _): &(Value, Value)| private["silent"] == json!([]);
     let mut seen = (0..5).map(|_| same_window(&site, &observer, &told));

@@ -90,6 +90,8 @@ fn forging_is_in_vain(site: &Site) {
     agent.publish_file("murmur/hq/share/peer-1/room-3", &file);
     let stranger = Login { user: String::new(), client: "stranger".into(), ..agent.clone() };
     stranger.publish_file("murmur/hq/result/forged", &file);
+    // One thing it may do: ask to be let in.
+    stranger.publish("murmur/hq/pair/ask/peer-1", "{}");
     // What is allowed comes after it on the same way.
     agent.publish("murmur/hq/status/room-2", "{\"forged\":false}");
     watching.wait_for("what the agent may say", |message| {
@@ -159,6 +161,28 @@ fn everything_works_over_nats() {
 #[test]
 fn everything_works_over_rabbitmq() {
     everything_works(Kind::Rabbitmq);
+}
+
+/// As at the embedded broker, `packet_bytes` is about what is read at all; and Mosquitto has nothing to note about how it is told.
+#[test]
+fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
+    let mut site = Site::quick_on(Kind::Mosquitto, "10s", &["--agents", "3"]);
+    site.edit("broker.toml", |text| format!("{text}\n[limits]\npacket_bytes = 4096\n"));
+    site.start_broker();
+    let topic = "murmur/hq/status/room-2";
+    let watching = site.subscribe("observer-1", &[topic]);
+    let agent = site.login("room-2", "room-2-writer");
+    let file = site.path("long");
+    std::fs::write(&file, vec![b'x'; 5_000]).unwrap();
+    let sent = agent.publish_file(topic, &file);
+    assert!(!sent.status.success(), "{sent:?}");
+    agent.publish(topic, "short");
+    watching.wait_for("what is short enough", |message| {
+        assert_eq!(message.text(), "short");
+        Some(())
+    });
+    let log = site.log_of("broker");
+    assert!(!log.contains("Note:"), "{log}");
 }
 
 /// `murmur site broker` for a site in `folder`.

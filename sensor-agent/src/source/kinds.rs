@@ -102,7 +102,7 @@ impl SourceConfig {
     /// Reads paths as the file at `config` means them: beside itself.
     ///
     /// # Errors
-    /// If the keys about another broker's certificate don't go together.
+    /// If the keys about another side's certificate don't go together.
     pub(crate) fn settle(&mut self, config: &Path) -> Result<(), ConfigError> {
         let path = match self {
             // A bare name is looked up among programs.
@@ -114,7 +114,8 @@ impl SourceConfig {
             Self::Serial(serial) => &mut serial.device,
             Self::Thermal(thermal) => &mut thermal.root,
             Self::Mqtt(mqtt) => return mqtt.broker.iter_mut().try_for_each(|broker| broker.trust(config)),
-            Self::Command(_) | Self::Http(_) | Self::Simulated(_) => return Ok(()),
+            Self::Http(http) => return http.settle(config),
+            Self::Command(_) | Self::Simulated(_) => return Ok(()),
         };
         *path = beside(config, path);
         Ok(())
@@ -136,7 +137,10 @@ impl SourceConfig {
                 let source = csv::CsvSource::open(config)?;
                 tokio::spawn(source.run(teller.clock, teller.sender))
             }
-            Self::Http(config) => ask(http::HttpSource::new(config.clone()), config.interval_s, teller),
+            Self::Http(config) => {
+                let interval = config.interval_s;
+                ask(http::HttpSource::new(config, context.clock), interval, teller)
+            }
             Self::Hwmon(config) => look(config, &context, teller)?,
             Self::Iio(config) => look(config, &context, teller)?,
             Self::Mqtt(config) => {

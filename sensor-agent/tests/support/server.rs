@@ -3,9 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use smc_mqtt::tls::provider;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// What it does when it is asked.
 #[derive(Debug, Clone)]
@@ -23,11 +27,27 @@ pub(crate) struct Server {
     behaviour: Arc<Mutex<Behaviour>>,
     requests: Arc<Mutex<Vec<String>>>,
     port: u16,
+    scheme: &'static str,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
     pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        Self::start_at(behaviour, None).await
+    }
+
+    /// One with TLS, and this certificate.
+    pub(crate) async fn start_tls(behaviour: Behaviour, certified: Arc<CertifiedKey>) -> Self {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        Self::start_at(behaviour, Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_at(behaviour: Behaviour, door: Option<TlsAcceptor>) -> Self {
+        let scheme = if door.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let behaviour = Arc::new(Mutex::new(behaviour));
@@ -38,14 +58,19 @@ impl Server {
             let mut clients = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                clients.spawn(serve(client, Arc::clone(&does), Arc::clone(&heard)));
+                clients.spawn(welcome(client, door.clone(), Arc::clone(&does), Arc::clone(&heard)));
             }
         });
-        Self { behaviour, requests, port, _tasks: tasks }
+        Self { behaviour, requests, port, scheme, _tasks: tasks }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        self.url_of("127.0.0.1", path)
+    }
+
+    /// An address with another name of this machine.
+    pub(crate) fn url_of(&self, host: &str, path: &str) -> String {
+        format!("{}://{host}:{}{path}", self.scheme, self.port)
     }
 
     pub(crate) fn set(&self, behaviour: Behaviour) {
@@ -66,7 +91,27 @@ pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Behaviour {
     )
 }
 
-async fn serve(mut client: TcpStream, does: Arc<Mutex<Behaviour>>, heard: Arc<Mutex<Vec<String>>>) {
+async fn welcome(
+    client: TcpStream,
+    door: Option<TlsAcceptor>,
+    does: Arc<Mutex<Behaviour>>,
+    heard: Arc<Mutex<Vec<String>>>,
+) {
+    match door {
+        None => serve(client, does, heard).await,
+        Some(door) => {
+            // Whoever does not like the certificate goes.
+            let Ok(client) = door.accept(client).await else { return };
+            serve(client, does, heard).await;
+        }
+    }
+}
+
+async fn serve(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    does: Arc<Mutex<Behaviour>>,
+    heard: Arc<Mutex<Vec<String>>>,
+) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         let Ok(byte) = client.read_u8().await else { return };
@@ -76,7 +121,10 @@ async fn serve(mut client: TcpStream, does: Arc<Mutex<Behaviour>>, heard: Arc<Mu
     let behaviour = does.lock().unwrap().clone();
     let begins = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     match behaviour {
-        Behaviour::Bytes(bytes) => drop(client.write_all(&bytes).await),
+        Behaviour::Bytes(bytes) => {
+            let _ = client.write_all(&bytes).await;
+            let _ = client.shutdown().await;
+        }
         Behaviour::Drip => {
             let _ = client.write_all(begins).await;
             while client.write_all(b"1\r\n{\r\n").await.is_ok() {

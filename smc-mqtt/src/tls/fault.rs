@@ -1,10 +1,10 @@
 //! Why a connection with TLS did not come about, in words that say what to do.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 use smc_core::time::Timestamp;
 
 use super::PemError;
@@ -20,6 +20,9 @@ pub enum TlsFault {
         /// The file of those that are trusted.
         ca: PathBuf,
     },
+    /// The connection broke in the handshake.
+    #[error("the connection broke in the TLS handshake: {0}")]
+    Broken(io::ErrorKind),
     /// The broker's certificate holds from a later time on, by this machine's clock.
     #[error(
         "this machine's clock says {now}, and the broker's certificate holds from {not_before} on: set the clock (NTP); until then it is tried again and again"
@@ -79,6 +82,11 @@ pub enum TlsFault {
         "the broker refuses the certificate of this node ({0:?}): check `certificate` and the `client_ca` of the broker"
     )]
     Refused(AlertDescription),
+    /// The broker's certificate is an authority's.
+    #[error(
+        "the broker's certificate is an authority's, which is to sign others and not to stand for a broker: have that authority sign one for the broker's name"
+    )]
+    Unfit,
     /// The broker wants a certificate of us.
     #[error(
         "the broker wants a certificate of this node: `certificate` and `certificate_key` in the configuration file"
@@ -88,12 +96,12 @@ pub enum TlsFault {
 
 impl TlsFault {
     /// What an error of a connection to `host` means, where those in `ca` are trusted; none if it is not about TLS.
-    pub(crate) fn of(error: &io::Error, host: &str, ca: Option<&PathBuf>) -> Option<Self> {
+    pub(crate) fn of(error: &io::Error, host: &str, ca: Option<&Path>) -> Option<Self> {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         inner.map(|inner| Self::of_rustls(inner, host, ca))
     }
 
-    fn of_rustls(error: &Error, host: &str, ca: Option<&PathBuf>) -> Self {
+    fn of_rustls(error: &Error, host: &str, ca: Option<&Path>) -> Self {
         match error {
             Error::AlertReceived(AlertDescription::CertificateRequired) => Self::Wanted,
             Error::AlertReceived(alert) if is_about_certificates(*alert) => Self::Refused(*alert),
@@ -103,7 +111,7 @@ impl TlsFault {
         }
     }
 
-    fn of_certificate(error: &CertificateError, host: &str, ca: Option<&PathBuf>) -> Self {
+    fn of_certificate(error: &CertificateError, host: &str, ca: Option<&Path>) -> Self {
         match (error, ca) {
             (CertificateError::ExpiredContext { time, not_after }, _) => {
                 Self::Expired { now: timestamp(time), not_after: timestamp(not_after) }
@@ -116,7 +124,11 @@ impl TlsFault {
             }
             // A signature that does not fit comes of another authority of the same name.
             (CertificateError::BadSignature | CertificateError::UnknownIssuer, Some(ca)) => {
-                Self::Authority { ca: ca.clone() }
+                Self::Authority { ca: ca.to_owned() }
+            }
+            // rustls has no variant for it.
+            (CertificateError::Other(OtherError(why)), _) if why.to_string() == "CaUsedAsEndEntity" => {
+                Self::Unfit
             }
             (other, _) => Self::Handshake(other.to_string()),
         }
@@ -140,11 +152,17 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 /// A few of the names; a stranger wrote them.
 fn listed(names: &[String]) -> String {
     const FEW: usize = 6;
-    let shown = |name: &String| name.chars().take(80).flat_map(char::escape_debug).collect::<String>();
+    let shown = |name: &String| bare(name).chars().take(80).flat_map(char::escape_debug).collect::<String>();
     match names.iter().take(FEW).map(shown).collect::<Vec<_>>().join(", ") {
         none if none.is_empty() => "no name at all".to_owned(),
         few => few,
     }
+}
+
+/// A name without its kind: rustls tells `DnsName("localhost")` and `IpAddress(192.0.2.7)`.
+fn bare(name: &str) -> &str {
+    let within = |before, after| name.strip_prefix(before)?.strip_suffix(after);
+    within("DnsName(\"", "\")").or_else(|| within("IpAddress(", ")")).unwrap_or(name)
 }
 
 fn timestamp(time: &UnixTime) -> Timestamp {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair,
 };
 use tempfile::TempDir;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// An authority, with a folder for what it makes. Its own certificate is `ca.pem`.
+/// An authority, with a folder for what it makes. Its own certificate is `ca.pem`, with `ca.key`.
 pub(crate) struct Authority {
     folder: TempDir,
     params: CertificateParams,
@@ -29,6 +29,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        write_secret(&folder.path().join("ca.key"), &key.serialize_pem());
         Self { folder, params, key }
     }
 
@@ -44,17 +45,32 @@ impl Authority {
 
     /// The same from `since` on.
     pub(crate) fn issue_since(&self, name: &str, hosts: &[&str], since: SystemTime, days: u32) {
-        let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
-        let mut params = CertificateParams::new(hosts).unwrap();
-        params.distinguished_name = common_name(name);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let mut params = node(name, hosts);
         (params.not_before, params.not_after) = (since.into(), (since + days * DAY).into());
         let key = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap();
-        write_secret(&self.path(&format!("{name}.key")), &key.serialize_pem());
-        std::fs::write(self.path(&format!("{name}.pem")), signed.pem()).unwrap();
+        self.write(name, &signed, &key);
     }
+
+    /// The same, signed by itself.
+    pub(crate) fn issue_own(&self, name: &str, hosts: &[&str]) {
+        let key = KeyPair::generate().unwrap();
+        self.write(name, &node(name, hosts).self_signed(&key).unwrap(), &key);
+    }
+
+    fn write(&self, name: &str, certificate: &Certificate, key: &KeyPair) {
+        write_secret(&self.path(&format!("{name}.key")), &key.serialize_pem());
+        std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
+    }
+}
+
+fn node(name: &str, hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).unwrap();
+    params.distinguished_name = common_name(name);
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 fn common_name(name: &str) -> DistinguishedName {

@@ -51,6 +51,12 @@ pub enum AuditError {
         /// Of which site.
         site: String,
     },
+    /// It is written again and again while it is to be copied.
+    #[error("{path}: its peer came back while what it had left was read; try again")]
+    Restless {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database refuses.
     #[error("{path}: {error}; check the room on the disk. If the file is damaged, keep it and move it away")]
     Sqlite {
@@ -69,6 +75,7 @@ impl AuditError {
             Self::File { error, .. } => format!("log: {error}"),
             Self::Layout { have, .. } => format!("log: layout {have}"),
             Self::Owner { .. } => "log: another peer's".to_owned(),
+            Self::Restless { .. } => "log: written meanwhile".to_owned(),
             Self::Sqlite { error, .. } => format!("log: {error}"),
         }
     }
@@ -77,6 +84,7 @@ impl AuditError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Broken { .. } | Self::Layout { .. } | Self::Owner { .. } => false,
+            Self::Restless { .. } => true,
             Self::File { error, .. } => {
                 matches!(error.kind(), ErrorKind::QuotaExceeded | ErrorKind::StorageFull)
             }

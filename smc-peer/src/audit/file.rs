@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Rows, params
 use smc_core::audit::{Frontier, Kind, Node, Row, Tail, peaks};
 use smc_core::digest::Digest;
 
+use super::aside::Aside;
 use super::error::AuditError;
 use super::pending::{self, Waiting};
 
@@ -16,11 +17,16 @@ pub(super) const LAYOUT: i64 = 1;
 /// From the table itself: an index might be made to tell something else.
 const ENTRIES: &str = "SELECT seq, time, kind, body, prev, nodes FROM entry NOT INDEXED";
 
+/// How often a log is copied that its peer begins to write again meanwhile.
+const ATTEMPTS: u32 = 3;
+
 /// A log that is only read.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     database: Connection,
+    /// The copy that the database is, if it is one.
+    _aside: Option<Aside>,
     /// What is not in the database yet.
     waiting: Waiting,
 }
@@ -35,37 +41,20 @@ pub struct Owner {
 }
 
 impl LogFile {
-    /// Opens the log at `path`; the file is not changed. What lies beside it (`audit.sqlite-wal`, `audit.sqlite-pending`) belongs to it.
+    /// Opens the log at `path`; the file is not changed. What lies beside it (`audit.sqlite-wal`, `-journal`, `-pending`) belongs to it.
     ///
     /// # Errors
     /// If it is none, or can't be read.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         // SQLite would only say that it can't open it.
         std::fs::File::open(path).map_err(|error| AuditError::File { path: path.to_owned(), error })?;
-        let sqlite = |error| AuditError::Sqlite { path: path.to_owned(), error };
-        let (database, have) = match Self::connect(path, "") {
-            // Beside a copy in a folder that can't be written to SQLite can't make the file that it shares memory by.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
-                Self::connect(path, "?immutable=1").map_err(sqlite)?
-            }
-            opened => opened.map_err(sqlite)?,
-        };
+        let (database, have, aside) = connect(path)?;
         if have != LAYOUT {
             return Err(AuditError::Layout { path: path.to_owned(), have });
         }
         // Second, so that what goes from one to the other meanwhile is in both rather than in none.
         let waiting = waiting(&database, path)?;
-        Ok(Self { path: path.to_owned(), database, waiting })
-    }
-
-    fn connect(path: &Path, how: &str) -> rusqlite::Result<(Connection, i64)> {
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Connection::open_with_flags(format!("file:{}{how}", escaped(path)), flags)?;
-        let have = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        // One picture of a log that grows meanwhile.
-        database.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;")?;
-        Ok((database, have))
+        Ok(Self { path: path.to_owned(), database, _aside: aside, waiting })
     }
 
     /// Whose log it is.
@@ -161,6 +150,47 @@ impl LogFile {
     fn sqlite(&self, error: rusqlite::Error) -> AuditError {
         AuditError::Sqlite { path: self.path.clone(), error }
     }
+}
+
+/// The log at `path` as its peer would find it, with its layout: the file, or a copy of it where something has to be put right first
+/// and may not be here.
+fn connect(path: &Path) -> Result<(Connection, i64, Option<Aside>), AuditError> {
+    let sqlite = |error| AuditError::Sqlite { path: path.to_owned(), error };
+    for _ in 0..ATTEMPTS {
+        let refused = match read_only(path, "").and_then(begin) {
+            Ok((database, have)) => return Ok((database, have, None)),
+            Err(error) => error,
+        };
+        let aside = match refused.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) if Aside::is_needed(path) => {
+                Aside::copy(path).map_err(|(path, error)| AuditError::File { path, error })?
+            }
+            // Beside a copy in a folder that can't be written to SQLite can't make the file that it shares memory by.
+            Some(ErrorCode::CannotOpen) => {
+                let (database, have) = read_only(path, "?immutable=1").and_then(begin).map_err(sqlite)?;
+                return Ok((database, have, None));
+            }
+            _ => return Err(sqlite(refused)),
+        };
+        if let Some(aside) = aside {
+            let (database, have) = aside.open().and_then(begin).map_err(sqlite)?;
+            return Ok((database, have, Some(aside)));
+        }
+    }
+    Err(AuditError::Restless { path: path.to_owned() })
+}
+
+fn read_only(path: &Path, how: &str) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("file:{}{how}", escaped(path)), flags)
+}
+
+/// Has one picture of a log that grows meanwhile, and its layout.
+fn begin(database: Connection) -> rusqlite::Result<(Connection, i64)> {
+    let have = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    database.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;")?;
+    Ok((database, have))
 }
 
 /// What waits beside the log at `path`. Of a log whose end can't be told nothing can be the continuation.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use super::*;
 
+mod cut_off;
 mod gathered;
 
 const NOON: Timestamp = Timestamp::from_secs(1_767_268_800);

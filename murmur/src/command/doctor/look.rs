@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smc_mqtt::clock::Clock;
 use smc_mqtt::connection::{Fault, Happening, Incoming, Refusal, connect};
+use smc_mqtt::filter::TopicFilter;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::seen::Seen;
@@ -15,6 +16,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_millis(500);
 /// The longest that what the broker had kept may take.
 const KEPT: Duration = Duration::from_secs(10);
+
+/// How long it takes until what is found by name has come (docs/decisions/0027).
+const BY_NAME: Duration = Duration::from_millis(1_500);
 
 /// How it went.
 #[derive(Debug)]
@@ -35,8 +39,11 @@ pub(super) enum Reached {
 }
 
 /// Connects, takes in what the broker has kept and what comes within `listen`.
-pub(super) async fn look(view: View, listen: Duration, seen: &mut Seen) -> Reached {
+pub(super) async fn look(mut view: View, listen: Duration, seen: &mut Seen) -> Reached {
     let began = Instant::now();
+    let names = names(&view, seen);
+    // All of them at once.
+    view.settings.queue = view.settings.queue.max(names.len());
     let (publisher, mut incoming) = connect(view.settings, view.filters);
     let (mut denied, mut fault) = (Vec::new(), None);
     loop {
@@ -53,12 +60,22 @@ pub(super) async fn look(view: View, listen: Duration, seen: &mut Seen) -> Reach
     }
     let took = began.elapsed();
     take_kept(&mut incoming, &mut denied, seen).await;
-    let listening = Instant::now();
-    while let Ok(Some(happening)) = timeout_at(listening + listen, incoming.next()).await {
-        take(happening, &mut denied, seen);
+    if !publisher.finds_retained() {
+        names.into_iter().for_each(|name| publisher.look(name));
+        take_until(Instant::now() + BY_NAME, &mut incoming, &mut denied, seen).await;
     }
+    let listening = Instant::now();
+    take_until(listening + listen, &mut incoming, &mut denied, seen).await;
     publisher.close().await;
     Reached::Looked { took, denied, listened: listening.elapsed() }
+}
+
+/// What the broker may keep, as far as this login may read it: some brokers close the connection of who asks for more.
+fn names(view: &View, seen: &Seen) -> Vec<String> {
+    let filters: Vec<TopicFilter> = view.filters.iter().filter_map(|filter| filter.parse().ok()).collect();
+    let mut names = seen.kept_at();
+    names.retain(|name| filters.iter().any(|filter| filter.matches(name)));
+    names
 }
 
 /// What the broker had kept comes at once, among what is said meanwhile.
@@ -73,6 +90,12 @@ async fn take_kept(incoming: &mut Incoming, denied: &mut Vec<String>, seen: &mut
         if Instant::now() >= deadline {
             return;
         }
+    }
+}
+
+async fn take_until(end: Instant, incoming: &mut Incoming, denied: &mut Vec<String>, seen: &mut Seen) {
+    while let Ok(Some(happening)) = timeout_at(end, incoming.next()).await {
+        take(happening, denied, seen);
     }
 }
 

@@ -88,6 +88,19 @@ impl Seen {
         }
     }
 
+    /// Where the broker keeps what [`Seen::take`] takes in.
+    pub(super) fn kept_at(&self) -> Vec<String> {
+        let peers = || self.roster.peers().map(|(_, peer)| peer.name.clone());
+        let agents = || self.roster.agents().iter().map(|agent| agent.node.name.clone());
+        let clients = self.roster.clients().map(|(client, _)| client.clone());
+        let proposed = peers().map(|peer| Topic::CharterProposed { peer });
+        let statuses = peers().chain(agents()).map(|node| Topic::Status { node });
+        let introductions = agents().chain(clients).map(|node| Topic::Introduction { node });
+        let results = self.roster.queries().map(|(_, query)| Topic::Result { query: query.name.clone() });
+        let all = proposed.chain(statuses).chain(introductions).chain(results);
+        [Topic::Charter].into_iter().chain(all).map(|topic| self.topics.spell(&topic)).collect()
+    }
+
     /// The status of a member.
     pub(super) fn status(&self, node: &NodeName) -> Option<&Heard> {
         self.statuses.get(node)

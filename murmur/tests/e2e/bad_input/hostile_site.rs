@@ -74,6 +74,13 @@ impl<'a> Sender<'a> {
         std::fs::write(&file, payload).unwrap();
         self.login.publish_file(topic, &file);
     }
+
+    /// The same, where it may never say what came of it.
+    pub(super) fn send_unanswered(&self, topic: &str, payload: impl AsRef<[u8]>) {
+        let file = self.site.path("payload");
+        std::fs::write(&file, payload).unwrap();
+        self.login.publish_file_unanswered(topic, &file);
+    }
 }
 
 /// Restarts the broker, upon which everybody says again how it is, and compares what peer-1 refused with what it had

@@ -1,9 +1,12 @@
 //! `murmur doctor` at a healthy site, and at sites with one fault each.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use smc_core::result::Status;
 
 use crate::clocks::{self, faketime, told};
+use crate::support::mosquitto::Subscriber;
 use crate::support::outcome::{RESULTS, all_fresh, await_outcome};
 use crate::support::programs::Program;
 use crate::support::site::{BROKER, Site};
@@ -75,20 +78,19 @@ fn a_healthy_site_is_well_and_each_thing_that_breaks_is_named_with_what_to_do() 
     ] {
         assert!(well.graded("ok").any(|finding| finding["check"] == check), "{check}: {:#?}", well.findings);
     }
+    // Long before anything happens: RabbitMQ tells of nothing afterwards to who comes with a wildcard.
+    let statuses = site.subscribe("observer-2", &["murmur/hq/status/+"]);
     breaks_on_this_machine(&mut site);
 
-    let statuses = site.subscribe("observer-2", &["murmur/hq/status/+"]);
     site.process("peer-3").kill();
     assert!(site.process("room-6").terminate().success());
-    for node in ["peer-3", "room-6"] {
-        told(&statuses, node, "that it is gone", |status| (status["state"] == "offline").then_some(()));
-    }
+    await_gone(&statuses, &["peer-3", "room-6"]);
     let broken = diagnose(&site, &[]);
     broken.assert_finds("peers", &["peer-3 is gone"], "smc-peer --config peer-3.toml");
     broken.assert_finds("agents", &["1 of 6 are gone: room-6"], "sensor-agent");
 
     site.process("peer-2").kill();
-    told(&statuses, "peer-2", "that it is gone", |status| (status["state"] == "offline").then_some(()));
+    await_gone(&statuses, &["peer-2"]);
     await_outcome(&observer, "co2-sum", "that there are too few", |signed| {
         signed.result.status == Status::Failed
     });
@@ -99,6 +101,17 @@ fn a_healthy_site_is_well_and_each_thing_that_breaks_is_named_with_what_to_do() 
     site.process(BROKER).terminate();
     diagnose(&site, &[]).assert_finds("broker", &["can't be reached"], "smc-broker --config broker.toml");
     site.assert_nobody_panicked();
+}
+
+/// Waits until all of these are gone. Brokers tell of a kill and of a farewell in whatever order they notice.
+fn await_gone(statuses: &Subscriber, nodes: &[&str]) {
+    let mut left: BTreeSet<_> = nodes.iter().map(|node| format!("murmur/hq/status/{node}")).collect();
+    statuses.wait_for(&format!("{nodes:?} are gone"), |message| {
+        if message.json()["state"] == "offline" {
+            left.remove(&message.topic);
+        }
+        left.is_empty().then_some(())
+    });
 }
 
 /// Faults that are found in files, beside a site that is well.

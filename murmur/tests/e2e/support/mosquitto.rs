@@ -48,7 +48,16 @@ impl Login {
 
     /// Publishes the content of `file` at QoS 1 and returns what came of it.
     pub(crate) fn publish_file(&self, topic: &str, file: &Path) -> Output {
-        self.command("mosquitto_pub").args(["-q", "1", "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
+        self.publish_file_at("1", topic, file)
+    }
+
+    /// The same at QoS 0, which no answer is waited for.
+    pub(crate) fn publish_file_unanswered(&self, topic: &str, file: &Path) -> Output {
+        self.publish_file_at("0", topic, file)
+    }
+
+    fn publish_file_at(&self, qos: &str, topic: &str, file: &Path) -> Output {
+        self.command("mosquitto_pub").args(["-q", qos, "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
     }
 
     /// Publishes every line of `file` at QoS 1, as fast as the broker takes them.

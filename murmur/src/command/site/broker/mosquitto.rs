@@ -37,8 +37,8 @@ fn config(plan: &Plan) -> String {
 listener {port} {address}
 max_connections {connections}
 set_tcp_nodelay true
-# The longest message, in bytes.
-message_size_limit {bytes}
+# The longest packet of a client, in bytes: whoever sends a longer one is cut off before it is read.
+max_packet_size {bytes}
 ",
         site = plan.site,
         port = listen.port(),

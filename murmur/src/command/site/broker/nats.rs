@@ -18,8 +18,12 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<Draft>, BrokerFailure> {
     let mut users = String::new();
     for login in &plan.logins {
         let name = &login.account.name;
-        let password =
-            hash::nats(login, rng).map_err(|_| BrokerFailure::Password { account: name.clone() })?;
+        let password = if plan.anonymous.as_ref() == Some(name) {
+            // A NATS server says it by itself for whoever has no login, and would say a hash as it stands here.
+            quoted(login.password.reveal())
+        } else {
+            hash::nats(login, rng).map_err(|_| BrokerFailure::Password { account: name.clone() })?
+        };
         let _ = write!(
             users,
             "    {{
@@ -35,6 +39,11 @@ pub(super) fn files(plan: &Plan) -> Result<Vec<Draft>, BrokerFailure> {
         );
     }
     Ok(vec![Draft::new(CONFIG, config(plan, &users))])
+}
+
+/// Between quotation marks.
+fn quoted(password: &str) -> String {
+    password.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn config(plan: &Plan, users: &str) -> String {
@@ -58,7 +67,7 @@ fn config(plan: &Plan, users: &str) -> String {
 server_name: \"murmur-{site}\"
 # Nobody here speaks NATS' own protocol: it gets a free port of this machine alone.
 listen: \"127.0.0.1:-1\"
-# The largest message, in bytes.
+# The largest message, in bytes; version 2.9 does not hold clients to it that speak MQTT.
 max_payload: {bytes}
 max_connections: {connections}
 
