@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use assessment::journal::{Header, JournalError, Outcome, Recorded, SAMPLES};
+use assessment::lab::Calibration;
 use assessment::meter::Machine;
 use assessment::scenario::Scenario;
 use assessment::sweep::{Progress, Sweep, SweepError, Swept};
@@ -194,7 +195,17 @@ async fn links_are_calibrated_once_each_and_nothing_is_measured_if_they_are_off(
         run_until(sweep(folder.path(), &scenario), &mut ground, &mut stage, pending()).await.unwrap_err();
     let told = off.to_string();
     assert!(told.contains("latency_ms: asked 1, measured 3.000"), "{told}");
-    assert!(stage.played.is_empty());
+    assert_eq!((ground.calibrations, stage.played.len()), (3, 0));
+}
+
+#[tokio::test]
+async fn links_that_are_off_for_a_moment_are_measured_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ground = Closed { added_ms: 2.0, at_first: Some(2), ..Closed::default() };
+    let sweep = sweep(folder.path(), &scenario("repetitions = 1\n"));
+    run_until(sweep, &mut ground, &mut Formula::default(), pending()).await.unwrap();
+    let calibrations = Recorded::read(folder.path()).unwrap().calibrations;
+    assert_eq!((ground.calibrations, calibrations.iter().all(Calibration::holds)), (3, true));
 }
 
 #[tokio::test]
