@@ -4,8 +4,9 @@
 //! Everything that it makes ends with it, also when this program is killed: namespaces and devices have no names and are held
 //! by file descriptors alone, processes by a guard. What outlives a kill, control groups and a folder, has a name that says
 //! whose it is; the next lab takes it away. Nothing is changed outside of its own namespaces: no firewall rule, no queueing
-//! discipline, no route.
+//! discipline, no route; but a frequency that was asked for, which is put back.
 
+mod awake;
 mod calibration;
 mod cgroup;
 mod cores;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use tappers::{AddAddressV4, DeviceState, Interface, Tun};
 use tokio::runtime::Handle;
 
+use self::awake::Awake;
 use self::calibration::Sender;
 pub use self::calibration::{Calibration, Measured, Verdict};
 use self::cgroup::Cgroups;
@@ -138,6 +140,8 @@ struct Shared {
     guard: Mutex<Option<Guard>>,
     cgroups: Cgroups,
     folder: Folder,
+    /// Cores are kept awake as long as there is a host.
+    _awake: Option<Awake>,
     frequency: Frequency,
     cores: Cores,
     runtime: Handle,
@@ -167,6 +171,10 @@ impl Lab {
             },
         };
         notes.extend(Events::note().map(str::to_owned));
+        let awake = Awake::keep();
+        notes.extend(awake.as_ref().err().map(|error| {
+            format!("cores may fall asleep, since /dev/cpu_dma_latency can't be written ({error}); that may add to delays")
+        }));
         let runtime = Handle::current();
         let guard = match Guard::start(&runtime) {
             Ok(guard) => Some(guard),
@@ -183,6 +191,7 @@ impl Lab {
             cgroups: Cgroups::open(&owner, &mut notes),
             frequency: Frequency::new(&options.cpufreq, folder.path()),
             folder,
+            _awake: awake.ok(),
             cores: Cores::allowed(),
             runtime,
             processes: AtomicU32::new(0),
