@@ -44,9 +44,8 @@ impl Machine {
             processor: read("/proc/cpuinfo").and_then(|text| processor(&text)).unwrap_or_else(unknown),
             architecture: std::env::consts::ARCH.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
-            governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-                .map(|text| text.trim().to_owned()),
-            frequency_mhz: frequency("cpuinfo_min_freq").zip(frequency("cpuinfo_max_freq")),
+            governor: cpufreq("scaling_governor"),
+            frequency_mhz: mhz("cpuinfo_min_freq").zip(mhz("cpuinfo_max_freq")),
             memory_bytes: memory_kib.unwrap_or(0).saturating_mul(1024),
             kernel: read("/proc/sys/kernel/osrelease").map_or_else(unknown, |text| text.trim().to_owned()),
             congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control")
@@ -82,10 +81,14 @@ impl Machine {
     }
 }
 
-/// One of the first core's frequencies.
-fn frequency(file: &str) -> Option<u32> {
-    let khz = fs::read_to_string(Path::new("/sys/devices/system/cpu/cpu0/cpufreq").join(file)).ok()?;
-    khz.trim().parse::<u32>().ok().map(|khz| khz / 1000)
+/// What the kernel says of the first core's frequency.
+fn cpufreq(file: &str) -> Option<String> {
+    let said = fs::read_to_string(Path::new("/sys/devices/system/cpu/cpu0/cpufreq").join(file)).ok()?;
+    Some(said.trim().to_owned())
+}
+
+fn mhz(file: &str) -> Option<u32> {
+    cpufreq(file)?.parse::<u32>().ok().map(|khz| khz / 1000)
 }
 
 /// The first line of what a command says; some say it to standard error.
