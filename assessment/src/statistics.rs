@@ -1,15 +1,18 @@
 //! Medians, and how sure they are.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A median with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Median {
     /// The middle sample, or between the two middle ones.
+    #[serde(deserialize_with = "number")]
     pub median: f64,
     /// Where the interval begins.
+    #[serde(deserialize_with = "number")]
     pub low: f64,
     /// Where it ends.
+    #[serde(deserialize_with = "number")]
     pub high: f64,
     /// How probable it is that the interval covers the true median, in percent: 95 and more, or with fewer than six
     /// samples what all of them together come to.
@@ -48,6 +51,11 @@ impl Median {
         let (low, high, covers) = best;
         Some(Self { median, low, high, confidence_percent: covers * 100.0, samples: n })
     }
+}
+
+/// A number, or what is none, which JSON can only say by `null`.
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// The probability that the median lies between the k-th and the (n - k + 1)-th of n samples:

@@ -48,6 +48,7 @@ pub struct Measured {
     /// A small packet's time one way, without the time that its own bytes take at the asked rate.
     pub latency_ms: Median,
     /// How far that varies to both sides, taken for evenly spread.
+    #[serde(deserialize_with = "crate::statistics::number")]
     pub jitter_ms: f64,
     /// Packets that were sent.
     pub sent_packets: u64,
@@ -209,6 +210,10 @@ mod tests {
     fn nothing_that_came_back_is_no_calibration() {
         let silent = Measured::new(&Echoes { delays_ms: Vec::new(), sent: 300, lost: 300 }, None, 0.0);
         assert!(reasons(Impairment::NONE, silent).contains("latency_ms"));
+        // It is noted like any other, and read again.
+        let noted = serde_json::to_string(&silent).unwrap();
+        let read: Measured = serde_json::from_str(&noted).unwrap();
+        assert!(read.latency_ms.median.is_nan() && read.jitter_ms.is_nan(), "{noted}");
     }
 
     #[test]
