@@ -2,8 +2,7 @@
 //!
 //! A [`Policy`] is text in the Cedar policy language that passed validation against the schema of this crate
 //! (`schema.cedarschema`). It judges a [`Case`], which is one request as this peer sees it. [`Budgets`] bound what even a
-//! generous policy allows. Nothing here reads a clock; [`Watched`] alone reads a file, when it is told to
-//! (docs/policy.md).
+//! generous policy allows. Nothing here reads a clock, and [`Policy::load`] alone a file (docs/policy.md).
 
 mod bounds;
 mod budget;
@@ -14,7 +13,6 @@ mod policy;
 mod rules;
 mod settings;
 mod terms;
-mod watched;
 mod zone;
 
 pub use self::budget::{Budgets, Spending};
@@ -24,5 +22,4 @@ pub use self::judgement::{Judgement, Outcome, judge};
 pub use self::policy::{MAX_BYTES, MAX_POLICIES, Policy};
 pub use self::rules::{MAX_ID, MAX_REASON};
 pub use self::settings::PolicySettings;
-pub use self::watched::{News, Watched};
 pub use self::zone::{Moment, Zone, ZoneError};

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, ValidationMode, Validator};
 use miette::Diagnostic;
@@ -79,6 +82,17 @@ impl Policy {
         cautions.add_invalid(text, validation.validation_warnings().map(|flaw| flaw as &dyn Diagnostic));
         let warnings = cautions.to_string().lines().map(str::to_owned).collect();
         error.or(Self { digest: Digest(Sha256::digest(text).into()), set, rules, terms, warnings })
+    }
+
+    /// Reads and validates the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Policy::parse`], and if the file can't be read.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        let origin = path.display().to_string();
+        let text =
+            read(path).map_err(|error| PolicyError::of(&origin, Flaw::Unreadable(error.to_string())))?;
+        Self::parse(&text, &origin)
     }
 
     /// The SHA-256 of its text.
@@ -159,4 +173,11 @@ impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Policy({} rules)", self.rules.len())
     }
+}
+
+/// No more than it takes to see that it is too long.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }

@@ -12,6 +12,8 @@
 //!   three connections in a row broke over it.
 //!   An acknowledgement means that the broker has it, not that anybody received it, so the owner sends again
 //!   on [`Happening::Connected`] what it still wants.
+//! - A broker that answers two pings, and has not acknowledged what it was sent before them, is left like one that
+//!   answers nothing.
 //! - A slow consumer holds up the socket, and so the broker: never more than [`ConnectionSettings::queue`]
 //!   messages and a few packets' bytes wait. Pings go on meanwhile.
 //! - Sessions are clean; subscriptions are made anew on every connection.
@@ -290,7 +292,7 @@ pub struct Counters {
     /// Messages that nobody took: [`Incoming`] was dropped, or the connection was closing.
     pub dropped: u64,
     /// Accepted publishes that were given up, as each of three connections in a row broke over them: the broker
-    /// does not allow them, or finds them too large.
+    /// does not allow them, or finds them too large, and says so by closing or by not acknowledging.
     pub given_up: u64,
     /// Messages that were skipped because they exceed [`ConnectionSettings::max_packet`].
     pub oversized: u64,

@@ -1,5 +1,7 @@
 //! The peer's policy and budgets as its desk asks them.
 
+mod file;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,9 @@ use smc_core::result::VERSION;
 use smc_core::roster::Roster;
 use smc_core::session::Session;
 use smc_core::time::Timestamp;
-use smc_policy::{Budgets, Case, Circumstances, News, PolicyError, PolicySettings, Spending, Watched};
+use smc_policy::{Budgets, Case, Circumstances, PolicyError, PolicySettings, Spending};
+
+use self::file::PolicyFile;
 
 /// How often the policy file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -28,9 +32,7 @@ pub struct PolicyOptions {
 #[derive(Debug)]
 pub(crate) struct Policy {
     roster: Arc<Roster>,
-    watched: Watched,
-    /// What is wrong with the file, until it is mended.
-    mistake: Option<PolicyError>,
+    file: PolicyFile,
     options: PolicyOptions,
     spending: Spending,
     looked: Timestamp,
@@ -47,7 +49,7 @@ impl Policy {
         decided: &[Saved],
         now: Timestamp,
     ) -> Result<Self, PolicyError> {
-        let (watched, mistake) = Watched::open(options.settings.file.clone())?;
+        let file = PolicyFile::open(options.settings.file.clone())?;
         let mut spending = Spending::default();
         for Saved { request, decision } in decided {
             // By its last change: a query that was paused today counts as begun today, which is on the safe side.
@@ -55,7 +57,7 @@ impl Policy {
                 spending.count(&request.client, decision.at);
             }
         }
-        Ok(Self { roster, watched, mistake, options, spending, looked: now })
+        Ok(Self { roster, file, options, spending, looked: now })
     }
 
     /// Goes on with another member list: what clients have asked so far still counts.
@@ -74,23 +76,13 @@ impl Policy {
             return None;
         }
         self.looked = now;
-        Some(match self.watched.poll()? {
-            News::Kept(mistake) => {
-                let told = mistake.to_string();
-                self.mistake = Some(mistake);
-                Err(told)
-            }
-            News::Taken { rules } => {
-                self.mistake = None;
-                Ok(rules)
-            }
-        })
+        self.file.poll()
     }
 
     /// What is in force and what is wrong with the file, for the log; nothing without a file.
     pub(crate) fn record(&self) -> Option<PolicyRead> {
         self.options.settings.file.as_ref()?;
-        let (policy, mistake) = (self.watched.policy(), self.mistake.as_ref());
+        let (policy, mistake) = (self.file.policy(), self.file.mistake());
         // Without the path, which is nobody else's business.
         let told =
             |mistake: &PolicyError| mistake.flaws().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -105,7 +97,7 @@ impl Policy {
 
     /// What is wrong with the file, if it is none that could be in force.
     pub(crate) fn mistake(&self) -> Option<&PolicyError> {
-        self.mistake.as_ref()
+        self.file.mistake()
     }
 }
 
@@ -118,7 +110,7 @@ impl Judge for Policy {
             Ok(case) => case,
             Err(error) => return Judgement::deny(error.to_string()),
         };
-        let judged = smc_policy::judge(self.watched.policy(), &self.options.budgets, &self.spending, &case);
+        let judged = smc_policy::judge(self.file.policy(), &self.options.budgets, &self.spending, &case);
         let outcome = match judged.outcome {
             smc_policy::Outcome::Allow => Outcome::Allow,
             smc_policy::Outcome::Ask => Outcome::Ask,

@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use smc_core::result::{SignedResult, Status};
+use smc_mqtt::connection::{self, ConnectionSettings};
 
 use crate::support::brokers::Kind;
 use crate::support::mosquitto::{Login, Subscriber};
@@ -183,6 +185,34 @@ fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
     });
     let log = site.log_of("broker");
     assert!(!log.contains("Note:"), "{log}");
+}
+
+/// RabbitMQ closes the channel behind a connection over such a message. It then takes no notice of later ones, and still answers pings.
+#[test]
+fn a_message_that_rabbitmq_finds_too_long_does_not_hold_up_those_that_come_after() {
+    let mut site = Site::quick_on(Kind::Rabbitmq, "10s", &["--agents", "3"]);
+    site.edit("broker.toml", |text| format!("{text}\n[limits]\npacket_bytes = 4096\n"));
+    site.start_broker();
+    let topic = "murmur/hq/status/room-2";
+    let watching = site.subscribe("observer-1", &[topic]);
+    let login = site.login("room-2", "room-2");
+    let mut settings = ConnectionSettings::new(login.broker.to_string().parse().unwrap(), login.client);
+    settings.login = Some(connection::Login { user: login.user, password: login.password.into() });
+    settings.keep_alive = Duration::from_secs(1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let publisher = {
+        let _inside = runtime.enter();
+        connection::connect(settings, Vec::new()).0
+    };
+    publisher.publish(topic, vec![b'x'; 5_000], false).unwrap();
+    publisher.publish(topic, "short", false).unwrap();
+    watching.wait_for("what comes after", |message| {
+        assert_eq!(message.text(), "short");
+        Some(())
+    });
+    assert_eq!(runtime.block_on(publisher.close()), 0);
+    let counters = publisher.counters();
+    assert_eq!((counters.acknowledged, counters.given_up), (1, 1), "{counters:?}");
 }
 
 /// `murmur site broker` for a site in `folder`.

@@ -28,6 +28,12 @@ pub enum Fault {
     /// Nobody listens there, or there is no way.
     #[error("the broker can't be reached: {0}")]
     Unreachable(io::ErrorKind),
+    /// The broker answers pings, but does not acknowledge what it is sent.
+    #[error(
+        "the broker does not acknowledge a message, and perhaps none that come after (it may find it too long); its log \
+         says why"
+    )]
+    Unacknowledged,
     /// The broker speaks TLS.
     #[error("what answers there speaks TLS: `mqtts://` instead of `mqtt://`, and `ca` for whom to trust")]
     WantsTls,

@@ -276,7 +276,12 @@ impl<'a> Link<'a> {
                 let refused = self.ends.looks.answered(&ack).ok_or(Fault::Speech)?;
                 self.tell_refused(refused);
             }
-            Received::Packet(Packet::PingResp) => self.pinged = false,
+            Received::Packet(Packet::PingResp) => {
+                self.pinged = false;
+                if !self.ends.outbox.answered() {
+                    return Err(Fault::Unacknowledged);
+                }
+            }
             // We ask for QoS 1 at most: everything else is out of place.
             Received::Packet(_) => return Err(Fault::Speech),
         }

@@ -15,6 +15,9 @@ const WRITE: usize = 64 << 10;
 
 /// At how many broken connections in a row the same publish may have been the first without an acknowledgement.
 const BREAKS: u8 = 3;
+/// How many pings in a row the broker may answer while the same publish is the first without an acknowledgement. The first of
+/// them may have been on its way together with the publish; by the second the broker had time.
+const ANSWERS: u8 = 2;
 
 /// What is to be written, and what was written but not acknowledged.
 #[derive(Debug, Default)]
@@ -28,6 +31,10 @@ pub(super) struct Outbox {
     last_id: u16,
     /// Broken connections in a row at which the first of `unacknowledged` was the same publish.
     breaks: u8,
+    /// Pings in a row that were sent after the first of `unacknowledged`, and answered before it.
+    answers: u8,
+    /// Whether the ping that is unanswered was sent after the first of `unacknowledged`.
+    pinged_behind: bool,
 }
 
 impl Outbox {
@@ -40,6 +47,7 @@ impl Outbox {
     pub(super) fn restart(&mut self) -> u64 {
         self.bytes = BytesMut::new();
         self.last_id = 0;
+        (self.answers, self.pinged_behind) = (0, false);
         self.breaks += u8::from(!self.unacknowledged.is_empty());
         let given_up = self.breaks >= BREAKS;
         if given_up {
@@ -87,6 +95,7 @@ impl Outbox {
         };
         if place == 0 {
             self.breaks = 0;
+            (self.answers, self.pinged_behind) = (0, false);
         }
         self.unacknowledged.remove(place).is_some()
     }
@@ -99,6 +108,15 @@ impl Outbox {
     /// Asks the broker whether it is alive.
     pub(super) fn ping(&mut self) {
         self.encode(Packet::PingReq);
+        self.pinged_behind = !self.unacknowledged.is_empty();
+    }
+
+    /// Notes that the broker answered the ping; `false` if by now it should have acknowledged what was sent before. There are
+    /// brokers that close their own inner channel over a publish that they find too large, take no notice of any later one, and go on
+    /// answering pings.
+    pub(super) fn answered(&mut self) -> bool {
+        self.answers += u8::from(std::mem::take(&mut self.pinged_behind));
+        self.answers < ANSWERS
     }
 
     /// Asks for messages.
@@ -187,6 +205,28 @@ mod tests {
         }
         let texts: Vec<_> = written(&mut outbox).into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, [b"after"]);
+    }
+
+    #[test]
+    fn a_broker_that_answers_pings_alone_is_noticed() {
+        let mut outbox = Outbox::default();
+        let answered = |outbox: &mut Outbox| {
+            outbox.ping();
+            outbox.answered()
+        };
+        assert!((0..5).all(|_| answered(&mut outbox)), "nothing was sent");
+        outbox.ping();
+        outbox.send(publish("a"));
+        assert!(outbox.answered(), "the ping was sent before");
+        assert!(answered(&mut outbox));
+        assert!(outbox.acknowledge(1));
+        outbox.send(publish("b"));
+        outbox.send(publish("c"));
+        assert!(answered(&mut outbox), "another one is first by now");
+        assert!(!answered(&mut outbox));
+        outbox.restart();
+        outbox.send(publish("b"));
+        assert!(answered(&mut outbox), "another connection");
     }
 
     #[test]

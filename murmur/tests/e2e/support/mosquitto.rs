@@ -29,7 +29,17 @@ pub(crate) struct Login {
 
 impl Login {
     fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(tool);
+        self.introduce(Command::new(tool))
+    }
+
+    /// For what ends by itself, unless the broker never answers.
+    fn bounded(&self, tool: &str) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE.as_secs().to_string()).arg(tool);
+        self.introduce(command)
+    }
+
+    fn introduce(&self, mut command: Command) -> Command {
         let (host, port) = (self.broker.ip().to_string(), self.broker.port().to_string());
         command.args(["-h", &host, "-p", &port, "-i", &self.client]);
         if !self.user.is_empty() {
@@ -42,7 +52,7 @@ impl Login {
 
     /// Whether the broker lets it in, and lets it subscribe something.
     pub(crate) fn comes_in(&self) -> bool {
-        let mut command = self.command("mosquitto_sub");
+        let mut command = self.bounded("mosquitto_sub");
         command.args(["-E", "-q", "1", "-t", "murmur/hq/charter"]).output().expect(NEEDED).status.success()
     }
 
@@ -57,7 +67,7 @@ impl Login {
     }
 
     fn publish_file_at(&self, qos: &str, topic: &str, file: &Path) -> Output {
-        self.command("mosquitto_pub").args(["-q", qos, "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
+        self.bounded("mosquitto_pub").args(["-q", qos, "-t", topic, "-f"]).arg(file).output().expect(NEEDED)
     }
 
     /// Publishes every line of `file` at QoS 1, as fast as the broker takes them.
@@ -81,7 +91,7 @@ impl Login {
     }
 
     fn publish_with(&self, flags: &[&str], topic: &str, payload: &str) {
-        let mut command = self.command("mosquitto_pub");
+        let mut command = self.bounded("mosquitto_pub");
         command.args(["-q", "1", "-t", topic, "-m", payload]).args(flags);
         let output = command.output().expect(NEEDED);
         assert!(

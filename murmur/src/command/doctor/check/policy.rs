@@ -2,7 +2,7 @@
 
 use smc_mqtt::config::{beside, load};
 use smc_peer::PeerConfig;
-use smc_policy::Watched;
+use smc_policy::Policy;
 
 use crate::command::doctor::findings::Findings;
 use crate::command::doctor::local::{Local, Program};
@@ -22,15 +22,15 @@ pub(in crate::command::doctor) fn check(local: &Local, findings: &mut Findings) 
     };
     let path = beside(&local.path, &file);
     let remedy = format!("see `murmur policy check {}`, and docs/policy.md", path.display());
-    match Watched::open(Some(path.clone())) {
-        Ok((watched, None)) => {
-            for warning in watched.policy().warnings() {
+    match Policy::load(&path) {
+        Ok(policy) => {
+            for warning in policy.warnings() {
                 findings.note(CHECK, warning.clone(), remedy.clone());
             }
-            let rules = watched.policy().rules();
+            let rules = policy.rules();
             findings.ok(CHECK, format!("{}: {rules} rules for {node}", path.display()));
         }
-        Ok((_, Some(mistake))) | Err(mistake) => {
+        Err(mistake) => {
             let says = format!("{mistake}; a peer that starts with it denies everything");
             findings.problem(CHECK, says.lines().collect::<Vec<_>>().join("; "), remedy);
         }
