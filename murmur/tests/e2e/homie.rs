@@ -96,15 +96,17 @@ fn all_that_is_published_by_the_homie_convention_keeps_to_it() {
     site.assert_nobody_panicked();
 }
 
-/// Whether those that the convention demands have come, of every node that the device names.
+/// Whether those that the convention demands have come, of the device and of every node that it names: in any order, as NATS has none.
 fn attributes_are_there(kept: &BTreeMap<String, String>) -> bool {
     let Some(nodes) = kept.get("homie/murmur-hq/$nodes") else { return false };
+    let of_device = ["$homie", "$name"].map(|what| kept.contains_key(&format!("homie/murmur-hq/{what}")));
     let demanded = ["$name", "$type", "$properties", "value/$name", "value/$datatype"];
     let others = ["outcome/$name", "outcome/$datatype", "cohort/$name", "cohort/$datatype", "cohort"];
-    nodes.split(',').all(|node| {
+    let of_node = |node: &str| {
         let is_there = |what: &&str| kept.contains_key(&format!("homie/murmur-hq/{node}/{what}"));
         demanded.iter().chain(&others).all(is_there)
-    })
+    };
+    of_device == [true; 2] && nodes.split(',').all(of_node)
 }
 
 /// `homie-look`, built beside this test; and what it knows.

@@ -1,6 +1,6 @@
 //! All traffic of a run, as the broker accepts it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -77,21 +77,19 @@ impl Recording {
         Self { runtime, counters, tapped, began, events: Vec::new() }
     }
 
-    /// Records until every agent spoke in so many windows and results came meanwhile.
+    /// Records until there were so many windows in which every agent spoke to every peer, one more that may not be over, and results
+    /// meanwhile.
     pub(super) fn record(&mut self, site: &Site, windows: u64) {
         let topics = Topics::new(site.roster().site().clone());
-        let mut spoke: BTreeMap<String, BTreeSet<WindowIndex>> = BTreeMap::new();
-        let (agents, mut results) = (site.agents().len(), 0);
-        while results == 0
-            || spoke.len() < agents
-            || spoke.values().any(|seen| (seen.len() as u64) <= windows)
-        {
+        let mut spoken: BTreeMap<WindowIndex, usize> = BTreeMap::new();
+        let (mut results, full) = (0, full(site));
+        let is_full = |count: &&usize| **count >= full;
+        while results == 0 || spoken.values().filter(is_full).count() as u64 <= windows {
             let next = async { tokio::time::timeout(PATIENCE, self.tapped.recv()).await };
             let event = self.runtime.block_on(next).expect("traffic goes on").unwrap();
             match topics.parse(std::str::from_utf8(&event.topic).unwrap()) {
-                Ok(Topic::Share { from, .. }) => {
-                    let window = envelope(&event).window().unwrap().1;
-                    spoke.entry(from.to_string()).or_default().insert(window);
+                Ok(Topic::Share { .. }) => {
+                    *spoken.entry(envelope(&event).window().unwrap().1).or_default() += 1;
                 }
                 Ok(Topic::Result { .. }) => results += u64::from(json(&event)["status"] == "ok"),
                 _ => {}
@@ -110,8 +108,8 @@ impl Recording {
     pub(super) fn shares(&self, site: &Site) -> Vec<ShareSeen> {
         let period = site.roster().bundles()[0].period;
         let all: Vec<_> = self.events.iter().filter_map(|event| self.share(site, event)).collect();
-        let full = 3 * site.agents().len();
         let count = |window| all.iter().filter(|share| share.window == window).count();
+        let full = full(site);
         let first =
             all.iter().map(|share| share.window).filter(|&window| count(window) == full).min().unwrap();
         let end = period.window_at(self.time(self.events.last().unwrap().at));
@@ -213,6 +211,11 @@ impl Recording {
             );
         }
     }
+}
+
+/// How many messages a window has in which every agent spoke to every peer.
+fn full(site: &Site) -> usize {
+    site.peers().len() * site.agents().len()
 }
 
 /// The bytes of a share's ciphertext are no shares: elements of the field have three zero bits each.
