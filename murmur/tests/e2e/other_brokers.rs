@@ -165,24 +165,36 @@ fn everything_works_over_rabbitmq() {
     everything_works(Kind::Rabbitmq);
 }
 
-/// As at the embedded broker, `packet_bytes` is about what is read at all; and Mosquitto has nothing to note about how it is told.
-#[test]
-fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
-    let mut site = Site::quick_on(Kind::Mosquitto, "10s", &["--agents", "3"]);
+/// What the tests of long packets publish on.
+const OF_ROOM_2: &str = "murmur/hq/status/room-2";
+
+/// A site whose broker takes packets of 4 KiB at most, and somebody who looks at what room-2 says.
+fn with_short_packets(kind: Kind) -> (Site, Subscriber) {
+    let mut site = Site::quick_on(kind, "10s", &["--agents", "3"]);
     site.edit("broker.toml", |text| format!("{text}\n[limits]\npacket_bytes = 4096\n"));
     site.start_broker();
-    let topic = "murmur/hq/status/room-2";
-    let watching = site.subscribe("observer-1", &[topic]);
-    let agent = site.login("room-2", "room-2-writer");
-    let file = site.path("long");
-    std::fs::write(&file, vec![b'x'; 5_000]).unwrap();
-    let sent = agent.publish_file(topic, &file);
-    assert!(!sent.status.success(), "{sent:?}");
-    agent.publish(topic, "short");
+    let watching = site.subscribe("observer-1", &[OF_ROOM_2]);
+    (site, watching)
+}
+
+fn short_comes_first(watching: &Subscriber) {
     watching.wait_for("what is short enough", |message| {
         assert_eq!(message.text(), "short");
         Some(())
     });
+}
+
+/// As at the embedded broker, `packet_bytes` is about what is read at all; and Mosquitto has nothing to note about how it is told.
+#[test]
+fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
+    let (site, watching) = with_short_packets(Kind::Mosquitto);
+    let agent = site.login("room-2", "room-2-writer");
+    let file = site.path("long");
+    std::fs::write(&file, vec![b'x'; 5_000]).unwrap();
+    let sent = agent.publish_file(OF_ROOM_2, &file);
+    assert!(!sent.status.success(), "{sent:?}");
+    agent.publish(OF_ROOM_2, "short");
+    short_comes_first(&watching);
     let log = site.log_of("broker");
     assert!(!log.contains("Note:"), "{log}");
 }
@@ -190,11 +202,7 @@ fn mosquitto_cuts_off_whoever_sends_a_packet_that_is_too_long() {
 /// RabbitMQ closes the channel behind a connection over such a message. It then takes no notice of later ones, and still answers pings.
 #[test]
 fn a_message_that_rabbitmq_finds_too_long_does_not_hold_up_those_that_come_after() {
-    let mut site = Site::quick_on(Kind::Rabbitmq, "10s", &["--agents", "3"]);
-    site.edit("broker.toml", |text| format!("{text}\n[limits]\npacket_bytes = 4096\n"));
-    site.start_broker();
-    let topic = "murmur/hq/status/room-2";
-    let watching = site.subscribe("observer-1", &[topic]);
+    let (site, watching) = with_short_packets(Kind::Rabbitmq);
     let login = site.login("room-2", "room-2");
     let mut settings = ConnectionSettings::new(login.broker.to_string().parse().unwrap(), login.client);
     settings.login = Some(connection::Login { user: login.user, password: login.password.into() });
@@ -204,12 +212,9 @@ fn a_message_that_rabbitmq_finds_too_long_does_not_hold_up_those_that_come_after
         let _inside = runtime.enter();
         connection::connect(settings, Vec::new()).0
     };
-    publisher.publish(topic, vec![b'x'; 5_000], false).unwrap();
-    publisher.publish(topic, "short", false).unwrap();
-    watching.wait_for("what comes after", |message| {
-        assert_eq!(message.text(), "short");
-        Some(())
-    });
+    publisher.publish(OF_ROOM_2, vec![b'x'; 5_000], false).unwrap();
+    publisher.publish(OF_ROOM_2, "short", false).unwrap();
+    short_comes_first(&watching);
     assert_eq!(runtime.block_on(publisher.close()), 0);
     let counters = publisher.counters();
     assert_eq!((counters.acknowledged, counters.given_up), (1, 1), "{counters:?}");
