@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -66,15 +66,28 @@ impl Running {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        // Not through a pipe, which would fill up where nobody reads.
+        let mut log = tempfile::tempfile().unwrap();
+        let mut child = command.stderr(log.try_clone().unwrap()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        let Some(address) = line.strip_prefix("listening on ") else {
+            child.wait().unwrap();
+            log.rewind().unwrap();
+            panic!("{line:?}, and it logged: {}", std::io::read_to_string(log).unwrap());
+        };
         Self { child, address: address.trim().parse().unwrap() }
     }
 
     fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// `kill -9`. Returns when it is gone and has let go of its files, which may be long after the signal: a process that
+    /// waits for a busy disk can't end before the disk has answered.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
@@ -125,7 +138,7 @@ fn what_was_acknowledged_survives_kill_9() {
         retained[0] |= 1;
         agent.send(&retained);
         assert_eq!(agent.read(4), [0x40, 2, 0, 9]);
-        broker.signal("-KILL");
+        broker.kill();
     }
 }
 
@@ -152,7 +165,7 @@ fn a_full_disk_costs_only_what_found_no_room() {
         assert!(received.ends_with(payload));
     };
     newest(&broker, &[2; 20_000]);
-    broker.signal("-KILL");
+    broker.kill();
     newest(&Running::start(&config), &[1; 100]);
 }
 
