@@ -85,17 +85,16 @@ impl Running {
 
     /// `kill -9`. Returns when it is gone and has let go of its files, which may be long after the signal: a process that
     /// waits for a busy disk can't end before the disk has answered.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -124,7 +123,7 @@ fn what_was_acknowledged_survives_kill_9() {
     let config = config(folder.path(), "127.0.0.1:0");
     let topic = b"murmur/hq/status/room-101";
     for round in 1..=3_u8 {
-        let broker = Running::start(&config);
+        let mut broker = Running::start(&config);
         if round > 1 {
             let mut device = Raw::login(broker.address, "device", "device-1");
             device.send(&subscribe("murmur/hq/status/+"));
@@ -151,7 +150,7 @@ fn a_full_disk_costs_only_what_found_no_room() {
         bytes[0] |= 1;
         bytes
     };
-    let broker = Running::start_on_full_disk(&config);
+    let mut broker = Running::start_on_full_disk(&config);
     let mut agent = Raw::login(broker.address, "room-101", "room-101");
     for payload in [&[1; 100][..], &[2; 20_000]] {
         agent.send(&retained(payload));
